@@ -1,0 +1,182 @@
+/**
+ * Encryption at rest. Promises that a sealed value opens only with its key and only where it was put (its context), and
+ * that no byte of plaintext is handed on before it has been authenticated. Never writes plaintext to disk.
+ *
+ * A sealed value is a header (format, key id, salt) and AES-256-GCM frames of 256 KiB under a key derived from the salt.
+ * The nonce is the index of the frame and whether it is the last, so that frames cannot be reordered, dropped or added.
+ */
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { Readable, Transform } from 'node:stream'
+
+const FORMAT = Buffer.from('OCS1')
+const KEY_ID_BYTES = 4
+const SALT_BYTES = 16
+const HEADER_BYTES = FORMAT.length + KEY_ID_BYTES + SALT_BYTES
+const FRAME_BYTES = 256 * 1024
+const TAG_BYTES = 16
+const SEALED_FRAME_BYTES = FRAME_BYTES + TAG_BYTES
+
+/** A sealed value that does not open: unknown key, changed or cut bytes, or another context than it was sealed for. */
+export class SecretUnreadable extends Error {
+  override readonly name = 'SecretUnreadable'
+}
+
+export interface SecretBox {
+  /** First 8 hexadecimal digits of the SHA-256 of the key that seals. */
+  readonly keyId: string
+  /** The context names the one place the value belongs to, as `cluster_outputs:clu_…:kubeconfig`; it is not stored. */
+  seal(plaintext: Buffer | string, context: string): Buffer
+  /** Throws SecretUnreadable. */
+  open(sealed: Buffer, context: string): Buffer
+  sealStream(context: string): Transform
+  /** Reads the file twice, so that its end is authenticated before its beginning is used. Throws SecretUnreadable. */
+  openFile(path: string, context: string): Promise<Readable>
+}
+
+/** `olderKeys` open what they sealed before a rotation; only the first key seals. */
+export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffer | string)[] = []): SecretBox {
+  const sealingKey = readKey(key)
+  const sealingKeyId = keyIdOf(sealingKey)
+  const keys = new Map([...olderKeys.map(readKey), sealingKey].map((each) => [keyIdOf(each), each]))
+
+  function startSealing(context: string) {
+    const header = Buffer.concat([FORMAT, Buffer.from(sealingKeyId, 'hex'), randomBytes(SALT_BYTES)])
+    return { header, frames: createFrames(sealingKey, header, context) }
+  }
+
+  function startOpening(header: Buffer, context: string) {
+    if (header.length < HEADER_BYTES || !header.subarray(0, FORMAT.length).equals(FORMAT)) {
+      throw new SecretUnreadable('not a sealed value, or cut short')
+    }
+    const keyId = header.toString('hex', FORMAT.length, FORMAT.length + KEY_ID_BYTES)
+    const key = keys.get(keyId)
+    if (!key) throw new SecretUnreadable(`sealed with key ${keyId}, which is not among the configured keys`)
+    return createFrames(key, header, context)
+  }
+
+  async function* openFrames(path: string, context: string): AsyncGenerator<Buffer> {
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      const read = async (at: number, length: number) => {
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, at)
+        return buffer.subarray(0, bytesRead)
+      }
+      const frames = startOpening(await read(0, HEADER_BYTES), context)
+      for (let at = HEADER_BYTES, isLast = false; !isLast; at += SEALED_FRAME_BYTES) {
+        isLast = at + SEALED_FRAME_BYTES >= size
+        yield frames.open(await read(at, SEALED_FRAME_BYTES), isLast)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  return {
+    keyId: sealingKeyId,
+
+    seal(plaintext, context) {
+      const { header, frames } = startSealing(context)
+      const bytes = Buffer.from(plaintext)
+      const parts: Buffer[] = [header]
+      for (let at = 0, isLast = false; !isLast; at += FRAME_BYTES) {
+        isLast = at + FRAME_BYTES >= bytes.length
+        parts.push(frames.seal(bytes.subarray(at, at + FRAME_BYTES), isLast))
+      }
+      return Buffer.concat(parts)
+    },
+
+    open(sealed, context) {
+      const frames = startOpening(sealed.subarray(0, HEADER_BYTES), context)
+      const parts = []
+      for (let at = HEADER_BYTES, isLast = false; !isLast; at += SEALED_FRAME_BYTES) {
+        isLast = at + SEALED_FRAME_BYTES >= sealed.length
+        parts.push(frames.open(sealed.subarray(at, at + SEALED_FRAME_BYTES), isLast))
+      }
+      return Buffer.concat(parts)
+    },
+
+    sealStream(context) {
+      const { header, frames } = startSealing(context)
+      const frame = Buffer.allocUnsafe(FRAME_BYTES)
+      let filled = 0
+      return new Transform({
+        construct(done) {
+          this.push(header)
+          done()
+        },
+        transform(chunk: Buffer, _encoding, done) {
+          for (let at = 0; at < chunk.length;) {
+            // A full frame waits until more follows: only then is it known not to be the last.
+            if (filled === FRAME_BYTES) {
+              this.push(frames.seal(frame, false))
+              filled = 0
+            }
+            const copied = chunk.copy(frame, filled, at)
+            filled += copied
+            at += copied
+          }
+          done()
+        },
+        flush(done) {
+          done(null, frames.seal(frame.subarray(0, filled), true))
+        },
+      })
+    },
+
+    async openFile(path, context) {
+      for await (const frame of openFrames(path, context)) frame.fill(0)
+      return Readable.from(openFrames(path, context))
+    },
+  }
+}
+
+function readKey(key: Buffer | string): Buffer {
+  const isBase64 = typeof key !== 'string' || /^[A-Za-z0-9+/]{43}=$/.test(key)
+  const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : key
+  if (!isBase64 || bytes.length !== 32) {
+    throw new Error('OCPCTL_SECRETS_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32')
+  }
+  return bytes
+}
+
+function keyIdOf(key: Buffer): string {
+  return createHash('sha256')
+    .update(key)
+    .digest('hex')
+    .slice(0, KEY_ID_BYTES * 2)
+}
+
+/** Seals or opens the frames of one value, in order. */
+function createFrames(key: Buffer, header: Buffer, context: string) {
+  const salt = header.subarray(FORMAT.length + KEY_ID_BYTES)
+  const frameKey = Buffer.from(hkdfSync('sha256', key, salt, 'ocpctl sealed value', 32))
+  const boundTo = Buffer.concat([header, Buffer.from(context)])
+  let index = 0
+
+  function nextNonce(isLast: boolean): Buffer {
+    const nonce = Buffer.alloc(12)
+    nonce.writeUInt32BE(index++, 4)
+    nonce.writeUInt8(isLast ? 1 : 0, 11)
+    return nonce
+  }
+
+  return {
+    seal(plaintext: Buffer, isLast: boolean): Buffer {
+      const cipher = createCipheriv('aes-256-gcm', frameKey, nextNonce(isLast), { authTagLength: TAG_BYTES })
+      cipher.setAAD(boundTo)
+      return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+    },
+    open(sealed: Buffer, isLast: boolean): Buffer {
+      const decipher = createDecipheriv('aes-256-gcm', frameKey, nextNonce(isLast), { authTagLength: TAG_BYTES })
+      try {
+        decipher.setAAD(boundTo)
+        decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
+        return Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()])
+      } catch {
+        throw new SecretUnreadable('changed, cut short, or moved from the place it was sealed for')
+      }
+    },
+  }
+}
