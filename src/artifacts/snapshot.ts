@@ -1,0 +1,214 @@
+/**
+ * A directory as one sealed artifact: tar, zstd, encryption. A snapshot may be taken while the directory is in use. A
+ * restore checks the whole object before it unpacks any of it, and leaves either the full directory or none.
+ */
+import { createHash } from 'node:crypto'
+import { constants, createWriteStream } from 'node:fs'
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createZstdCompress, createZstdDecompress } from 'node:zlib'
+import * as tar from 'tar-stream'
+import type { SecretBox } from '../secrets.ts'
+import type { ArtifactStore } from './store.ts'
+
+/** The stored object is not the snapshot that was taken, or cannot be opened; asking again will not help. */
+export class SnapshotCorrupt extends Error {
+  override readonly name = 'SnapshotCorrupt'
+  constructor(key: string, reason: string, options?: ErrorOptions) {
+    super(`snapshot ${key} cannot be restored: ${reason}`, options)
+  }
+}
+
+export class DirectoryInUse extends Error {
+  override readonly name = 'DirectoryInUse'
+  constructor(dir: string) {
+    super(`${dir} is not empty; a snapshot is only restored into a fresh directory`)
+  }
+}
+
+export interface Snapshot {
+  key: string
+  sizeBytes: number
+  /** Hexadecimal, of the sealed bytes. */
+  sha256: string
+}
+
+/** Regular files, directories and their modes; anything else is left out and no link is followed. */
+export async function writeSnapshot(
+  store: ArtifactStore,
+  box: SecretBox,
+  { key, dir, context }: { key: string; dir: string; context: string },
+): Promise<Snapshot> {
+  const pack = tar.pack()
+  const sealed = box.sealStream(context)
+  const [stored, ...rest] = await Promise.allSettled([
+    store.put(key, sealed),
+    pipeline(pack, createZstdCompress(), sealed),
+    packDirectory(pack, dir).then(
+      () => pack.finalize(),
+      (error: unknown) => pack.destroy(asError(error)),
+    ),
+  ])
+  // The store's error comes first: it is the cause, or carries the cause that ended the body.
+  if (stored.status === 'rejected') throw stored.reason
+  for (const each of rest) if (each.status === 'rejected') throw each.reason
+  return { key, ...stored.value }
+}
+
+/** Throws ArtifactMissing, SnapshotCorrupt, DirectoryInUse, or the error of the store or the file system. */
+export async function restoreSnapshot(
+  store: ArtifactStore,
+  box: SecretBox,
+  { key, sha256, dir, context }: { key: string; sha256: string; dir: string; context: string },
+): Promise<void> {
+  if (await isUsed(dir)) throw new DirectoryInUse(dir)
+  await mkdir(dirname(dir), { recursive: true, mode: 0o700 })
+  const staging = await mkdtemp(`${dir}.restoring-`)
+  try {
+    const sealed = join(staging, 'sealed')
+    const files = join(staging, 'files')
+    const hash = createHash('sha256')
+    await pipeline(
+      await store.get(key),
+      async function* (body: AsyncIterable<Buffer>) {
+        for await (const chunk of body) {
+          hash.update(chunk)
+          yield chunk
+        }
+      },
+      createWriteStream(sealed, { flags: 'wx', mode: 0o600 }),
+    )
+    if (hash.digest('hex') !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
+    await mkdir(files, { mode: 0o700 })
+    try {
+      await unpack(await box.openFile(sealed, context), files)
+    } catch (error) {
+      // A failed system call says nothing against the snapshot: the disk may be full.
+      if (error instanceof Error && 'syscall' in error) throw error
+      throw new SnapshotCorrupt(key, asError(error).message, { cause: error })
+    }
+    // Takes the place of an empty directory, and of no other.
+    await rename(files, dir)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+}
+
+async function packDirectory(pack: tar.Pack, root: string): Promise<void> {
+  async function visit(directory: string, entryNames: string[]): Promise<void> {
+    for (const entryName of entryNames.sort()) {
+      const name = `${directory}${entryName}`
+      const path = join(root, name)
+      const found = await unlessVanished(lstat(path))
+      if (found?.isDirectory()) {
+        await addEntry(pack, { name: `${name}/`, type: 'directory', mode: found.mode & 0o777, mtime: found.mtime })
+        await visit(`${name}/`, (await unlessVanished(readdir(path))) ?? [])
+      } else if (found?.isFile()) {
+        const file = await readFileAsItIs(path)
+        if (file) await addEntry(pack, { name, mode: file.mode & 0o777, mtime: file.mtime }, file.content)
+      }
+    }
+  }
+  await visit('', await readdir(root))
+}
+
+function addEntry(pack: tar.Pack, header: Partial<tar.Header> & { name: string }, content?: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error | null) => (error ? reject(error) : resolve())
+    const entry = content ? pack.entry(header, content, done) : pack.entry(header, done)
+    // Its error event carries nothing that the callback does not, but must not go unheard.
+    entry.on('error', () => undefined)
+  })
+}
+
+/**
+ * The file up to its size when looked at, so that a log that grows all the time ends somewhere. A file that changes
+ * meanwhile is read again, as it may be half rewritten; the third reading stands.
+ */
+async function readFileAsItIs(path: string) {
+  // Something else may stand there by now: neither follow a link nor wait for a pipe's other end.
+  const file = await unlessVanished(open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
+  if (!file) return undefined
+  try {
+    for (let reading = 1; ; reading++) {
+      const before = await file.stat()
+      if (!before.isFile()) return undefined
+      const content = await readUpTo(file, before.size)
+      const after = await file.stat()
+      const isSettled = after.mtimeMs === before.mtimeMs && after.size === before.size
+      if (isSettled || reading === 3) return { content, mode: before.mode, mtime: before.mtime }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function readUpTo(file: FileHandle, sizeBytes: number): Promise<Buffer> {
+  const content = Buffer.alloc(sizeBytes)
+  let filled = 0
+  while (filled < sizeBytes) {
+    const { bytesRead } = await file.read(content, filled, sizeBytes - filled, filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return content.subarray(0, filled)
+}
+
+async function unpack(plain: Readable, root: string): Promise<void> {
+  const entries = tar.extract()
+  const directories: { path: string; mode: number }[] = []
+
+  async function writeEntries(): Promise<void> {
+    for await (const entry of entries) {
+      const { name, type, mode } = entry.header
+      const path = join(root, safeName(name))
+      if (type === 'directory') {
+        await mkdir(path, { mode: 0o700 })
+        directories.push({ path, mode })
+        entry.resume()
+      } else if (type === 'file') {
+        await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+        await chmod(path, mode & 0o777)
+      } else {
+        throw new Error(`entry ${name} is neither a file nor a directory`)
+      }
+    }
+    // Last and innermost first: a directory may be read-only.
+    for (const { path, mode } of directories.toReversed()) await chmod(path, mode & 0o777)
+  }
+
+  const [written, piped] = await Promise.allSettled([writeEntries(), pipeline(plain, createZstdDecompress(), entries)])
+  if (written.status === 'rejected') throw written.reason
+  if (piped.status === 'rejected') throw piped.reason
+}
+
+function safeName(name: string): string {
+  const segments = name.replace(/\/$/, '').split('/')
+  const isSafe = segments.every((each) => each !== '' && each !== '.' && each !== '..') && !name.includes('\0')
+  if (!isSafe) throw new Error(`entry ${JSON.stringify(name)} leads out of the directory`)
+  return segments.join('/')
+}
+
+async function isUsed(dir: string): Promise<boolean> {
+  const names = await unlessVanished(readdir(dir))
+  return names !== undefined && names.length > 0
+}
+
+/** ELOOP: a link has taken the file's place. */
+async function unlessVanished<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(error.code))) {
+      return undefined
+    }
+    throw error
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
