@@ -1,0 +1,161 @@
+import { removeClusterFiles } from './asset-dir.ts'
+import { Cloud, type StoredResource } from './cloud.ts'
+import { duration } from './clock.ts'
+import { Failure, fatal } from './failure.ts'
+import { destroyStages, type Stage } from './faults.ts'
+import type { Platform } from './install-config.ts'
+import { loadMetadata, platformOf, type Metadata } from './metadata.ts'
+import type { Resource } from './resources.ts'
+import { beginWork, cloudDirOf, type Run } from './run.ts'
+import { runStage } from './stage.ts'
+
+const stageSeconds = { instances: 120, network: 180, dns: 60 }
+const machineTypes = ['instance', 'virtual-machine']
+const zoneTypes = ['hosted-zone', 'private-dns-zone', 'managed-zone', 'dns-zone']
+
+/** Deletes what the platform's own rules select, for ever if something refuses to go. */
+export async function destroyCluster(run: Run): Promise<void> {
+  const { log, clock, faults } = run
+  const cloud = new Cloud(cloudDirOf(run))
+  const metadata = await begin(run)
+  const platform = platformOf(metadata)
+  const touched = new Set(metadata.infraID === undefined ? [] : [metadata.infraID])
+  const refused = new Set<string>()
+
+  const remove = (stored: StoredResource): void => {
+    const { resource } = stored
+    const isHeldZone =
+      zoneTypes.includes(resource.type) && publicRecords(cloud, platform, metadata, [stored]).length > 0
+    if (faults.undeletable.has(resource.type) || isHeldZone) {
+      refused.add(resource.id)
+      log.debug(refusalText(resource))
+      return
+    }
+    cloud.remove(stored)
+    touched.add(resource.infraID)
+    log.info('Deleted', { id: resource.id, resourceType: resource.type, name: resource.name })
+  }
+
+  for (let pass = 1; ; pass++) {
+    for (const stage of destroyStages) {
+      const targets = select(cloud, platform, metadata).filter(({ resource }) => stageOf(resource) === stage)
+      // Zones go last: their names are what finds the public records.
+      targets.sort((a, b) => Number(zoneTypes.includes(a.resource.type)) - Number(zoneTypes.includes(b.resource.type)))
+      const seconds = pass === 1 && targets.length > 0 ? stageSeconds[stage] / targets.length : 0
+      const steps = targets.map((stored) => ({ seconds, act: () => remove(stored) }))
+      if (pass === 1) await runStage(run, stage, steps, { failure: () => destroyFailure(stage) })
+      else for (const step of steps) step.act()
+    }
+    if (select(cloud, platform, metadata).length === 0) break
+    log.info(`Waiting for ${refused.size} resources that cannot be deleted yet`)
+    if (platform === 'azure' && clock.elapsedSeconds > 2 * 3600) {
+      throw fatal(1, 'Failed to destroy cluster: failed to delete resource group: context deadline exceeded')
+    }
+    await clock.passAtLeast(10, 100)
+  }
+
+  const machines = cloud.list().filter(({ resource }) => machineTypes.includes(resource.type))
+  for (const infraID of touched) {
+    if (!machines.some(({ resource }) => resource.infraID === infraID)) cloud.removeCluster(infraID)
+  }
+  removeClusterFiles(run.dir)
+  log.info(`Time elapsed: ${duration(clock.elapsedSeconds)}`)
+  log.info('Uninstallation complete!')
+}
+
+export async function destroyBootstrap(run: Run): Promise<void> {
+  const cloud = new Cloud(cloudDirOf(run))
+  const metadata = await begin(run)
+  platformOf(metadata)
+  for (const stored of cloud.listBootstrap(metadata.infraID ?? '')) {
+    await run.clock.pass(20)
+    cloud.remove(stored)
+  }
+  run.log.info('Finished destroying bootstrap resources')
+}
+
+async function begin(run: Run): Promise<Metadata> {
+  let metadata: Metadata | Failure
+  try {
+    metadata = loadMetadata(run.dir)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    metadata = error
+  }
+  if (metadata instanceof Failure) {
+    await beginWork(run, undefined, undefined)
+    throw metadata
+  }
+  const { clusterName, infraID } = metadata
+  await beginWork(run, clusterName ?? infraID?.replace(/-[a-z0-9]{5}$/, ''), infraID)
+  run.journal?.startHeartbeat()
+  return metadata
+}
+
+/** Each platform's real rule, with its real dangers: only the driver stands between a bad metadata.json and a neighbour. */
+function select(cloud: Cloud, platform: Platform, metadata: Metadata): StoredResource[] {
+  const all = cloud.list().filter(({ resource }) => resource.platform === platform)
+  const own = all.filter(selector(platform, metadata, all))
+  return [...own, ...publicRecords(cloud, platform, metadata, own)]
+}
+
+function selector(platform: Platform, metadata: Metadata, all: StoredResource[]): (stored: StoredResource) => boolean {
+  const infraID = metadata.infraID ?? ''
+  switch (platform) {
+    case 'aws': {
+      const filters = metadata.aws?.identifier ?? []
+      if (filters.length === 0) throw fatal(1, 'Failed to destroy cluster: at least one tag filter must be specified')
+      // Within a map all pairs must match, so an empty map matches everything.
+      return ({ resource }) =>
+        filters.some((filter) => Object.entries(filter).every(([key, value]) => resource.tags[key] === value))
+    }
+    case 'azure': {
+      const tagged = all.find(
+        ({ resource }) =>
+          resource.type === 'resource-group' && resource.tags[`kubernetes.io_cluster.${infraID}`] === 'owned',
+      )
+      const group = metadata.azure?.resourceGroupName || tagged?.resource.name || `${infraID}-rg`
+      return ({ resource }) => `${resource.id}/`.includes(`/resourceGroups/${group}/`)
+    }
+    case 'gcp':
+      return ({ resource }) =>
+        resource.name.startsWith(`${infraID}-`) ||
+        resource.tags[`kubernetes-io-cluster-${infraID}`] === 'owned' ||
+        resource.tags[`capg-cluster-${infraID}`] === 'owned'
+    case 'ibmcloud': {
+      const region = metadata.ibmcloud?.region ?? ''
+      return ({ resource }) => resource.name.includes(infraID) && (region === '' || resource.region === region)
+    }
+  }
+}
+
+/** Public records carry no tags: they are found by the names in the cluster's private zone, whoever made them. */
+function publicRecords(cloud: Cloud, platform: Platform, metadata: Metadata, own: StoredResource[]): StoredResource[] {
+  const records = cloud
+    .list()
+    .filter(({ resource }) => resource.platform === platform && resource.type === 'dns-record')
+    .filter((record) => !own.some((stored) => stored.path === record.path))
+  if (platform === 'ibmcloud') {
+    const suffix = `.${metadata.clusterName ?? ''}.${metadata.ibmcloud?.baseDomain ?? ''}.`
+    return records.filter(({ resource }) => resource.name.endsWith(suffix))
+  }
+  const zones = own.filter(({ resource }) => zoneTypes.includes(resource.type)).map(({ resource }) => resource.name)
+  const names = new Set(zones.flatMap((zone) => [`api.${zone}`, `*.apps.${zone}`]))
+  return records.filter(({ resource }) => names.has(resource.name))
+}
+
+function stageOf({ type }: Resource): (typeof destroyStages)[number] {
+  if (type === 'dns-record' || zoneTypes.includes(type)) return 'dns'
+  return [...machineTypes, 'volume', 'disk', 'instance-profile'].includes(type) ? 'instances' : 'network'
+}
+
+function refusalText({ type, id }: Resource): string {
+  return `deleting ${type}: DependencyViolation: The ${type} '${id}' has dependencies and cannot be deleted.\n\tstatus code: 400 (simulated)`
+}
+
+function destroyFailure(stage: Stage): Failure {
+  return fatal(
+    1,
+    `Failed to destroy cluster: failed to delete ${stage}: an error occurred that is not retried (simulated)`,
+  )
+}
