@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { fatal } from './failure.ts'
 import { readInstallConfig, type InstallConfig } from './install-config.ts'
 import type { ClusterIdentity } from './metadata.ts'
 
@@ -34,7 +35,12 @@ interface State {
 export function loadState(dir: string): Assets | undefined {
   const text = readIfPresent(path.join(dir, stateFile))
   if (text === undefined) return undefined
-  const state = JSON.parse(text) as State
+  let state: State
+  try {
+    state = JSON.parse(text) as State
+  } catch (error) {
+    throw fatal(1, `failed to unmarshal state file ${path.join(dir, stateFile)}: ${(error as Error).message}`)
+  }
   const { UUID: uuid, InfraID: infraID } = state['*installconfig.ClusterID']
   return {
     config: readInstallConfig(state['*installconfig.InstallConfig'].config),

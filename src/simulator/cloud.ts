@@ -30,7 +30,7 @@ export interface StoredResource {
 export class Cloud {
   readonly #root: string
   // Files never change once written, so a later look at the cloud reads only the new ones.
-  readonly #known = new Map<string, Resource>()
+  readonly #known = new Map<string, StoredResource>()
 
   constructor(root: string) {
     this.#root = root
@@ -48,13 +48,19 @@ export class Cloud {
       for (const file of namesIn(path.join(root, infraID))) {
         if (file.startsWith('.') || !file.endsWith('.json')) continue
         const location = path.join(root, infraID, file)
-        const resource = this.#known.get(location) ?? (readJson(location) as Resource | undefined)
-        if (resource === undefined) continue
-        this.#known.set(location, resource)
-        found.push({ path: location, resource })
+        const stored = this.#known.get(location) ?? this.#read(location)
+        if (stored !== undefined) found.push(stored)
       }
     }
     return found
+  }
+
+  #read(location: string): StoredResource | undefined {
+    const resource = readJson(location) as Resource | undefined
+    if (resource === undefined) return undefined
+    const stored = { path: location, resource }
+    this.#known.set(location, stored)
+    return stored
   }
 
   remove(stored: StoredResource): void {

@@ -41,13 +41,14 @@ export function parseCommandLine(argv: string[]): CommandLine {
   const [first = '', second] = words
   const isGroup = Object.keys(commands).some((name) => name.startsWith(`${first} `))
   const command = isGroup && second !== undefined ? `${first} ${second}` : first
-  const known = commands[command]
+  const known = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (known === undefined && command !== '' && !(isGroup && second === undefined)) {
     const parent = isGroup ? `openshift-install ${first}` : 'openshift-install'
     throw new UsageError(`unknown command "${isGroup ? second : first}" for "${parent}"`)
   }
   for (const flag of flags.keys()) {
-    if (!(flag in globalFlags) && !(known && flag in known)) throw new UsageError(`unknown flag: --${flag}`)
+    if (!Object.hasOwn(globalFlags, flag) && !(known && Object.hasOwn(known, flag)))
+      throw new UsageError(`unknown flag: --${flag}`)
   }
   const args = words.slice(command.split(' ').length)
   if (args.length > 0 && !takesArguments.has(command)) {

@@ -30,12 +30,12 @@ const firstAssets: Record<string, string> = {
 
 export async function create(run: Run): Promise<void> {
   const { command } = run.commandLine
-  const saved = loadState(run.dir)
-  const given = await readGivenConfig(run.dir)
   if (command === 'create cluster') {
     cloudDirOf(run)
     stopOnSignals(run)
   }
+  const saved = loadState(run.dir)
+  const given = await readGivenConfig(run.dir)
   const name = given?.name ?? saved?.config.name
   await beginWork(run, name, given === undefined ? saved?.identity.infraID : undefined)
   if (command === 'create cluster') refuseReentry(run.dir)
@@ -121,7 +121,7 @@ async function prepareAssets(run: Run, given: GivenConfig | undefined, saved: As
     assets = isUnchanged && saved ? saved : newAssets(config)
   }
   if (assets === undefined) throw new Error('neither a config nor a state')
-  if (Date.parse(assets.certificatesExpireAt) < Date.now()) {
+  if (run.commandLine.command === 'create cluster' && Date.parse(assets.certificatesExpireAt) < Date.now()) {
     throw fatal(
       1,
       `failed to fetch ${first}: failed to load asset "Bootstrap Ignition Config": the certificates in the state file have expired (they were valid until ${assets.certificatesExpireAt}, 24 hours): start again in a fresh directory`,

@@ -15,19 +15,18 @@ const zoneTypes = ['hosted-zone', 'private-dns-zone', 'managed-zone', 'dns-zone'
 
 /** Deletes what the platform's own rules select, for ever if something refuses to go. */
 export async function destroyCluster(run: Run): Promise<void> {
-  const { log, clock, faults } = run
+  const { log, clock } = run
   const cloud = new Cloud(cloudDirOf(run))
   const metadata = await begin(run)
   const platform = platformOf(metadata)
   const touched = new Set(metadata.infraID === undefined ? [] : [metadata.infraID])
-  const refused = new Set<string>()
 
   const remove = (stored: StoredResource): void => {
     const { resource } = stored
     const isHeldZone =
-      zoneTypes.includes(resource.type) && publicRecords(cloud, platform, metadata, [stored]).length > 0
-    if (faults.undeletable.has(resource.type) || isHeldZone) {
-      refused.add(resource.id)
+      zoneTypes.includes(resource.type) &&
+      publicRecords(platform, metadata, platformResources(cloud, platform), [stored]).length > 0
+    if (run.faults.undeletable.has(resource.type) || isHeldZone) {
       log.debug(refusalText(resource))
       return
     }
@@ -46,8 +45,9 @@ export async function destroyCluster(run: Run): Promise<void> {
       if (pass === 1) await runStage(run, stage, steps, { failure: () => destroyFailure(stage) })
       else for (const step of steps) step.act()
     }
-    if (select(cloud, platform, metadata).length === 0) break
-    log.info(`Waiting for ${refused.size} resources that cannot be deleted yet`)
+    const left = select(cloud, platform, metadata).length
+    if (left === 0) break
+    log.info(`Waiting for ${left} resources that cannot be deleted yet`)
     if (platform === 'azure' && clock.elapsedSeconds > 2 * 3600) {
       throw fatal(1, 'Failed to destroy cluster: failed to delete resource group: context deadline exceeded')
     }
@@ -94,9 +94,13 @@ async function begin(run: Run): Promise<Metadata> {
 
 /** Each platform's real rule, with its real dangers: only the driver stands between a bad metadata.json and a neighbour. */
 function select(cloud: Cloud, platform: Platform, metadata: Metadata): StoredResource[] {
-  const all = cloud.list().filter(({ resource }) => resource.platform === platform)
+  const all = platformResources(cloud, platform)
   const own = all.filter(selector(platform, metadata, all))
-  return [...own, ...publicRecords(cloud, platform, metadata, own)]
+  return [...own, ...publicRecords(platform, metadata, all, own)]
+}
+
+function platformResources(cloud: Cloud, platform: Platform): StoredResource[] {
+  return cloud.list().filter(({ resource }) => resource.platform === platform)
 }
 
 function selector(platform: Platform, metadata: Metadata, all: StoredResource[]): (stored: StoredResource) => boolean {
@@ -130,11 +134,13 @@ function selector(platform: Platform, metadata: Metadata, all: StoredResource[])
 }
 
 /** Public records carry no tags: they are found by the names in the cluster's private zone, whoever made them. */
-function publicRecords(cloud: Cloud, platform: Platform, metadata: Metadata, own: StoredResource[]): StoredResource[] {
-  const records = cloud
-    .list()
-    .filter(({ resource }) => resource.platform === platform && resource.type === 'dns-record')
-    .filter((record) => !own.some((stored) => stored.path === record.path))
+function publicRecords(
+  platform: Platform,
+  metadata: Metadata,
+  all: StoredResource[],
+  own: StoredResource[],
+): StoredResource[] {
+  const records = all.filter((stored) => stored.resource.type === 'dns-record' && !own.includes(stored))
   if (platform === 'ibmcloud') {
     const suffix = `.${metadata.clusterName ?? ''}.${metadata.ibmcloud?.baseDomain ?? ''}.`
     return records.filter(({ resource }) => resource.name.endsWith(suffix))

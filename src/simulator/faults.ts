@@ -17,7 +17,7 @@
 import fs from 'node:fs'
 import { misconfigured } from './failure.ts'
 
-export const createStages = [
+const createStages = [
   'validate',
   'network',
   'machines',
@@ -29,6 +29,17 @@ export const createStages = [
 ] as const
 export const destroyStages = ['instances', 'network', 'dns'] as const
 export type Stage = (typeof createStages)[number] | (typeof destroyStages)[number]
+
+const stagesOf: Record<string, readonly Stage[]> = {
+  'create install-config': ['validate'],
+  'create manifests': ['validate'],
+  'create ignition-configs': ['validate'],
+  'create single-node-ignition-config': ['validate'],
+  'create cluster': createStages,
+  'wait-for bootstrap-complete': ['api', 'bootstrap'],
+  'wait-for install-complete': ['initialize', 'stability'],
+  'destroy cluster': destroyStages,
+}
 
 const actions = ['fail', 'half-create', 'hang', 'crash', 'throttle', 'leave'] as const
 
@@ -105,6 +116,7 @@ function readRule(input: unknown, where: string): Rule {
   }
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
   const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) > 0
+  const isFactor = (value: unknown): value is number => typeof value === 'number' && value > 0
   const isAction = (value: unknown): value is (typeof actions)[number] => actions.includes(value as 'fail')
   const isExitCode = (value: unknown): value is number => isCount(value) && value < 256
   const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
@@ -113,9 +125,10 @@ function readRule(input: unknown, where: string): Rule {
     Array.isArray(value) ? value.every(isCount) : isCount(value)
 
   const action = take('action', `one of ${actions.join(', ')}`, isAction)
-  const command = take('command', 'a text', isText) ?? 'create cluster'
-  const stages: readonly string[] = command === 'destroy cluster' ? destroyStages : createStages
-  const attempts = take('attempt', 'a positive number or a list of them', isCounts)
+  const isCommand = (value: unknown): value is string => typeof value === 'string' && Object.hasOwn(stagesOf, value)
+  const command = take('command', `one of ${Object.keys(stagesOf).join(', ')}`, isCommand) ?? 'create cluster'
+  const stages = stagesOf[command] ?? []
+  const attempts = take('attempt', 'a whole number from 1, or a list of them', isCounts)
   const rule: Rule = {
     cluster: take('cluster', 'a text', isText) ?? '*',
     command,
@@ -127,9 +140,9 @@ function readRule(input: unknown, where: string): Rule {
         ? take('exitCode', 'from 1 to 255', isExitCode)
         : undefined,
     log: action === 'fail' || action === 'half-create' ? take('log', 'a text', isText) : undefined,
-    factor: (action === 'throttle' ? take('factor', 'a positive number', isCount) : undefined) ?? 3,
+    factor: (action === 'throttle' ? take('factor', 'a positive number', isFactor) : undefined) ?? 3,
     type: (action === 'leave' ? take('type', 'a text', isText) : undefined) ?? '',
-    times: (action === 'leave' ? take('times', 'a positive number', isCount) : undefined) ?? Infinity,
+    times: (action === 'leave' ? take('times', 'a whole number from 1', isCount) : undefined) ?? Infinity,
     ignoreSigint: take('ignoreSigint', 'true or false', isFlag) ?? false,
   }
   const [unknown] = given.keys()

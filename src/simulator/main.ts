@@ -21,7 +21,7 @@ async function runCommand(commandLine: CommandLine, environment: Environment): P
   if (level === undefined) {
     throw fatal(1, `invalid log-level: not a valid logrus Level: ${JSON.stringify(commandLine.logLevel)}`)
   }
-  const speed = Number(process.env['OCPCTL_SIM_SPEED'] ?? '60')
+  const { speed } = environment
   if (!(speed > 0 && speed <= 1e9)) throw misconfigured('OCPCTL_SIM_SPEED must be a number from 0 to 1e9')
 
   const dir = path.resolve(commandLine.dir)
@@ -55,6 +55,7 @@ function readEnvironment(): Environment {
   const executable = process.argv[1] ?? 'openshift-install'
   const [, fromName] = /^openshift-install-(\d.*)$/.exec(path.basename(executable)) ?? []
   return {
+    speed: Number(process.env['OCPCTL_SIM_SPEED'] || '60'),
     cloudDir: process.env['OCPCTL_SIM_CLOUD'] || undefined,
     faultsFile: process.env['OCPCTL_SIM_FAULTS'] || undefined,
     version: process.env['OCPCTL_SIM_VERSION'] || fromName || '4.20.3',

@@ -6,6 +6,8 @@ import type { Journal } from './journal.ts'
 import type { Log } from './log.ts'
 
 export interface Environment {
+  /** Simulated seconds per real second. */
+  speed: number
   cloudDir: string | undefined
   faultsFile: string | undefined
   version: string
