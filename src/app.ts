@@ -1,0 +1,24 @@
+// Everything the verbs need, opened once by main.ts and handed on. No module holds state of its own.
+import type { ArtifactStore } from './artifacts/store.ts'
+import type { Inventory } from './clouds/inventory.ts'
+import type { Config } from './config.ts'
+import type { Db } from './db/client.ts'
+import type { Events } from './events.ts'
+import type { Installer } from './installer/installer.ts'
+import type { Queue } from './jobs/queue.ts'
+import type { Log } from './observability/log.ts'
+import type { Catalog } from './profiles/catalog.ts'
+import type { SecretBox } from './secrets.ts'
+
+export type App = Readonly<{
+  config: Config
+  log: Log
+  db: Db
+  queue: Queue
+  events: Events
+  store: ArtifactStore
+  box: SecretBox
+  catalog: Catalog
+  inventory: Inventory
+  installer: Installer
+}>

@@ -1,0 +1,101 @@
+// API tokens: 256 random bits, stored hashed. The secret is shown once, when it is made.
+import { createHash, randomBytes } from 'node:crypto'
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { writeAudit } from '../audit.ts'
+import type { Db, Reader, Transaction } from '../db/client.ts'
+import { apiTokens, rbacMappings } from '../db/schema.ts'
+import { newId } from '../ids.ts'
+import type { Actor, Principal, Scope } from './principal.ts'
+
+const PREFIX = 'ocp_'
+
+export const newSecret = (): string => PREFIX + randomBytes(32).toString('base64url')
+
+const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
+
+export type NewToken = { name: string; principal?: Principal; scopes: Scope[]; expiresAt?: Date; secret?: string }
+
+/** Without a principal the token stands for itself. Returns the secret, which is not stored. */
+export async function createToken(
+  tx: Transaction,
+  by: Actor,
+  input: NewToken,
+): Promise<{ id: string; secret: string }> {
+  const id = newId('tok')
+  const secret = input.secret ?? newSecret()
+  const principal = input.principal ?? { type: 'token', id }
+  await tx.insert(apiTokens).values({
+    id,
+    name: input.name,
+    principalType: principal.type,
+    principal: principal.id,
+    secretHash: hashOf(secret),
+    prefix: secret.slice(0, 8),
+    scopes: input.scopes,
+    expiresAt: input.expiresAt,
+  })
+  await writeAudit(tx, by, { action: 'token.create', detail: { tokenId: id, name: input.name, scopes: input.scopes } })
+  return { id, secret }
+}
+
+export async function findTokenPrincipal(
+  db: Reader,
+  secret: string,
+): Promise<{ principal: Principal; scopes: Scope[] } | undefined> {
+  const [row] = await db
+    .select({ type: apiTokens.principalType, id: apiTokens.principal, scopes: apiTokens.scopes })
+    .from(apiTokens)
+    .where(
+      and(
+        eq(apiTokens.secretHash, hashOf(secret)),
+        isNull(apiTokens.revokedAt),
+        or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, sql`now()`)),
+      ),
+    )
+  if (!row) return undefined
+  return {
+    principal: { type: row.type, id: row.id },
+    scopes: row.scopes.filter((scope) => scope === 'read' || scope === 'write'),
+  }
+}
+
+/**
+ * Makes the first platform administrator when there is none, or makes the given secret one. Returns the secret only
+ * when it was made here: it cannot be shown again.
+ */
+export async function ensureAdministrator(db: Db, given: string | undefined): Promise<string | undefined> {
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(7262500003)`)
+    if (given !== undefined) {
+      if (await findTokenPrincipal(tx, given)) return undefined
+    } else {
+      const [existing] = await tx
+        .select({ id: rbacMappings.id })
+        .from(rbacMappings)
+        .where(and(eq(rbacMappings.role, 'platform_admin'), eq(rbacMappings.enabled, true)))
+        .limit(1)
+      if (existing) return undefined
+    }
+    const by: Actor = { kind: 'system', name: 'setup' }
+    const { id, secret } = await createToken(tx, by, {
+      name: 'first administrator',
+      scopes: ['read', 'write'],
+      ...(given === undefined ? {} : { secret: given }),
+    })
+    const bindingId = newId('rbm')
+    await tx.insert(rbacMappings).values({
+      id: bindingId,
+      principalType: 'token',
+      principal: id,
+      team: '*',
+      role: 'platform_admin',
+      notes: 'made at first start',
+      createdBy: 'system:setup',
+    })
+    await writeAudit(tx, by, {
+      action: 'role-binding.create',
+      detail: { bindingId, role: 'platform_admin', team: '*' },
+    })
+    return given === undefined ? secret : undefined
+  })
+}

@@ -1,0 +1,42 @@
+// The shapes of a cluster: what is asked for, what is stored, what is shown.
+import { z } from 'zod'
+import { clusterStatuses, platforms, type clusters } from '../db/schema.ts'
+
+export { clusterStatuses, platforms }
+export type ClusterStatus = (typeof clusterStatuses)[number]
+export type Platform = (typeof platforms)[number]
+export type ClusterRow = typeof clusters.$inferSelect
+
+/** Label only and at most 21 characters, so that the infraID keeps the whole name. */
+export const clusterName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$/, {
+  error: 'must be a DNS label of at most 21 characters: lower-case letters, digits and dashes, such as demo-1',
+})
+const word = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+
+export const clusterRequest = z.strictObject({
+  name: clusterName,
+  platform: z.enum(platforms),
+  profile: z.string().min(1).max(63),
+  version: z.string().max(32).optional(),
+  region: z.string().max(64).optional(),
+  baseDomain: z.string().max(253).optional(),
+  ttlHours: z.int().min(1).max(8760).optional(),
+  owner: word.optional(),
+  team: word.optional(),
+  costCenter: word.optional(),
+  sshPublicKey: z
+    .string()
+    .max(16_384)
+    .regex(/^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( [^\r\n]*)?$/, {
+      error: 'must be one line of an OpenSSH public key, such as "ssh-ed25519 AAAA… you@host"',
+    })
+    .optional(),
+  tags: z.record(z.string().min(1).max(128), z.string().max(256)).optional(),
+  offHours: z.boolean().optional(),
+  preserveOnFailure: z.boolean().optional(),
+})
+export type ClusterRequest = z.infer<typeof clusterRequest>

@@ -1,0 +1,199 @@
+// What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { writeAudit } from '../audit.ts'
+import { mayActForOthers, requireInTeam } from '../auth/permissions.ts'
+import { nameOf, type Actor } from '../auth/principal.ts'
+import type { Transaction } from '../db/client.ts'
+import { clusters, jobs } from '../db/schema.ts'
+import { AppError, hasCode } from '../errors.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import { openJob, supersedeJobs } from '../jobs/commands.ts'
+import { openJobStatuses, type JobRow } from '../jobs/job.ts'
+import { decide, effectiveTags, type Decision } from '../policy/policy.ts'
+import { hashOf, profileNamed } from '../profiles/catalog.ts'
+import { MASKED_PULL_SECRET, renderInstallConfig } from '../profiles/install-config.ts'
+import type { Profile } from '../profiles/profile.ts'
+import type { ClusterRequest, ClusterRow } from './cluster.ts'
+import { transitionCluster } from './lifecycle.ts'
+import { clusterFor } from './queries.ts'
+
+const HOUR_MS = 3_600_000
+const DEFAULT_TEAM = 'default'
+
+type Plan = { profile: Profile; decision: Decision; cluster: typeof clusters.$inferInsert }
+
+/** Throws POLICY_VIOLATION with every violation, NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN. */
+export async function requestCluster(
+  app: App,
+  tx: Transaction,
+  by: Actor,
+  request: ClusterRequest,
+): Promise<{ cluster: ClusterRow; job: JobRow }> {
+  const { decision, profile, cluster: values } = planCluster(app, by, request)
+  if (!decision.allowed)
+    throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
+  const cluster = await insertCluster(tx, values)
+  await writeAudit(tx, by, {
+    action: 'cluster.request',
+    clusterId: cluster.id,
+    detail: { name: cluster.name, profile: cluster.profile, team: cluster.team, owner: cluster.owner },
+  })
+  await announce(tx, 'cluster', cluster.id)
+  const job = await openJob(app, tx, by, cluster, 'CREATE')
+  return { cluster, job }
+}
+
+export type Preview = {
+  allowed: boolean
+  violations: { pointer: string; detail: string }[]
+  installConfig: string
+  effectiveTags: Record<string, string>
+  usdPerHour: number
+  usdUntilExpiry: number
+  destroyAt: string
+}
+
+/** What a request would come to; writes nothing. */
+export function previewCluster(app: App, by: Actor, request: ClusterRequest): Preview {
+  const { decision, profile, cluster } = planCluster(app, by, request)
+  return {
+    allowed: decision.allowed,
+    violations: decision.violations,
+    installConfig: renderInstallConfig({
+      name: cluster.name,
+      baseDomain: cluster.baseDomain,
+      region: cluster.region,
+      profile,
+      tags: cluster.effectiveTags,
+      sshPublicKey: request.sshPublicKey,
+      pullSecret: MASKED_PULL_SECRET,
+    }),
+    effectiveTags: cluster.effectiveTags,
+    usdPerHour: profile.cost.usdPerHour,
+    usdUntilExpiry: Math.round(profile.cost.usdPerHour * decision.terms.ttlHours * 100) / 100,
+    destroyAt: cluster.destroyAt.toISOString(),
+  }
+}
+
+/**
+ * Ends the cluster's other jobs and opens its destroy; a destroy that is under way already is returned as it is.
+ * Throws NOT_FOUND, FORBIDDEN, CONFLICT (protected) or NOT_IN_STATE (gone already).
+ */
+export async function destroyCluster(
+  app: App,
+  tx: Transaction,
+  by: Actor,
+  id: string,
+): Promise<{ cluster: ClusterRow; job: JobRow }> {
+  const cluster = await clusterFor(tx, by, 'cluster.destroy', id, { lock: true })
+  if (cluster.protected)
+    throw new AppError('CONFLICT', 'the cluster is protected: a team administrator must lift the protection first')
+  if (cluster.status === 'DESTROYING') {
+    const [underWay] = await tx
+      .select()
+      .from(jobs)
+      .where(
+        and(
+          eq(jobs.clusterId, id),
+          inArray(jobs.type, ['DESTROY', 'JANITOR_DESTROY']),
+          inArray(jobs.status, openJobStatuses),
+        ),
+      )
+    if (underWay) return { cluster, job: underWay }
+  }
+  await supersedeJobs(app, tx, by, id)
+  const moved = await transitionCluster(tx, by, id, 'startDestroy')
+  const job = await openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY')
+  return { cluster: moved, job }
+}
+
+function planCluster(app: App, by: Actor, request: ClusterRequest): Plan {
+  const team = request.team ?? defaultTeam(by)
+  requireInTeam(by, 'cluster.create', team)
+  const owner = request.owner ?? nameOf(by)
+  if (owner !== nameOf(by) && !mayActForOthers(by, team))
+    throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
+      { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
+    ])
+  const profile = profileNamed(app.catalog, request.profile)
+  const decision = decide(request, profile)
+  const { terms } = decision
+  const id = newId('clu')
+  const destroyAt = new Date(Date.now() + terms.ttlHours * HOUR_MS)
+  const costCenter = request.costCenter ?? null
+  const requestTags = request.tags ?? {}
+  const tags = effectiveTags(
+    { tags: requestTags, profile },
+    { id, name: request.name, owner, team, costCenter, destroyAt },
+  )
+  return {
+    profile,
+    decision,
+    cluster: {
+      id,
+      name: request.name,
+      baseDomain: terms.baseDomain,
+      platform: profile.platform,
+      version: terms.version,
+      profile: profile.name,
+      profileHash: hashOf(profile),
+      profileSnapshot: profile,
+      region: terms.region,
+      owner,
+      team,
+      costCenter,
+      status: 'PENDING',
+      requestedBy: nameOf(by),
+      request,
+      requestTags,
+      effectiveTags: tags,
+      ttlHours: terms.ttlHours,
+      destroyAt,
+      preserveOnFailure: request.preserveOnFailure ?? false,
+      usdPerHour: profile.cost.usdPerHour,
+    },
+  }
+}
+
+function defaultTeam(by: Actor): string {
+  if (by.kind === 'system') return DEFAULT_TEAM
+  const teams = new Set(by.bindings.map((binding) => binding.team))
+  const [only, ...others] = [...teams].filter((team) => team !== '*')
+  if (only === undefined) return DEFAULT_TEAM
+  if (others.length > 0)
+    throw new AppError('BAD_INPUT', 'you are in several teams: name one', [
+      { pointer: '/team', detail: `one of ${[only, ...others].join(', ')}` },
+    ])
+  return only
+}
+
+async function insertCluster(tx: Transaction, values: typeof clusters.$inferInsert): Promise<ClusterRow> {
+  try {
+    // A savepoint, so that the transaction can still tell who holds the name.
+    return await tx.transaction(async (inner) => {
+      const [row] = await inner.insert(clusters).values(values).returning()
+      if (!row) throw new Error('the cluster was not inserted')
+      return row
+    })
+  } catch (error) {
+    if (!hasCode(error, '23505')) throw error
+    const [holder] = await tx
+      .select({ status: clusters.status })
+      .from(clusters)
+      .where(
+        and(
+          eq(clusters.name, values.name),
+          eq(clusters.baseDomain, values.baseDomain),
+          sql`${clusters.status} <> 'DESTROYED'`,
+        ),
+      )
+    throw new AppError(
+      'NAME_TAKEN',
+      `the name ${values.name}.${values.baseDomain} is held by a cluster that is ${holder?.status ?? 'being destroyed'}; ` +
+        'it is free when that cluster is proved destroyed',
+      [{ pointer: '/name', detail: 'take another name' }],
+    )
+  }
+}

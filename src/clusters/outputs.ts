@@ -1,0 +1,61 @@
+// What a READY cluster hands to its owner. Credentials are sealed, and each reading of one is an audit event.
+import { eq } from 'drizzle-orm'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { writeAudit } from '../audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Transaction } from '../db/client.ts'
+import { clusterOutputs } from '../db/schema.ts'
+import { AppError } from '../errors.ts'
+import type { SecretBox } from '../secrets.ts'
+import { clusterFor } from './queries.ts'
+
+const kubeconfigShape = z.looseObject({
+  clusters: z.array(z.looseObject({ cluster: z.looseObject({ server: z.url() }) })).min(1),
+})
+
+export type Outputs = { kubeconfig: string; kubeadminPassword: string; consoleUrl: string | undefined }
+export type Credential = 'kubeconfig' | 'kubeadmin-password'
+
+const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
+
+export async function recordOutputs(
+  tx: Transaction,
+  box: SecretBox,
+  clusterId: string,
+  outputs: Outputs,
+): Promise<void> {
+  const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig))
+  const values = {
+    clusterId,
+    apiUrl: clusters[0]?.cluster.server ?? '',
+    consoleUrl: outputs.consoleUrl,
+    kubeconfigSealed: box.seal(outputs.kubeconfig, contextOf(clusterId, 'kubeconfig')),
+    kubeadminPasswordSealed: box.seal(outputs.kubeadminPassword, contextOf(clusterId, 'kubeadmin-password')),
+  }
+  await tx.insert(clusterOutputs).values(values).onConflictDoUpdate({ target: clusterOutputs.clusterId, set: values })
+}
+
+/** Throws NOT_FOUND, FORBIDDEN, or NOT_IN_STATE unless the cluster is READY. */
+export async function readOutputs(tx: Transaction, by: Actor, id: string) {
+  const cluster = await clusterFor(tx, by, 'cluster.credentials', id)
+  if (cluster.status !== 'READY')
+    throw new AppError('NOT_IN_STATE', `the cluster is ${cluster.status}; it has outputs when it is READY`)
+  const [row] = await tx.select().from(clusterOutputs).where(eq(clusterOutputs.clusterId, id))
+  if (!row) throw new AppError('NOT_FOUND', `${id} has no outputs`)
+  return row
+}
+
+/** As readOutputs; the reading is audited in the same transaction. */
+export async function readCredential(
+  tx: Transaction,
+  box: SecretBox,
+  by: Actor,
+  id: string,
+  credential: Credential,
+): Promise<string> {
+  const row = await readOutputs(tx, by, id)
+  await writeAudit(tx, by, { action: `cluster.read-${credential}`, clusterId: id })
+  const sealed = credential === 'kubeconfig' ? row.kubeconfigSealed : row.kubeadminPasswordSealed
+  return box.open(sealed, contextOf(id, credential)).toString()
+}

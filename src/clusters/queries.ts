@@ -1,0 +1,113 @@
+// Reading clusters. What the caller may not see is not there; what it may see but not do is FORBIDDEN.
+import { and, asc, desc, eq, ilike, inArray, lte, ne, sql, type SQL } from 'drizzle-orm'
+import { clusterScope, type Action } from '../auth/permissions.ts'
+import { nameOf, type Actor } from '../auth/principal.ts'
+import type { Reader, Transaction } from '../db/client.ts'
+import { keyset, type PageRequest } from '../db/page.ts'
+import { clusterOutputs, clusters, jobAttempts, jobs } from '../db/schema.ts'
+import { AppError } from '../errors.ts'
+import type { AttemptRow, JobRow } from '../jobs/job.ts'
+import type { ClusterRow, ClusterStatus, Platform } from './cluster.ts'
+
+/** The cluster, for the named action. Throws NOT_FOUND when the actor may not see it, FORBIDDEN when it may not act. */
+export async function clusterFor(
+  tx: Transaction,
+  by: Actor,
+  action: Action,
+  id: string,
+  options: { lock: true },
+): Promise<ClusterRow>
+export async function clusterFor(db: Reader, by: Actor, action: Action, id: string): Promise<ClusterRow>
+export async function clusterFor(
+  db: Reader,
+  by: Actor,
+  action: Action,
+  id: string,
+  options: { lock?: boolean } = {},
+): Promise<ClusterRow> {
+  const query = db
+    .select({ cluster: clusters, allowed: clusterScope(by, action).mapWith(Boolean) })
+    .from(clusters)
+    .where(and(eq(clusters.id, id), clusterScope(by, 'cluster.read')))
+  const [found] = options.lock ? await query.for('update') : await query
+  if (!found) throw new AppError('NOT_FOUND', `there is no cluster ${id} that you may see`)
+  if (!found.allowed) throw new AppError('FORBIDDEN', `${nameOf(by)} may not ${action.replace('.', ' ')} ${id}`)
+  return found.cluster
+}
+
+export type ClusterFilter = {
+  status?: ClusterStatus[] | undefined
+  team?: string | undefined
+  owner?: string | undefined
+  platform?: Platform | undefined
+  profile?: string | undefined
+  region?: string | undefined
+  q?: string | undefined
+}
+
+/** One row more than the page asks for, newest first. */
+export async function listClusters(
+  db: Reader,
+  by: Actor,
+  filter: ClusterFilter,
+  page: PageRequest,
+): Promise<ClusterRow[]> {
+  const conditions: (SQL | undefined)[] = [
+    clusterScope(by, 'cluster.read'),
+    filter.status?.length ? inArray(clusters.status, filter.status) : undefined,
+    filter.team === undefined ? undefined : eq(clusters.team, filter.team),
+    filter.owner === undefined ? undefined : eq(clusters.owner, filter.owner),
+    filter.platform === undefined ? undefined : eq(clusters.platform, filter.platform),
+    filter.profile === undefined ? undefined : eq(clusters.profile, filter.profile),
+    filter.region === undefined ? undefined : eq(clusters.region, filter.region),
+    filter.q === undefined ? undefined : ilike(clusters.name, `%${filter.q.replace(/[\\%_]/g, '\\$&')}%`),
+  ]
+  const { where, orderBy, limit } = keyset(clusters.id, page, and(...conditions))
+  return db.select().from(clusters).where(where).orderBy(orderBy).limit(limit)
+}
+
+/** The newest attempt of the cluster's newest job, and the newest failed one. */
+export async function findAttempts(
+  db: Reader,
+  clusterId: string,
+): Promise<{ job: JobRow; attempt: AttemptRow | undefined; failure: AttemptRow | undefined } | undefined> {
+  const [job] = await db.select().from(jobs).where(eq(jobs.clusterId, clusterId)).orderBy(desc(jobs.id)).limit(1)
+  if (!job) return undefined
+  const [attempt] = await db
+    .select()
+    .from(jobAttempts)
+    .where(eq(jobAttempts.jobId, job.id))
+    .orderBy(desc(jobAttempts.number))
+    .limit(1)
+  const [failed] = await db
+    .select({ attempt: jobAttempts })
+    .from(jobAttempts)
+    .innerJoin(jobs, eq(jobs.id, jobAttempts.jobId))
+    .where(and(eq(jobs.clusterId, clusterId), inArray(jobAttempts.outcome, ['FAILED', 'LOST'])))
+    .orderBy(desc(jobAttempts.id))
+    .limit(1)
+  return { job, attempt, failure: failed?.attempt }
+}
+
+export async function findOutputs(db: Reader, clusterId: string) {
+  const [row] = await db.select().from(clusterOutputs).where(eq(clusterOutputs.clusterId, clusterId))
+  return row
+}
+
+/** Unprotected clusters whose time is over and whose destroy is not under way, the longest overdue first. */
+export async function listExpiredClusterIds(db: Reader, limit = 100): Promise<string[]> {
+  const rows = await db
+    .select({ id: clusters.id })
+    .from(clusters)
+    .where(
+      and(
+        lte(clusters.destroyAt, sql`now()`),
+        sql`${clusters.status} <> 'DESTROYED'`,
+        ne(clusters.status, 'DESTROYING'),
+        eq(clusters.protected, false),
+      ),
+    )
+    .orderBy(asc(clusters.destroyAt))
+    .limit(limit)
+  return rows.map((row) => row.id)
+}

@@ -1,0 +1,135 @@
+// The only reader of the environment. It becomes one frozen object that is handed to everything else.
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+
+const url = (protocols: string[]) =>
+  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  })
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, { error: `must be a whole number from ${min} to ${max}` })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` })
+
+const variables = z.object({
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: whole(0, 65535).default(8080),
+  OCPCTL_DATA_DIR: z.string().min(1).default('./.ocpctl'),
+  OCPCTL_ARTIFACTS: url(['file:', 's3:']).optional(),
+  OCPCTL_S3_ENDPOINT: url(['http:', 'https:']).optional(),
+  OCPCTL_S3_KMS_KEY_ID: z.string().min(1).optional(),
+  OCPCTL_INSTALLER: z.string().min(1).default('simulated'),
+  OCPCTL_PROFILES: z.string().min(1).default('./profiles'),
+  OCPCTL_SECRETS_KEY: z
+    .string()
+    .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), {
+      error: 'must be 32 bytes in base64, as `openssl rand -base64 32` prints them',
+    })
+    .optional(),
+  OCPCTL_ADMIN_TOKEN: z.string().min(20, { error: 'must have at least 20 characters' }).optional(),
+  OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
+  OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
+  OCPCTL_DB_POOL_MIN: whole(0, 100).default(5),
+  OCPCTL_DB_POOL_MAX: whole(2, 100).default(25),
+  OCPCTL_OIDC_ISSUER: url(['https:', 'http:']).optional(),
+  OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
+  OCPCTL_AWS_IAM_SERVER_ID: z.string().min(1).optional(),
+  OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
+  OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  OCPCTL_SIM_SPEED: z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, { error: 'must be a positive number of simulated seconds per real second' })
+    .transform(Number)
+    .default(60),
+  OCPCTL_SIM_CLOUD: z.string().min(1).optional(),
+  OCPCTL_SIM_FAULTS: z.string().min(1).optional(),
+})
+
+export type Config = Readonly<{
+  /** undefined: the embedded PostgreSQL under dataDir. */
+  databaseUrl: string | undefined
+  pool: { min: number; max: number }
+  dataDir: string
+  host: string
+  port: number
+  artifactsUrl: string
+  s3Endpoint: string | undefined
+  s3KmsKeyId: string | undefined
+  /** undefined: the simulated installer; otherwise the directory of `openshift-install-<version>` binaries. */
+  installerDir: string | undefined
+  profilesDir: string
+  secretsKey: string | undefined
+  adminToken: string | undefined
+  workerConcurrency: number
+  drainTimeoutSeconds: number
+  pullSecretFile: string | undefined
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
+  /** What a child process may inherit; the names are chosen where the child is started. */
+  environment: Readonly<Record<string, string | undefined>>
+}>
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Throws ConfigError with one line a variable that is unknown or wrong. */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const unknown = Object.keys(given).filter((name) => name.startsWith('OCPCTL_') && !(name in variables.shape))
+  const parsed = variables.safeParse(given)
+  const problems = [
+    ...unknown.map((name) => `${name} is not a variable of ocpctl; it has ${Object.keys(variables.shape).join(', ')}`),
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${plainIssue(issue)}`),
+  ]
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join('\n'))
+  const env = parsed.data
+  const dataDir = resolve(env.OCPCTL_DATA_DIR)
+  const simulated = env.OCPCTL_INSTALLER === 'simulated'
+  if (env.DATABASE_URL && !env.OCPCTL_SECRETS_KEY)
+    throw new ConfigError(
+      'OCPCTL_SECRETS_KEY is required with DATABASE_URL: 32 bytes in base64, the same in every process, as `openssl rand -base64 32` prints them',
+    )
+  if (!simulated && !env.OCPCTL_PULL_SECRET_FILE)
+    throw new ConfigError(
+      'OCPCTL_PULL_SECRET_FILE is required unless OCPCTL_INSTALLER is simulated: the path of the pull secret',
+    )
+  if (env.OCPCTL_DB_POOL_MIN > env.OCPCTL_DB_POOL_MAX)
+    throw new ConfigError('OCPCTL_DB_POOL_MIN must not be above OCPCTL_DB_POOL_MAX')
+  return Object.freeze({
+    databaseUrl: env.DATABASE_URL,
+    pool: { min: env.OCPCTL_DB_POOL_MIN, max: env.OCPCTL_DB_POOL_MAX },
+    dataDir,
+    host: env.HOST,
+    port: env.PORT,
+    artifactsUrl: env.OCPCTL_ARTIFACTS ?? pathToFileURL(resolve(dataDir, 'artifacts')).href,
+    s3Endpoint: env.OCPCTL_S3_ENDPOINT,
+    s3KmsKeyId: env.OCPCTL_S3_KMS_KEY_ID,
+    installerDir: simulated ? undefined : resolve(env.OCPCTL_INSTALLER),
+    profilesDir: resolve(env.OCPCTL_PROFILES),
+    secretsKey: env.OCPCTL_SECRETS_KEY,
+    adminToken: env.OCPCTL_ADMIN_TOKEN,
+    workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
+    drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
+    pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
+    logLevel: env.OCPCTL_LOG_LEVEL,
+    simulator: {
+      speed: env.OCPCTL_SIM_SPEED,
+      cloudDir: resolve(env.OCPCTL_SIM_CLOUD ?? resolve(dataDir, 'cloud')),
+      faultsFile: env.OCPCTL_SIM_FAULTS,
+    },
+    environment: Object.freeze({ ...environment }),
+  })
+}
+
+function plainIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`
+  return issue.message
+}

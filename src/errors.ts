@@ -1,0 +1,49 @@
+// Every failure that a person may be told about. The code is stable, the status follows from it, and the
+// detail says what is wrong, where, and what to do. Anything else is a bug: logged at the edge, never shown.
+
+const statusByCode = {
+  BAD_INPUT: 400,
+  IDEMPOTENCY_KEY_MISSING: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  NAME_TAKEN: 409,
+  NOT_IN_STATE: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  IDEMPOTENCY_KEY_REUSED: 422,
+  POLICY_VIOLATION: 422,
+  UNAVAILABLE: 503,
+} as const
+
+export type ErrorCode = keyof typeof statusByCode
+export type ErrorStatus = (typeof statusByCode)[ErrorCode]
+export type FieldError = { pointer: string; detail: string }
+
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly errors: FieldError[] | undefined
+
+  constructor(code: ErrorCode, detail: string, errors?: FieldError[]) {
+    super(detail)
+    this.code = code
+    this.errors = errors
+  }
+
+  get status(): ErrorStatus {
+    return statusByCode[this.code]
+  }
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Whether a thrown value is an operating-system or database error of one of these codes. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('code' in cause && codes.includes(String(cause.code))) return true
+  return false
+}

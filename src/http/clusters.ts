@@ -1,0 +1,256 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { clusterRequest, clusterStatuses, platforms } from '../clusters/cluster.ts'
+import { destroyCluster, previewCluster, requestCluster } from '../clusters/commands.ts'
+import { readCredential, readOutputs } from '../clusters/outputs.ts'
+import { clusterFor, findAttempts, listClusters } from '../clusters/queries.ts'
+import { toPage } from '../db/page.ts'
+import { answerOnce } from '../idempotency.ts'
+import { listJobs } from '../jobs/queries.ts'
+import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+
+const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
+const preview = z
+  .object({
+    allowed: z.boolean(),
+    violations: z.array(z.object({ pointer: z.string(), detail: z.string() })),
+    installConfig: z.string(),
+    effectiveTags: z.record(z.string(), z.string()),
+    usdPerHour: z.number(),
+    usdUntilExpiry: z.number(),
+    destroyAt: z.iso.datetime(),
+  })
+  .openapi('Preview')
+const detail = clusterSchema
+  .extend({
+    job: jobSchema.nullable(),
+    attempt: attemptSchema.nullable(),
+    lastFailure: attemptSchema.nullable(),
+    simulated: z.boolean(),
+  })
+  .openapi('ClusterDetail')
+const outputs = z
+  .object({ apiUrl: z.string(), consoleUrl: z.string().nullable(), kubeadminUser: z.string(), kubeconfig: z.string() })
+  .openapi('Outputs')
+const id = idParam('clu')
+
+export const clusterRoutes = router()
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters',
+      operationId: 'requestCluster',
+      summary: 'Ask for a cluster, or with dryRun=true learn what it would come to',
+      tags: ['clusters'],
+      security,
+      request: {
+        query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
+        headers: idempotencyHeader,
+        body: { required: true, content: { 'application/json': { schema: clusterRequest } } },
+      },
+      responses: {
+        202: json(submitted, 'Accepted; the installation is queued'),
+        200: json(preview, 'The preview of a dry run'),
+        ...problems(409, 413, 422),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const request = c.req.valid('json')
+      if (c.req.valid('query').dryRun === 'true') return c.json(previewCluster(app, by, request), 200)
+      const answer = await answerOnce(
+        app.db,
+        by,
+        { key: c.req.header('idempotency-key'), operation: 'POST /clusters', body: request },
+        async (tx) => {
+          const { cluster, job } = await requestCluster(app, tx, by, request)
+          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
+        },
+      )
+      const body = answer.body as z.infer<typeof submitted> // stored by this operation alone
+      c.header('Location', `/api/v1/clusters/${body.cluster.id}`)
+      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+      return c.json(body, 202)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters',
+      operationId: 'listClusters',
+      summary: 'The clusters that you may see, newest first',
+      tags: ['clusters'],
+      security,
+      request: {
+        query: z.object({
+          ...pageQuery,
+          status: z
+            .union([z.enum(clusterStatuses), z.array(z.enum(clusterStatuses))])
+            .optional()
+            .openapi({ description: 'may be repeated' }),
+          team: z.string().optional(),
+          owner: z.string().optional(),
+          platform: z.enum(platforms).optional(),
+          profile: z.string().optional(),
+          region: z.string().optional(),
+          q: z.string().max(63).optional().openapi({ description: 'part of the name' }),
+        }),
+      },
+      responses: { 200: json(pageOf(clusterSchema), 'A page of clusters'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor, status, ...filter } = c.req.valid('query')
+      const rows = await listClusters(
+        app.db,
+        by,
+        { ...filter, status: status === undefined ? undefined : [status].flat() },
+        { limit, cursor },
+      )
+      return c.json(toPage(rows, limit, showCluster), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}',
+      operationId: 'getCluster',
+      summary: 'One cluster with its current job, stage and progress, and its last failure',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: { 200: json(detail, 'The cluster'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
+      const found = await findAttempts(app.db, cluster.id)
+      return c.json(
+        {
+          ...showCluster(cluster),
+          job: found ? showJob(found.job) : null,
+          attempt: found?.attempt ? showAttempt(found.attempt) : null,
+          lastFailure: found?.failure ? showAttempt(found.failure) : null,
+          simulated: app.installer.simulated,
+        },
+        200,
+      )
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/destroy',
+      operationId: 'destroyCluster',
+      summary: 'Destroy a cluster; also while it is being created',
+      tags: ['clusters'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: { 202: json(submitted, 'Accepted; the destroy is queued'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const clusterId = c.req.valid('param').id
+      const answer = await answerOnce(
+        app.db,
+        by,
+        { key: c.req.header('idempotency-key'), operation: `POST /clusters/${clusterId}/destroy`, body: null },
+        async (tx) => {
+          const { cluster, job } = await destroyCluster(app, tx, by, clusterId)
+          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
+        },
+      )
+      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+      return c.json(answer.body as z.infer<typeof submitted>, 202) // stored by this operation alone
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/jobs',
+      operationId: 'listClusterJobs',
+      summary: 'The jobs of a cluster, newest first',
+      tags: ['clusters'],
+      security,
+      request: { params: id, query: z.object(pageQuery) },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor } = c.req.valid('query')
+      const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
+      const rows = await listJobs(app.db, by, { clusterId: cluster.id }, { limit, cursor })
+      return c.json(toPage(rows, limit, showJob), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/outputs',
+      operationId: 'getOutputs',
+      summary: 'Where a READY cluster is; no credential',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: { 200: json(outputs, 'The outputs'), ...problems(409) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const row = await app.db.transaction((tx) => readOutputs(tx, by, clusterId))
+      return c.json(
+        {
+          apiUrl: row.apiUrl,
+          consoleUrl: row.consoleUrl,
+          kubeadminUser: 'kubeadmin',
+          kubeconfig: `/api/v1/clusters/${clusterId}/kubeconfig`,
+        },
+        200,
+      )
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/kubeconfig',
+      operationId: 'getKubeconfig',
+      summary: 'The administrator kubeconfig of a READY cluster; each reading is audited',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: {
+        200: { description: 'The kubeconfig', content: { 'application/yaml': { schema: z.string() } } },
+        ...problems(409),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const text = await app.db.transaction((tx) => readCredential(tx, app.box, by, clusterId, 'kubeconfig'))
+      return c.body(text, 200, { 'content-type': 'application/yaml', 'cache-control': 'no-store' })
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/kubeadmin-password',
+      operationId: 'revealKubeadminPassword',
+      summary: 'The kubeadmin password of a READY cluster; each reading is audited',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: {
+        200: json(z.object({ user: z.string(), password: z.string() }), 'The password'),
+        ...problems(409),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const password = await app.db.transaction((tx) =>
+        readCredential(tx, app.box, by, clusterId, 'kubeadmin-password'),
+      )
+      c.header('cache-control', 'no-store')
+      return c.json({ user: 'kubeadmin', password }, 200)
+    },
+  )

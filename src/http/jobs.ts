@@ -1,0 +1,149 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import { toPage } from '../db/page.ts'
+import { jobStatuses, jobTypes } from '../jobs/job.ts'
+import { isJobOver, jobFor, listJobs, readLog } from '../jobs/queries.ts'
+import { idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import { attemptSchema, jobSchema, logLineSchema, showAttempt, showJob } from './shapes.ts'
+
+const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
+const id = idParam('job')
+const LOG_PAGE = 1000
+/** How long a stream waits for word of new lines before it looks by itself. */
+const STREAM_LOOK_MS = 2000
+
+export const jobRoutes = router()
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs',
+      operationId: 'listJobs',
+      summary: 'The jobs that you may see, newest first',
+      tags: ['jobs'],
+      security,
+      request: {
+        query: z.object({
+          ...pageQuery,
+          status: z.union([z.enum(jobStatuses), z.array(z.enum(jobStatuses))]).optional(),
+          type: z.enum(jobTypes).optional(),
+        }),
+      },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor, status, type } = c.req.valid('query')
+      const rows = await listJobs(
+        app.db,
+        by,
+        { type, status: status === undefined ? undefined : [status].flat() },
+        { limit, cursor },
+      )
+      return c.json(toPage(rows, limit, showJob), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}',
+      operationId: 'getJob',
+      summary: 'One job with its attempts',
+      tags: ['jobs'],
+      security,
+      request: { params: id },
+      responses: { 200: json(jobDetail, 'The job'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { job, attempts } = await jobFor(app.db, by, c.req.valid('param').id)
+      return c.json({ ...showJob(job), attempts: attempts.map(showAttempt) }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}/log',
+      operationId: 'readJobLog',
+      summary: 'Lines of a log after a number, also while it is written',
+      tags: ['jobs'],
+      security,
+      request: {
+        params: id,
+        query: z.object({
+          after: z.coerce.number().int().min(0).default(0),
+          limit: z.coerce.number().int().min(1).max(LOG_PAGE).default(LOG_PAGE),
+        }),
+      },
+      responses: {
+        200: json(z.object({ items: z.array(logLineSchema), nextAfter: z.int().nullable() }), 'The lines'),
+        ...problems(),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { after, limit } = c.req.valid('query')
+      const { job } = await jobFor(app.db, by, c.req.valid('param').id)
+      const items = await readLog(app.db, job.id, after, limit)
+      return c.json({ items, nextAfter: items.at(-1)?.seq ?? null }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}/log/stream',
+      operationId: 'streamJobLog',
+      summary: 'The log as server-sent events; resumes from Last-Event-ID and ends with the job',
+      tags: ['jobs'],
+      security,
+      request: {
+        params: id,
+        headers: z.object({
+          'last-event-id': z
+            .string()
+            .regex(/^\d{1,9}$/)
+            .optional(),
+        }),
+      },
+      responses: {
+        200: {
+          description: 'Events "line" with a log line each, then "end"',
+          content: { 'text/event-stream': { schema: z.string() } },
+        },
+        ...problems(),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { job } = await jobFor(app.db, by, c.req.valid('param').id)
+      let after = Number(c.req.valid('header')['last-event-id'] ?? 0)
+      return streamSSE(c, async (stream) => {
+        let wake = () => undefined as void
+        const unhear = ['job-log', 'job'].map((topic) =>
+          app.events.on(topic as 'job-log' | 'job', job.id, () => wake()),
+        )
+        stream.onAbort(() => wake())
+        try {
+          while (!stream.aborted) {
+            const word = new Promise<void>((resolve) => {
+              const timer = setTimeout(resolve, STREAM_LOOK_MS)
+              wake = () => (clearTimeout(timer), resolve())
+            })
+            // Over is read first: every line is stored before the job ends.
+            const over = await isJobOver(app.db, job.id)
+            const lines = await readLog(app.db, job.id, after, LOG_PAGE)
+            for (const line of lines)
+              await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
+            after = lines.at(-1)?.seq ?? after
+            if (lines.length > 0) continue
+            if (over) {
+              await stream.writeSSE({ event: 'end', data: '{}' })
+              return
+            }
+            await word
+          }
+        } finally {
+          for (const stop of unhear) stop()
+        }
+      })
+    },
+  )

@@ -1,0 +1,132 @@
+// What every router shares: the variables of a request, the validation hook (a child router does not inherit its
+// parent's), and the error shape of RFC 9457.
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { App } from '../app.ts'
+import type { Caller } from '../auth/principal.ts'
+import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
+
+export type Env = { Variables: { app: App; by: Caller; requestId: string } }
+
+export function router(): OpenAPIHono<Env> {
+  return new OpenAPIHono<Env>({
+    defaultHook: (result, context) => {
+      if (result.success) return undefined
+      return problem(
+        context,
+        new AppError('BAD_INPUT', `the ${placeOf(result.target)} is not as it must be`, issuesOf(result.error)),
+      )
+    },
+  })
+}
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    requestId: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  })
+  .openapi('Problem')
+
+const problemContent = { 'application/problem+json': { schema: problemSchema } }
+
+/** The error answers of an operation, for its description. */
+export function problems(...statuses: number[]) {
+  const always = [400, 401, 403, 404, 500]
+  return Object.fromEntries(
+    [...new Set([...always, ...statuses])]
+      .sort((a, b) => a - b)
+      .map((status) => [status, { description: titles[status] ?? 'Error', content: problemContent }]),
+  )
+}
+
+const titles: Record<number, string> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Forbidden',
+  404: 'Not found',
+  409: 'Conflict',
+  413: 'Too large',
+  422: 'Not acceptable',
+  429: 'Too many requests',
+  500: 'Internal error',
+  503: 'Unavailable',
+}
+
+export function problem(context: Context<Env>, error: AppError): Response {
+  return problemAnswer(context, { status: error.status, code: error.code, detail: error.message, errors: error.errors })
+}
+
+export function problemAnswer(
+  context: Context<Env>,
+  {
+    status,
+    code,
+    detail,
+    errors,
+  }: { status: number; code: ErrorCode | 'INTERNAL'; detail: string; errors?: FieldError[] | undefined },
+): Response {
+  const body = {
+    ...(errors ? { errors } : {}),
+    type: `urn:ocpctl:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: titles[status] ?? 'Error',
+    status,
+    detail,
+    code,
+    requestId: context.get('requestId') ?? '',
+  }
+  return context.body(JSON.stringify(body), status as ContentfulStatusCode, {
+    'content-type': 'application/problem+json',
+  })
+}
+
+function issuesOf(error: {
+  issues: readonly { path: PropertyKey[]; message: string; code?: string; keys?: string[] }[]
+}): FieldError[] {
+  return error.issues.flatMap((issue) =>
+    (issue.code === 'unrecognized_keys' ? (issue.keys ?? []) : [undefined]).map((key) => ({
+      pointer: [...issue.path, ...(key === undefined ? [] : [key])]
+        .map((step) => `/${escapePointer(String(step))}`)
+        .join(''),
+      detail: key === undefined ? issue.message : `"${key}" is not known here`,
+    })),
+  )
+}
+
+const escapePointer = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
+const placeOf = (target: string) =>
+  ({ json: 'body', param: 'path', query: 'query', header: 'headers' })[target] ?? target
+
+export const idParam = (prefix: string) =>
+  z.object({
+    id: z
+      .string()
+      .max(64)
+      .openapi({ example: `${prefix}_01k0000000e0000000000000000` }),
+  })
+
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(200).optional(),
+}
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+
+export const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+export const idempotencyHeader = z.object({
+  'idempotency-key': z.string().optional().openapi({
+    description: 'Required. The same key and body within 24 hours give the same answer.',
+  }),
+})
+
+export const security = [{ bearer: [] }]

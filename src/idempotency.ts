@@ -1,0 +1,59 @@
+// The same key and body from the same principal gives the same answer, also when both arrive at once: the key is
+// written first in the transaction of the change, so the second waits for the first and replays it. A change that
+// fails takes its key with it.
+import { createHash } from 'node:crypto'
+import { and, eq, lt, sql } from 'drizzle-orm'
+import canonicalize from 'canonicalize'
+import { nameOf, type Actor } from './auth/principal.ts'
+import type { Db, Transaction } from './db/client.ts'
+import { idempotencyKeys } from './db/schema.ts'
+import { AppError } from './errors.ts'
+
+const KEY_HOURS = 24
+
+export type Answer = { status: number; body: unknown }
+export type IdempotentRequest = { key: string | undefined; operation: string; body: unknown }
+
+/** Throws IDEMPOTENCY_KEY_MISSING without a key, IDEMPOTENCY_KEY_REUSED when the key came with another request. */
+export async function answerOnce(
+  db: Db,
+  by: Actor,
+  request: IdempotentRequest,
+  change: (tx: Transaction) => Promise<Answer>,
+): Promise<Answer & { replayed: boolean }> {
+  const { key } = request
+  if (key === undefined || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new AppError(
+      'IDEMPOTENCY_KEY_MISSING',
+      'send the header Idempotency-Key with 1 to 255 visible ASCII characters of your choice, new for each new request',
+    )
+  const principal = nameOf(by)
+  const requestHash = createHash('sha256')
+    .update(canonicalize({ operation: request.operation, body: request.body }) ?? '')
+    .digest('hex')
+  const mine = and(eq(idempotencyKeys.principal, principal), eq(idempotencyKeys.key, key))
+  return db.transaction(async (tx) => {
+    const expiresAt = sql`now() + make_interval(hours => ${KEY_HOURS})`
+    const [fresh] = await tx
+      .insert(idempotencyKeys)
+      .values({ principal, key, requestHash, expiresAt })
+      .onConflictDoUpdate({
+        target: [idempotencyKeys.principal, idempotencyKeys.key],
+        set: { requestHash, status: null, body: null, createdAt: sql`now()`, expiresAt },
+        setWhere: lt(idempotencyKeys.expiresAt, sql`now()`),
+      })
+      .returning({ key: idempotencyKeys.key })
+    if (!fresh) {
+      const [stored] = await tx.select().from(idempotencyKeys).where(mine)
+      if (stored?.requestHash !== requestHash)
+        throw new AppError(
+          'IDEMPOTENCY_KEY_REUSED',
+          `Idempotency-Key "${key}" was used with another request; take a new key`,
+        )
+      return { status: stored.status ?? 200, body: stored.body, replayed: true }
+    }
+    const answer = await change(tx)
+    await tx.update(idempotencyKeys).set({ status: answer.status, body: answer.body }).where(mine)
+    return { ...answer, replayed: false }
+  })
+}

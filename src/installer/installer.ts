@@ -1,0 +1,43 @@
+// The port through which operations drive an installer. A run lives only while it is extended.
+import type { LogLevel } from '../jobs/job.ts'
+import type { Stage } from './stages.ts'
+
+export type InstallerCommand =
+  | 'create manifests'
+  | 'create ignition-configs'
+  | 'create cluster'
+  | 'destroy cluster'
+  | 'wait-for install-complete'
+
+export type InstallerLine = { at: string | undefined; level: LogLevel; message: string }
+
+export type RunOptions = {
+  version: string
+  dir: string
+  command: InstallerCommand
+  /** Milliseconds since the epoch; the child is killed then, unless it is extended. */
+  until: number
+  onLine: (line: InstallerLine) => void
+  onStage?: (stage: Stage) => void
+}
+
+/** exitCode 128 + n for signal n, 127 when the program could not be started. */
+export type InstallerExit = { exitCode: number; stderrTail: string }
+
+export type InstallerRun = {
+  /** Moves the time at which the child is killed. */
+  extend: (until: number) => void
+  /** SIGINT to the whole group; SIGKILL when it is still there after the grace. */
+  interrupt: (graceMs: number) => void
+  kill: () => void
+  exit: Promise<InstallerExit>
+}
+
+export type Installer = {
+  start: (options: RunOptions) => InstallerRun
+  /** Throws with a plain reason when this version cannot be driven. */
+  check: (version: string) => Promise<void>
+  pullSecret: () => Promise<string>
+  /** Shown wherever results of a simulation are. */
+  simulated: boolean
+}

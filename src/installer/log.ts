@@ -1,0 +1,114 @@
+// The installer's log file, followed while it grows: no line is lost, none is cut, each with the installer's own time
+// and level.
+import { open, type FileHandle } from 'node:fs/promises'
+import { StringDecoder } from 'node:string_decoder'
+import type { LogLevel } from '../jobs/job.ts'
+import type { InstallerLine } from './installer.ts'
+
+const POLL_MS = 200
+const READ_BYTES = 64 * 1024
+const LONGEST_LINE = 64 * 1024
+
+const levels: Record<string, LogLevel> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warning: 'warning',
+  warn: 'warning',
+  error: 'error',
+  fatal: 'fatal',
+  panic: 'fatal',
+}
+
+/** Accepts the log file's form, the form of stderr without a terminal, and that of a terminal; anything else as it is. */
+export function parseLine(line: string): InstallerLine {
+  const file = /^time="?([^"\s]+)"?\s+level=(\w+)\s+msg=(.*)$/s.exec(line)
+  if (file) return { at: isoTime(file[1]), level: levels[file[2] ?? ''] ?? 'info', message: unquote(file[3] ?? '') }
+  const stderr = /^level=(\w+)\s+msg=(.*)$/s.exec(line)
+  if (stderr) return { at: undefined, level: levels[stderr[1] ?? ''] ?? 'info', message: unquote(stderr[2] ?? '') }
+  const terminal = /^(DEBUG|INFO|WARNING|ERROR|FATAL)(?:\[\d+\])? (.*)$/s.exec(line)
+  if (terminal)
+    return {
+      at: undefined,
+      level: levels[(terminal[1] ?? '').toLowerCase()] ?? 'info',
+      message: (terminal[2] ?? '').trimEnd(),
+    }
+  return { at: undefined, level: 'info', message: line }
+}
+
+function unquote(text: string): string {
+  if (!text.startsWith('"')) return text
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return text
+      .replace(/^"|"$/g, '')
+      .replaceAll(String.raw`\n`, '\n')
+      .replaceAll(String.raw`\"`, '"')
+  }
+}
+
+function isoTime(text: string | undefined): string | undefined {
+  const time = Date.parse(text ?? '')
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString()
+}
+
+/** Follows the file from its present end. finish() reads what is left, a last line without its newline too. */
+export async function followLog(
+  path: string,
+  onLine: (line: InstallerLine) => void,
+): Promise<{ finish: () => Promise<void> }> {
+  let file: FileHandle | undefined = await open(path).catch(() => undefined)
+  let position = file ? (await file.stat()).size : 0
+  const decoder = new StringDecoder('utf8')
+  const buffer = Buffer.alloc(READ_BYTES)
+  let rest = ''
+  let stopped = false
+
+  const take = (text: string) => {
+    rest += text
+    let end: number
+    while ((end = rest.indexOf('\n')) >= 0) {
+      emit(rest.slice(0, end))
+      rest = rest.slice(end + 1)
+    }
+    if (rest.length > LONGEST_LINE) {
+      emit(rest)
+      rest = ''
+    }
+  }
+  const emit = (line: string) => {
+    if (line.trim() !== '') onLine(parseLine(line.replace(/\r$/, '')))
+  }
+  const read = async () => {
+    file ??= await open(path).catch(() => undefined)
+    if (!file) return
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, position)
+      if (bytesRead === 0) return
+      position += bytesRead
+      take(decoder.write(buffer.subarray(0, bytesRead)))
+    }
+  }
+  let reading: Promise<void> = Promise.resolve()
+  const follow = async () => {
+    await read().catch(() => undefined) // what cannot be read now is read at the next look
+    if (!stopped) timer = setTimeout(look, POLL_MS)
+  }
+  const look = () => {
+    reading = follow()
+  }
+  let timer = setTimeout(look, POLL_MS)
+
+  return {
+    async finish() {
+      stopped = true
+      clearTimeout(timer)
+      await reading
+      await read().catch(() => undefined)
+      take(decoder.end())
+      emit(rest)
+      await file?.close()
+    },
+  }
+}

@@ -1,0 +1,161 @@
+// Drives an openshift-install binary as a child process. It never lives longer than its lease, sees only the
+// environment it needs, and gets no secret on its command line.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, constants, readFile, readdir } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../config.ts'
+import { AppError } from '../errors.ts'
+import type { Installer, InstallerExit, InstallerLine, InstallerRun, RunOptions } from './installer.ts'
+import { followLog, parseLine } from './log.ts'
+import { stageOf } from './stages.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const LEASE_RUNNER = join(ROOT, 'bin/lease-run')
+const SIMULATOR = join(ROOT, 'bin/openshift-install-sim')
+const STDERR_TAIL = 64 * 1024
+const SIMULATED_PULL_SECRET = '{"auths":{"simulated.example":{"auth":"c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=="}}}'
+
+// Cloud credentials, proxies and certificates; nothing of ours.
+const INHERITED =
+  /^(AWS_|AZURE_|ARM_|GOOGLE_|GCLOUD_|CLOUDSDK_|IC_|IBMCLOUD_|https?_proxy$|no_proxy$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_|TZ$|LANG$|LC_)/
+
+export function openInstaller(config: Config): Installer {
+  const simulated = config.installerDir === undefined
+  const verified = new Map<string, Promise<void>>()
+  const binaryOf = (version: string) =>
+    simulated ? SIMULATOR : join(config.installerDir ?? '', `openshift-install-${version}`)
+
+  const environmentFor = (version: string, dir: string): Record<string, string> => {
+    const { environment } = config
+    const inherited = Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && INHERITED.test(entry[0]),
+    )
+    return {
+      ...Object.fromEntries(inherited),
+      // The Node that runs us runs the simulator too, whatever else is installed.
+      PATH: [dirname(process.execPath), environment['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
+      HOME: environment['HOME'] ?? dir,
+      TMPDIR: environment['TMPDIR'] ?? '/tmp',
+      OPENSHIFT_INSTALL_INVOKER: 'ocpctl',
+      ...(simulated
+        ? {
+            OCPCTL_SIM_VERSION: version,
+            OCPCTL_SIM_CLOUD: config.simulator.cloudDir,
+            OCPCTL_SIM_SPEED: String(config.simulator.speed),
+            ...(config.simulator.faultsFile ? { OCPCTL_SIM_FAULTS: config.simulator.faultsFile } : {}),
+          }
+        : {}),
+    }
+  }
+
+  return {
+    simulated,
+
+    start(options) {
+      const child = spawn(
+        LEASE_RUNNER,
+        [
+          epochSeconds(options.until),
+          binaryOf(options.version),
+          ...options.command.split(' '),
+          '--dir',
+          options.dir,
+          '--log-level',
+          'info',
+        ],
+        // A session of its own: a Ctrl-C at the terminal reaches the worker only, which then stops the installer in order.
+        {
+          cwd: options.dir,
+          env: environmentFor(options.version, options.dir),
+          detached: true,
+          stdio: ['pipe', 'ignore', 'pipe'],
+        },
+      )
+      return followChild(child, options)
+    },
+
+    check(version) {
+      const known = verified.get(version) ?? verifyBinary(config, binaryOf(version), version)
+      verified.set(version, known)
+      known.catch(() => verified.delete(version))
+      return known
+    },
+
+    async pullSecret() {
+      if (config.pullSecretFile === undefined) return SIMULATED_PULL_SECRET
+      return (await readFile(config.pullSecretFile, 'utf8')).trim()
+    },
+  }
+}
+
+function followChild(child: ReturnType<typeof spawn>, options: RunOptions): InstallerRun {
+  const say = (line: string) => {
+    if (child.stdin?.writable) child.stdin.write(`${line}\n`)
+  }
+  child.stdin?.on('error', () => undefined) // the runner is gone; its exit says so
+  let stderrTail = ''
+  child.stderr?.setEncoding('utf8')
+  child.stderr?.on('data', (chunk: string) => (stderrTail = (stderrTail + chunk).slice(-STDERR_TAIL)))
+
+  let sawLogFile = false
+  const onLine = (line: InstallerLine) => {
+    sawLogFile = true
+    options.onLine(line)
+    const stage = stageOf(line.message)
+    if (stage) options.onStage?.(stage)
+  }
+  const following = followLog(join(options.dir, '.openshift_install.log'), onLine)
+  const exit = new Promise<number>((resolve) => {
+    child.once('error', (error) => {
+      stderrTail += `\n${error.message}`
+      resolve(127)
+    })
+    child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)))
+  }).then(async (exitCode): Promise<InstallerExit> => {
+    await (await following).finish()
+    // A program that dies before it opens its log says why on stderr only.
+    if (!sawLogFile)
+      for (const line of stderrTail.split('\n').filter((text) => text.trim() !== '')) options.onLine(parseLine(line))
+    return { exitCode, stderrTail }
+  })
+  let killTimer: NodeJS.Timeout | undefined
+  void exit.finally(() => clearTimeout(killTimer))
+  return {
+    extend: (until) => say(`until ${epochSeconds(until)}`),
+    interrupt(graceMs) {
+      say('int')
+      killTimer ??= setTimeout(() => say('kill'), graceMs)
+    },
+    kill: () => say('kill'),
+    exit,
+  }
+}
+
+const epochSeconds = (ms: number) => String(Math.floor(ms / 1000))
+
+async function verifyBinary(config: Config, path: string, version: string): Promise<void> {
+  try {
+    await access(path, constants.X_OK)
+  } catch {
+    const offered = config.installerDir ? await readdir(config.installerDir).catch(() => []) : []
+    const versions = offered
+      .flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? [])
+      .filter((name) => !name.endsWith('.sha256'))
+    throw new AppError(
+      'UNAVAILABLE',
+      `there is no executable installer for ${version} at ${path}; there are ${versions.join(', ') || 'none'}`,
+    )
+  }
+  if (config.installerDir === undefined) return
+  const expected = /^[0-9a-f]{64}/.exec(await readFile(`${path}.sha256`, 'utf8').catch(() => ''))?.[0]
+  if (expected === undefined)
+    throw new AppError('UNAVAILABLE', `${path}.sha256 is missing or holds no SHA-256: it must stand beside the binary`)
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  if (hash.digest('hex') !== expected)
+    throw new AppError('UNAVAILABLE', `${path} does not match its .sha256: fetch it again`)
+}

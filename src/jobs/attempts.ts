@@ -1,0 +1,281 @@
+// The two ends of an attempt: claim opens it and takes the lock, settle closes it and gives the lock back. Each is one
+// transaction that locks the cluster row first, then lock, job and queue entry: always in this order.
+import { and, count, eq, inArray, isNotNull, max, ne, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { writeAudit } from '../audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import { tryTransition, type Transition } from '../clusters/lifecycle.ts'
+import type { ClusterRow } from '../clusters/cluster.ts'
+import type { Db, Transaction } from '../db/client.ts'
+import { clusters, jobAttempts, jobLocks, jobs } from '../db/schema.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import { openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow, type JobType } from './job.ts'
+import {
+  assertFence,
+  closeLostAttempts,
+  fenced,
+  findLiveLock,
+  LockLost,
+  nextFence,
+  releaseLock,
+  takeLock,
+  type Lock,
+} from './lock.ts'
+import type { Delivery } from './queue.ts'
+
+const WORKER: Actor = { kind: 'system', name: 'worker' }
+const BUSY_RETRY_SECONDS = 5
+
+/** What each type of job does to its cluster when it starts, succeeds, and fails for good. */
+const moves: Partial<
+  Record<JobType, { start?: Transition; requires: ClusterRow['status'][]; finish: Transition; fail: Transition }>
+> = {
+  CREATE: { start: 'startCreate', requires: ['PENDING', 'CREATING'], finish: 'finishCreate', fail: 'failCreate' },
+  DESTROY: { requires: ['DESTROYING'], finish: 'finishDestroy', fail: 'failDestroy' },
+  JANITOR_DESTROY: { requires: ['DESTROYING'], finish: 'finishDestroy', fail: 'failDestroy' },
+}
+
+export type Claim = {
+  cluster: ClusterRow
+  job: JobRow
+  attempt: AttemptRow
+  lock: Lock
+  delivery: Delivery
+  /** Milliseconds since the epoch, from before the lock was taken. */
+  claimedAt: number
+}
+
+/** Undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still locked. */
+export async function claimJob(app: App, delivery: Delivery, worker: string): Promise<Claim | undefined> {
+  const claimedAt = Date.now()
+  return app.db.transaction(async (tx) => {
+    const [named] = await tx.select({ clusterId: jobs.clusterId }).from(jobs).where(eq(jobs.id, delivery.jobId))
+    if (!named) throw new Error(`the queue holds job ${delivery.jobId}, which has no row`)
+    const cluster = await lockCluster(tx, named.clusterId)
+    const live = await findLiveLock(tx, cluster.id)
+    if (live) {
+      await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS))
+      return undefined
+    }
+    const [job] = await tx.select().from(jobs).where(eq(jobs.id, delivery.jobId)).for('update')
+    if (!job || !isOpen(job)) {
+      await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    await closeLostAttempts(tx, job.id)
+    const move = moves[job.type]
+    if (!move) throw new Error(`no worker knows jobs of type ${job.type}`)
+    if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
+      await endAsCancelled(tx, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
+      await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    const moved = move.start ? await tryTransition(tx, WORKER, cluster.id, move.start, {}, job.id) : cluster
+    if (!moved) throw new Error(`${cluster.id} was ${cluster.status} and did not take ${move.start}`)
+
+    const [last] = await tx
+      .select({ number: max(jobAttempts.number) })
+      .from(jobAttempts)
+      .where(eq(jobAttempts.jobId, job.id))
+    const fence = await nextFence(tx)
+    const [attempt] = await tx
+      .insert(jobAttempts)
+      .values({ id: newId('att'), jobId: job.id, number: (last?.number ?? 0) + 1, fence, worker })
+      .returning()
+    if (!attempt) throw new Error('the attempt was not inserted')
+    const lock: Lock = { clusterId: cluster.id, jobId: job.id, attemptId: attempt.id, fence, worker }
+    await takeLock(tx, lock)
+    const [running] = await tx
+      .update(jobs)
+      .set({ status: 'RUNNING', startedAt: sql`coalesce(${jobs.startedAt}, now())`, retryAt: null })
+      .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
+      .returning()
+    if (!running) throw new Error(`job ${job.id} ended while it was locked`)
+    await writeAudit(tx, WORKER, {
+      action: 'job.start',
+      clusterId: cluster.id,
+      jobId: job.id,
+      detail: { attempt: attempt.number, worker, fence },
+    })
+    await announce(tx, 'job', job.id)
+    return { cluster: moved, job: running, attempt, lock, delivery, claimedAt }
+  })
+}
+
+export type Outcome =
+  | { kind: 'succeeded'; changes?: { readyAt?: Date; destroyedAt?: Date }; record?: (tx: Transaction) => Promise<void> }
+  | {
+      kind: 'failed'
+      reason: string
+      message: string
+      exitCode?: number
+      retryInSeconds?: number
+      statusReason?: string
+    }
+  | { kind: 'cancelled'; message: string }
+  | { kind: 'interrupted'; message: string }
+
+const attemptOutcome: Record<Outcome['kind'], AttemptOutcome> = {
+  succeeded: 'SUCCEEDED',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+  interrupted: 'INTERRUPTED',
+}
+
+/** How many tries of the job have counted so far; one that a shutdown interrupted does not. */
+export async function countTries(tx: Transaction, jobId: string): Promise<number> {
+  const [row] = await tx
+    .select({ tries: count() })
+    .from(jobAttempts)
+    .where(and(eq(jobAttempts.jobId, jobId), sql`${jobAttempts.outcome} is distinct from 'INTERRUPTED'`))
+  return row?.tries ?? 0
+}
+
+/** Throws LockLost, and leaves everything as it was, when the fence or the delivery no longer counts. */
+export async function settleJob(app: App, claim: Claim, outcome: Outcome): Promise<void> {
+  const { lock, job, delivery, attempt } = claim
+  await app.db.transaction(async (tx) => {
+    const cluster = await lockCluster(tx, lock.clusterId)
+    await assertFence(tx, lock)
+    const [current] = await tx.select().from(jobs).where(eq(jobs.id, job.id)).for('update')
+    const move = moves[job.type]
+    if (!current || !move) throw new LockLost(`job ${job.id} is gone`)
+    const failure = outcome.kind === 'failed' ? outcome : undefined
+    await tx
+      .update(jobAttempts)
+      .set({
+        outcome: attemptOutcome[outcome.kind],
+        endedAt: sql`now()`,
+        ...(outcome.kind === 'succeeded' ? { progressPercent: 100 } : { message: outcome.message }),
+        ...(failure ? { reason: failure.reason, exitCode: failure.exitCode } : {}),
+      })
+      .where(eq(jobAttempts.id, attempt.id))
+    await releaseLock(tx, lock)
+
+    // A destroy that came meanwhile has moved the cluster on; this job then ends as cancelled, whatever it did.
+    const overtaken = !move.requires.includes(cluster.status)
+    if (outcome.kind === 'succeeded' && !overtaken) {
+      await outcome.record?.(tx)
+      await tryTransition(tx, WORKER, cluster.id, move.finish, outcome.changes, job.id)
+      await endJob(tx, job, { status: 'SUCCEEDED', reason: null, message: null })
+    } else if (
+      outcome.kind === 'succeeded' ||
+      outcome.kind === 'cancelled' ||
+      overtaken ||
+      current.cancelRequestedAt !== null
+    ) {
+      await endAsCancelled(tx, cluster, job, current.message ?? 'cancelled')
+    } else {
+      const retryInSeconds = outcome.kind === 'interrupted' ? 0 : outcome.retryInSeconds
+      const triesLeft = outcome.kind === 'interrupted' || (await countTries(tx, job.id)) < job.maxAttempts
+      if (retryInSeconds !== undefined && triesLeft) {
+        await tx
+          .update(jobs)
+          .set({
+            status: 'RETRYING',
+            retryAt: sql`now() + make_interval(secs => ${retryInSeconds})`,
+            reason: failure?.reason ?? null,
+            message: outcome.message,
+          })
+          .where(eq(jobs.id, job.id))
+        await writeAudit(tx, WORKER, {
+          action: 'job.retry-later',
+          clusterId: cluster.id,
+          jobId: job.id,
+          outcome: 'failure',
+          detail: { reason: failure?.reason, retryInSeconds },
+        })
+        await announce(tx, 'job', job.id)
+        await must(app.queue.giveBack(tx, delivery, retryInSeconds))
+        return
+      }
+      await tryTransition(
+        tx,
+        WORKER,
+        cluster.id,
+        move.fail,
+        { statusReason: failure?.statusReason ?? outcome.message },
+        job.id,
+      )
+      await endJob(tx, job, { status: 'FAILED', reason: failure?.reason ?? null, message: outcome.message })
+    }
+    await must(app.queue.complete(tx, delivery))
+  })
+}
+
+/** Ends a job whose workers died too often, so that its cluster can be worked on again. Safe to run twice. */
+export async function settleDeadJob(app: App, jobId: string): Promise<void> {
+  await app.db.transaction(async (tx) => {
+    const [named] = await tx.select({ clusterId: jobs.clusterId }).from(jobs).where(eq(jobs.id, jobId))
+    if (!named) return
+    const cluster = await lockCluster(tx, named.clusterId)
+    if (await findLiveLock(tx, cluster.id)) throw new Error(`${cluster.id} is still locked; the dead job waits for it`)
+    const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId)).for('update')
+    if (!job || !isOpen(job)) return
+    await closeLostAttempts(tx, job.id)
+    await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, cluster.id), eq(jobLocks.jobId, job.id)))
+    const message =
+      'workers died each time they ran this job; what it made may still exist until the cluster is destroyed'
+    const move = moves[job.type]
+    if (move) await tryTransition(tx, WORKER, cluster.id, move.fail, { statusReason: message }, job.id)
+    await endJob(tx, job, { status: 'FAILED', reason: 'WORKER_LOST', message })
+  })
+}
+
+/** Ends the job; a cluster that no destroy has moved on becomes what a failure would make it. */
+async function endAsCancelled(tx: Transaction, cluster: ClusterRow, job: JobRow, message: string): Promise<void> {
+  const move = moves[job.type]
+  if (move?.requires.includes(cluster.status))
+    await tryTransition(tx, WORKER, cluster.id, move.fail, { statusReason: `cancelled: ${message}` }, job.id)
+  await endJob(tx, job, { status: 'CANCELLED', reason: 'CANCELLED', message })
+}
+
+async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow> {
+  const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
+  if (!row) throw new Error(`there is no cluster ${id}`)
+  return row
+}
+
+async function endJob(
+  tx: Transaction,
+  job: JobRow,
+  end: { status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'; reason: string | null; message: string | null },
+): Promise<void> {
+  await tx
+    .update(jobs)
+    .set({ ...end, endedAt: sql`now()`, retryAt: null })
+    .where(and(eq(jobs.id, job.id), ne(jobs.status, end.status)))
+  await writeAudit(tx, WORKER, {
+    action: 'job.end',
+    clusterId: job.clusterId,
+    jobId: job.id,
+    outcome: end.status === 'FAILED' ? 'failure' : 'success',
+    detail: end,
+  })
+  await announce(tx, 'job', job.id)
+}
+
+const isOpen = (job: JobRow) => (openJobStatuses as readonly string[]).includes(job.status)
+
+async function must(counted: Promise<boolean>): Promise<void> {
+  if (!(await counted)) throw new LockLost('the queue gave the job to another worker')
+}
+
+/** Shows how far an attempt is; refused once its fence has moved on. */
+export async function recordStage(db: Db, lock: Lock, stage: string, progressPercent: number): Promise<void> {
+  await fenced(db, lock, async (tx) => {
+    await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
+    await announce(tx, 'job', lock.jobId)
+  })
+}
+
+/** Which of these ids are of attempts that ended. */
+export async function listEndedAttempts(db: Db, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await db
+    .select({ id: jobAttempts.id })
+    .from(jobAttempts)
+    .where(and(inArray(jobAttempts.id, ids), isNotNull(jobAttempts.outcome)))
+  return rows.map((row) => row.id)
+}

@@ -1,0 +1,91 @@
+// The right to work on a cluster. One row a cluster; each taking has a new fence, and whatever a handler writes is
+// refused once the row carries another. A live lock is never broken.
+import { and, eq, sql } from 'drizzle-orm'
+import type { Db, Transaction } from '../db/client.ts'
+import { jobAttempts, jobLocks, jobs } from '../db/schema.ts'
+import { HEARTBEAT_SECONDS, type Delivery, type Queue } from './queue.ts'
+
+export const RENEW_MS = 5_000
+/** Without a renewal for this long, counted from the sending of the last good one, the child and the handler end. */
+export const LEASE_MS = 20_000
+const RENEW_TIMEOUT_MS = 5_000
+
+export type Lock = Readonly<{ clusterId: string; jobId: string; attemptId: string; fence: number; worker: string }>
+
+/** Thrown when a handler's lock has moved on: it must stop, and nothing it does counts any more. */
+export class LockLost extends Error {
+  override readonly name = 'LockLost'
+}
+
+export async function findLiveLock(tx: Transaction, clusterId: string): Promise<Lock | undefined> {
+  const [row] = await tx
+    .select()
+    .from(jobLocks)
+    .where(and(eq(jobLocks.clusterId, clusterId), sql`${jobLocks.expiresAt} > clock_timestamp()`))
+    .for('update')
+  return row
+}
+
+/** The caller has locked the cluster row and seen that no live lock stands. */
+export async function takeLock(tx: Transaction, lock: Lock): Promise<void> {
+  const values = { ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: expiry }
+  await tx.insert(jobLocks).values(values).onConflictDoUpdate({ target: jobLocks.clusterId, set: values })
+}
+
+export async function nextFence(tx: Transaction): Promise<number> {
+  const { rows } = await tx.execute<{ fence: string }>(sql`select nextval('lock_fence') as fence`)
+  return Number(rows[0]?.fence)
+}
+
+/** Throws LockLost unless the fence still stands; until the transaction ends nobody else can take the lock. */
+export async function assertFence(tx: Transaction, lock: Lock): Promise<void> {
+  const [held] = await tx
+    .select({ fence: jobLocks.fence })
+    .from(jobLocks)
+    .where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence)))
+    .for('update')
+  if (!held) throw new LockLost(`the lock of ${lock.jobId} on ${lock.clusterId} has moved on`)
+}
+
+/** Runs a change in a transaction that counts only while the fence stands. */
+export async function fenced<T>(db: Db, lock: Lock, change: (tx: Transaction) => Promise<T>): Promise<T> {
+  return db.transaction(async (tx) => {
+    await assertFence(tx, lock)
+    return change(tx)
+  })
+}
+
+/** Renews lock and queue job together; tells whether somebody asked the job to stop. Throws LockLost. */
+export async function renewLock(
+  db: Db,
+  queue: Queue,
+  lock: Lock,
+  delivery: Delivery,
+): Promise<{ cancelRequested: boolean }> {
+  return fenced(db, lock, async (tx) => {
+    await tx.execute(sql`set local statement_timeout = ${sql.raw(String(RENEW_TIMEOUT_MS))}`)
+    await tx.update(jobLocks).set({ expiresAt: expiry }).where(eq(jobLocks.clusterId, lock.clusterId))
+    if (!(await queue.renew(tx, delivery))) throw new LockLost(`the queue gave ${lock.jobId} to another worker`)
+    const [job] = await tx.select({ at: jobs.cancelRequestedAt }).from(jobs).where(eq(jobs.id, lock.jobId))
+    return { cancelRequested: job?.at != null }
+  })
+}
+
+export async function releaseLock(tx: Transaction, lock: Lock): Promise<void> {
+  await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence)))
+}
+
+/** Closes the attempts that a dead worker left open. */
+export async function closeLostAttempts(tx: Transaction, jobId: string): Promise<void> {
+  await tx
+    .update(jobAttempts)
+    .set({
+      outcome: 'LOST',
+      reason: 'WORKER_LOST',
+      message: 'the worker died or lost the database',
+      endedAt: sql`now()`,
+    })
+    .where(and(eq(jobAttempts.jobId, jobId), sql`${jobAttempts.outcome} is null`))
+}
+
+const expiry = sql`clock_timestamp() + make_interval(secs => ${HEARTBEAT_SECONDS})`

@@ -1,0 +1,64 @@
+// Reading jobs and their logs. A job is seen by whoever may see its cluster.
+import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
+import { clusterScope } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Reader } from '../db/client.ts'
+import { keyset, type PageRequest } from '../db/page.ts'
+import { clusters, jobAttempts, jobLogChunks, jobs } from '../db/schema.ts'
+import { AppError } from '../errors.ts'
+import type { AttemptRow, JobRow, JobStatus, JobType, LogLine } from './job.ts'
+
+export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
+  const [found] = await db
+    .select({ job: jobs })
+    .from(jobs)
+    .innerJoin(clusters, eq(clusters.id, jobs.clusterId))
+    .where(and(eq(jobs.id, id), clusterScope(by, 'job.read')))
+  if (!found) throw new AppError('NOT_FOUND', `there is no job ${id} that you may see`)
+  const attempts = await db.select().from(jobAttempts).where(eq(jobAttempts.jobId, id)).orderBy(asc(jobAttempts.number))
+  return { job: found.job, attempts }
+}
+
+export type JobFilter = { clusterId?: string | undefined; status?: JobStatus[] | undefined; type?: JobType | undefined }
+
+/** One row more than the page asks for, newest first. */
+export async function listJobs(db: Reader, by: Actor, filter: JobFilter, page: PageRequest): Promise<JobRow[]> {
+  const conditions: (SQL | undefined)[] = [
+    clusterScope(by, 'job.read'),
+    filter.clusterId === undefined ? undefined : eq(jobs.clusterId, filter.clusterId),
+    filter.status?.length ? inArray(jobs.status, filter.status) : undefined,
+    filter.type === undefined ? undefined : eq(jobs.type, filter.type),
+  ]
+  const { where, orderBy, limit } = keyset(jobs.id, page, and(...conditions))
+  const rows = await db
+    .select({ job: jobs })
+    .from(jobs)
+    .innerJoin(clusters, eq(clusters.id, jobs.clusterId))
+    .where(where)
+    .orderBy(orderBy)
+    .limit(limit)
+  return rows.map((row) => row.job)
+}
+
+/** Lines with a higher number than `after`, oldest first, at most `limit`. The caller has been allowed to see the job. */
+export async function readLog(db: Reader, jobId: string, after: number, limit: number): Promise<LogLine[]> {
+  const chunks = await db
+    .select({ lines: jobLogChunks.lines })
+    .from(jobLogChunks)
+    .where(and(eq(jobLogChunks.jobId, jobId), gt(jobLogChunks.lastSeq, after)))
+    .orderBy(asc(jobLogChunks.lastSeq))
+    .limit(Math.max(1, Math.ceil(limit / 10)))
+  // A chunk whose commit was in doubt may have been stored again within a longer one.
+  const lines: LogLine[] = []
+  for (const line of chunks.flatMap((chunk) => chunk.lines))
+    if (line.seq > (lines.at(-1)?.seq ?? after)) lines.push(line)
+  return lines.slice(0, limit)
+}
+
+export async function isJobOver(db: Reader, jobId: string): Promise<boolean> {
+  const [row] = await db
+    .select({ over: sql<boolean>`${jobs.endedAt} is not null` })
+    .from(jobs)
+    .where(eq(jobs.id, jobId))
+  return row?.over ?? true
+}

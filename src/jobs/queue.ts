@@ -1,0 +1,209 @@
+// The queue, and the only importer of pg-boss. It promises one active job a cluster, in order of submission, and
+// that a settle or a renewal counts only for the delivery it belongs to. It never cancels an active job by id:
+// its successor would start beside the handler that is still running.
+import { sql } from 'drizzle-orm'
+import { fromDrizzle, PgBoss, type JobWithMetadata } from 'pg-boss'
+import type { Transaction } from '../db/client.ts'
+import { newId, uuidOf } from '../ids.ts'
+import type { Log } from '../observability/log.ts'
+
+const CLUSTER_JOBS = 'cluster-jobs'
+const DEAD_JOBS = 'cluster-jobs-dead'
+const YEAR_SECONDS = 365 * 24 * 3600
+const DAY_SECONDS = 24 * 3600
+
+export const HEARTBEAT_SECONDS = 30
+/** Deliveries in a row that may end without a settle (their workers died) before the job counts as dead. */
+const UNSETTLED_DELIVERIES = 5
+
+/** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
+export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number }>
+
+export type QueueOptions = { url: string; log: Log; name: string; max: number; supervise?: boolean }
+
+export type Queue = {
+  enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => Promise<void>
+  /** Takes a job that no worker has; false when one has it and must be asked to stop instead. */
+  cancelWaiting: (tx: Transaction, jobId: string) => Promise<boolean>
+  /** Keeps a delivery alive; false when it is void. */
+  renew: (tx: Transaction, delivery: Delivery) => Promise<boolean>
+  /** Ends the job for good; false when the delivery is void and the transaction must roll back. */
+  complete: (tx: Transaction, delivery: Delivery) => Promise<boolean>
+  /** Hands the job back; its cluster's turn is kept. False as for complete. */
+  giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number) => Promise<boolean>
+  work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
+  /** Called for a job whose workers died too often; when it resolves, the cluster's next job may run. */
+  workDead: (settle: (jobId: string) => Promise<void>) => Promise<void>
+  schedule: (name: string, cron: string, run: () => Promise<void>) => Promise<void>
+  /** Fetches nothing more; running handlers go on. */
+  pause: () => Promise<void>
+  depth: () => Promise<{ waiting: number; active: number; failed: number }>
+  close: () => Promise<void>
+}
+
+type Payload = { jobId: string }
+
+export async function openQueue(options: QueueOptions): Promise<Queue> {
+  const boss = new PgBoss({
+    connectionString: options.url,
+    application_name: options.name,
+    instanceName: options.name,
+    max: options.max,
+    migrate: false,
+    supervise: options.supervise ?? true,
+    schedule: options.supervise ?? true,
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
+    queueCacheIntervalSeconds: 30,
+    cronMonitorIntervalSeconds: 10,
+    useListenNotify: true,
+    persistWarnings: true,
+  })
+  boss.on('error', (error) => options.log.warn({ err: error }, 'the queue reported an error'))
+  boss.on('warning', (warning) => options.log.warn({ warning }, 'the queue reported a warning'))
+  await boss.start()
+
+  const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
+  const wake = (name: string) => {
+    // A worker that has just finished sleeps until its next poll, and a successor sends no notification.
+    for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
+  }
+
+  return {
+    async enqueue(tx, job) {
+      const id = await boss.send(CLUSTER_JOBS, { jobId: job.id } satisfies Payload, {
+        id: uuidOf(job.id),
+        singletonKey: job.clusterId,
+        db: fromDrizzle(tx, sql),
+      })
+      if (id === null) throw new Error(`the queue refused job ${job.id}`)
+    },
+
+    async cancelWaiting(tx, jobId) {
+      const db = fromDrizzle(tx, sql)
+      const id = uuidOf(jobId)
+      // update() locks the row and sees only jobs that no worker has.
+      const { updated } = await boss.update(CLUSTER_JOBS, undefined, { id, db })
+      if (updated !== 1) return false
+      await boss.cancel(CLUSTER_JOBS, id, { db })
+      return true
+    },
+
+    async renew(tx, delivery) {
+      return affected(await boss.touch(CLUSTER_JOBS, attemptOf(delivery), { db: fromDrizzle(tx, sql) })) === 1
+    },
+
+    async complete(tx, delivery) {
+      return affected(await boss.complete(CLUSTER_JOBS, attemptOf(delivery), null, { db: fromDrizzle(tx, sql) })) === 1
+    },
+
+    async giveBack(tx, delivery, delaySeconds) {
+      const db = fromDrizzle(tx, sql)
+      if (affected(await boss.fail(CLUSTER_JOBS, attemptOf(delivery), null, { db })) !== 1) return false
+      await boss.update(CLUSTER_JOBS, undefined, {
+        id: delivery.queueId,
+        startAfter: Math.ceil(delaySeconds),
+        retryLimit: delivery.retryCount + 1 + UNSETTLED_DELIVERIES,
+        db,
+      })
+      return true
+    },
+
+    async work(concurrency, handle) {
+      await boss.work(
+        CLUSTER_JOBS,
+        {
+          includeMetadata: true,
+          localConcurrency: concurrency,
+          pollingIntervalSeconds: 2,
+          notifyPollingIntervalSeconds: 2,
+        },
+        async ([job]: JobWithMetadata<Payload>[]) => {
+          if (!job) return
+          try {
+            await handle({ jobId: job.data.jobId, queueId: job.id, retryCount: job.retryCount })
+          } finally {
+            setImmediate(wake, CLUSTER_JOBS)
+          }
+        },
+      )
+    },
+
+    async workDead(settle) {
+      await boss.work(
+        DEAD_JOBS,
+        { includeMetadata: true, pollingIntervalSeconds: 5 },
+        async ([job]: JobWithMetadata<Payload>[]) => {
+          if (!job) return
+          await settle(job.data.jobId)
+          // The failed original blocks its cluster until it is gone.
+          await boss.deleteJob(CLUSTER_JOBS, uuidOf(job.data.jobId))
+          wake(CLUSTER_JOBS)
+        },
+      )
+    },
+
+    async schedule(name, cron, run) {
+      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds: 600 })
+      await boss.work(name, { pollingIntervalSeconds: 2 }, async () => await run())
+      await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
+    },
+
+    async pause() {
+      const names = new Set(boss.getWipData().map((worker) => worker.name))
+      await Promise.all([...names].map((name) => boss.offWork(name, { wait: false })))
+    },
+
+    async depth() {
+      const stats = await boss.getQueueStats(CLUSTER_JOBS, { force: true })
+      const now = Array.isArray(stats) ? stats[0] : stats
+      return { waiting: now?.queuedCount ?? 0, active: now?.activeCount ?? 0, failed: now?.failedCount ?? 0 }
+    },
+
+    async close() {
+      await boss.stop({ graceful: true, timeout: 5000 })
+    },
+  }
+}
+
+/** Brings pg-boss's own schema and our queues to this version. The caller holds the migration lock. */
+export async function migrateQueue(url: string, log: Log): Promise<void> {
+  const boss = new PgBoss({
+    connectionString: url,
+    max: 2,
+    migrate: true,
+    supervise: false,
+    schedule: false,
+    registerInstance: false,
+  })
+  boss.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
+  await boss.start()
+  try {
+    const dead = { retryLimit: 1_000_000, retryDelay: 5, deleteAfterSeconds: DAY_SECONDS }
+    await boss.createQueue(DEAD_JOBS, dead)
+    await boss.updateQueue(DEAD_JOBS, dead)
+    const settings = {
+      deadLetter: DEAD_JOBS,
+      heartbeatSeconds: HEARTBEAT_SECONDS,
+      expireInSeconds: DAY_SECONDS - 1,
+      retryLimit: UNSETTLED_DELIVERIES,
+      retryDelay: 0,
+      retentionSeconds: YEAR_SECONDS,
+      // A completed job is gone after a day; a failed head is removed by workDead, long before.
+      deleteAfterSeconds: DAY_SECONDS,
+      notify: true,
+    }
+    await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
+    // The first creator's options win in createQueue; what a later version changed is set here.
+    await boss.updateQueue(CLUSTER_JOBS, settings)
+  } finally {
+    await boss.stop({ graceful: false })
+  }
+}
+
+/** pg-boss types its settle answers as empty; at run time they carry the count. */
+function affected(response: unknown): number {
+  return Number((response as { affected?: unknown }).affected ?? 0)
+}
+
+export const newQueueInstanceName = (role: string): string => `${role}-${newId('att').slice(-8)}`

@@ -1,0 +1,222 @@
+// One executable, a role each. This file alone wires the parts together.
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { serve, type ServerType } from '@hono/node-server'
+import type { App } from './app.ts'
+import { openStore } from './artifacts/store.ts'
+import { ensureAdministrator } from './auth/api-tokens.ts'
+import { openSimulatedInventory } from './clouds/simulated.ts'
+import { ConfigError, readConfig, type Config } from './config.ts'
+import { startSchedules } from './cron/schedule.ts'
+import { openDatabase } from './db/client.ts'
+import { startEmbeddedPostgres } from './db/embedded.ts'
+import { migrateDatabase } from './db/migrate.ts'
+import { hasCode, messageOf } from './errors.ts'
+import { openEvents } from './events.ts'
+import { createHttp, describeApi } from './http/app.ts'
+import { openInstaller } from './installer/openshift-install.ts'
+import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
+import { openLog, type Log } from './observability/log.ts'
+import { loadCatalog } from './profiles/catalog.ts'
+import { createSecretBox } from './secrets.ts'
+import { startWorker } from './worker/worker.ts'
+
+const USAGE = `usage: node src/main.ts COMMAND
+
+  all        API, worker and schedules in one process
+  serve      the API
+  work       a worker, with the schedules
+  migrate    bring the database to this version, and end
+  openapi    write docs/openapi.json (--check: only compare)
+
+The environment is described in README.md.`
+
+type Role = 'all' | 'serve' | 'work'
+type Ground = { url: string; config: Config; stop: () => Promise<void> }
+
+const OPENAPI_FILE = new URL('../docs/openapi.json', import.meta.url)
+
+async function main(command: string | undefined, options: string[]): Promise<void> {
+  switch (command) {
+    case 'all':
+    case 'serve':
+    case 'work':
+      return runService(command)
+    case 'migrate':
+      return runMigrate()
+    case 'openapi':
+      return writeOpenApi(options.includes('--check'))
+    case undefined:
+    default:
+      throw new ConfigError(command === undefined ? USAGE : `there is no command "${command}"\n\n${USAGE}`)
+  }
+}
+
+async function runService(role: Role): Promise<void> {
+  const config = readConfig(process.env)
+  const log = openLog(config.logLevel)
+  const catalog = loadCatalog(config.profilesDir)
+  const ground = await openGround(config)
+  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  const close = async () => {
+    for (const closer of closers.toReversed())
+      await closer().catch((error: unknown) => log.error({ err: error }, 'closing failed'))
+  }
+  try {
+    await migrateDatabase(ground.url, log, migrateQueue)
+    const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+    const token = role === 'work' ? undefined : await ensureAdministrator(app.db, config.adminToken)
+    const worker = role === 'serve' ? undefined : await startWorker(app)
+    if (role !== 'serve') await startSchedules(app)
+    const server = role === 'work' ? undefined : await listen(app)
+    closers.push(async () => server && (await closeServer(server)))
+    if (server) greet(app, server, token, role)
+    else log.info('the worker is ready')
+    const drainSeconds = await stopSignal(config.drainTimeoutSeconds)
+    if (server) await closeServer(server)
+    let limit = drainSeconds * 1000
+    const again = () => void (limit > 0 && ((limit = 0), worker?.drain(0)))
+    process.on('SIGTERM', again).on('SIGINT', again)
+    await worker?.drain(limit)
+    log.info('stopped')
+  } finally {
+    await close()
+  }
+}
+
+async function openGround(config: Config): Promise<Ground> {
+  if (config.databaseUrl !== undefined) return { url: config.databaseUrl, config, stop: async () => undefined }
+  const embedded = await startEmbeddedPostgres(config.dataDir)
+  const secretsKey = config.secretsKey ?? (await keptSecretsKey(config.dataDir))
+  return { url: embedded.url, config: { ...config, secretsKey }, stop: embedded.stop }
+}
+
+async function openApp(
+  config: Config,
+  url: string,
+  log: Log,
+  role: Role,
+  catalog: App['catalog'],
+  closers: (() => Promise<unknown>)[],
+): Promise<App> {
+  const name = newQueueInstanceName(role)
+  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
+  closers.push(database.close)
+  const events = await openEvents(url, log)
+  closers.push(events.close)
+  const queue = await openQueue({ url, log, name, max: role === 'serve' ? 2 : 6 })
+  closers.push(queue.close)
+  return {
+    config,
+    log,
+    db: database.db,
+    queue,
+    events,
+    catalog,
+    store: openStore(config.artifactsUrl, {
+      ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
+      ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
+    }),
+    box: createSecretBox(config.secretsKey ?? ''),
+    inventory: openSimulatedInventory(config.simulator.cloudDir),
+    installer: openInstaller(config),
+  }
+}
+
+async function keptSecretsKey(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'secrets-key')
+  const key = `${randomBytes(32).toString('base64')}\n`
+  await mkdir(dataDir, { recursive: true })
+  await writeFile(path, key, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error
+  })
+  await chmod(path, 0o600)
+  return (await readFile(path, 'utf8')).trim()
+}
+
+async function listen(app: App): Promise<ServerType> {
+  const server = serve({ fetch: createHttp(app).fetch, hostname: app.config.host, port: app.config.port })
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (hasCode(error, 'EADDRINUSE'))
+      throw new ConfigError(
+        `${app.config.host}:${app.config.port} is in use: set PORT to another number, or 0 for a free one`,
+      )
+    throw error
+  }
+  return server
+}
+
+async function closeServer(server: ServerType): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise((resolve) => server.close(resolve))
+  // Streams have no end of their own; requests get a moment to finish.
+  if ('closeAllConnections' in server) setTimeout(() => server.closeAllConnections(), 2000).unref()
+  await closed
+}
+
+function greet(app: App, server: ServerType, token: string | undefined, role: Role): void {
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : app.config.port
+  const host = app.config.host.includes(':') ? `[${app.config.host}]` : app.config.host
+  const url = `http://${host}:${port}`
+  app.log.info({ url }, 'the API is ready')
+  if (role !== 'all') return
+  const [profile] = app.catalog.list()
+  const shown = token ?? '$TOKEN'
+  const body = JSON.stringify({ name: 'demo', platform: profile?.platform, profile: profile?.name })
+  process.stdout.write(
+    [
+      '',
+      `ocpctl listens at ${url}, its documentation is at ${url}/docs`,
+      app.installer.simulated ? `Clusters are simulated, at ${app.config.simulator.speed} times the real speed.` : '',
+      token
+        ? `The first administrator's token, shown only this once: ${token}`
+        : 'The administrator has its token already; put it into TOKEN for what follows.',
+      '',
+      'Ask for a cluster:',
+      `  curl -sS ${url}/api/v1/clusters -H 'authorization: Bearer '"${shown}" -H "idempotency-key: $(date +%s%N)" -H 'content-type: application/json' -d '${body}'`,
+      'Watch it:',
+      `  curl -sS ${url}/api/v1/clusters -H 'authorization: Bearer '"${shown}"`,
+      '',
+      '',
+    ].join('\n'),
+  )
+}
+
+/** Resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed Ctrl-C. */
+function stopSignal(drainSeconds: number): Promise<number> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve(drainSeconds))
+    process.once('SIGINT', () => resolve(0))
+  })
+}
+
+async function runMigrate(): Promise<void> {
+  const config = readConfig(process.env)
+  const ground = await openGround(config)
+  try {
+    await migrateDatabase(ground.url, openLog(config.logLevel), migrateQueue)
+    process.stdout.write('the database is at this version\n')
+  } finally {
+    await ground.stop()
+  }
+}
+
+async function writeOpenApi(checkOnly: boolean): Promise<void> {
+  const text = `${JSON.stringify(describeApi(), null, 2)}\n`
+  if (!checkOnly) return writeFile(OPENAPI_FILE, text)
+  if ((await readFile(OPENAPI_FILE, 'utf8').catch(() => '')) !== text)
+    throw new ConfigError('docs/openapi.json is not what the code says: run `node src/main.ts openapi` and commit it')
+}
+
+main(process.argv[2], process.argv.slice(3)).catch((error: unknown) => {
+  // Whoever starts the program needs the sentence; the stack is for what nobody foresaw.
+  process.stderr.write(
+    `ocpctl: ${error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
+  )
+  process.exitCode = 1
+})

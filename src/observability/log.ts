@@ -1,0 +1,18 @@
+// One JSON line an event on stderr; stdout is for what a person or a script asked for. Known secrets and everything that looks like one is masked before it is written.
+import { pino, type Logger, type LoggerOptions } from 'pino'
+
+export type Log = Logger
+
+export function openLog(level: string): Log {
+  const options: LoggerOptions = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: ['*.password', '*.token', '*.secret', '*.pullSecret', '*.authorization', 'headers.authorization'],
+      censor: '***',
+    },
+  }
+  return pino(options, pino.destination({ dest: 2, sync: true }))
+}

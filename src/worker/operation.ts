@@ -1,0 +1,233 @@
+// One attempt while it runs: its lease, its log, its installer, its snapshots. When the lease is lost or somebody asks
+// it to stop, the running installer ends and the next step throws Stopped; nothing written after that counts.
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { App } from '../app.ts'
+import { writeSnapshot } from '../artifacts/snapshot.ts'
+import { recordArtifact } from '../clusters/ledger.ts'
+import type { Transaction } from '../db/client.ts'
+import { messageOf } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { InstallerCommand, InstallerRun } from '../installer/installer.ts'
+import { initializePercent, percentOf, type Stage } from '../installer/stages.ts'
+import type { Claim } from '../jobs/attempts.ts'
+import { recordStage } from '../jobs/attempts.ts'
+import type { LogLevel } from '../jobs/job.ts'
+import { fenced, LEASE_MS, LockLost, RENEW_MS, renewLock } from '../jobs/lock.ts'
+import { openJobLog } from '../jobs/log.ts'
+import { createMasker, secretsOfPullSecret } from '../observability/mask.ts'
+
+export type StopKind = 'cancelled' | 'interrupted' | 'lost'
+
+export class Stopped extends Error {
+  override readonly name = 'Stopped'
+  readonly kind: StopKind
+  constructor(kind: StopKind, message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+/** How long an interrupted installer may take to end by itself. */
+const INTERRUPT_GRACE_MS = 30_000
+const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
+const REMEMBERED_LINES = 5000
+
+export type CommandResult = { exitCode: number; log: string; timedOut: boolean }
+
+export type Operation = {
+  readonly app: App
+  readonly claim: Claim
+  /** Aborts with a Stopped as its reason. */
+  readonly stopping: AbortSignal
+  stop: (kind: StopKind, message: string) => void
+  log: (level: LogLevel, message: string) => void
+  learnSecret: (secret: string) => void
+  enter: (stage: Stage) => Promise<void>
+  /** A fresh directory of this attempt's own. */
+  makeDir: (name: string) => Promise<string>
+  /** Runs the installer to its end. Throws Stopped when the operation is stopped. */
+  run: (command: InstallerCommand, dir: string, options?: RunLimits) => Promise<CommandResult>
+  /** Throws what the store throws. */
+  snapshot: (dir: string, stage: Stage) => Promise<string>
+  /** Goes on until it is stored, or throws Stopped. */
+  snapshotForSure: (dir: string, stage: Stage) => Promise<string>
+  fenced: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
+  /** Stores the log lines so far, before the end is settled and the lock given back. */
+  flushLog: () => Promise<void>
+  close: () => Promise<void>
+}
+
+export type RunLimits = { deadlineMs?: number; onStage?: (stage: Stage) => void }
+
+export async function openOperation(app: App, claim: Claim): Promise<Operation> {
+  const { lock, delivery, cluster, attempt } = claim
+  const stopper = new AbortController()
+  const home = join(app.config.dataDir, 'work', attempt.id)
+  const masker = createMasker(secretsOfPullSecret(await app.installer.pullSecret()))
+  const jobLog = await openJobLog(app, lock)
+  const running = new Set<InstallerRun>()
+  let remembered: string[] = []
+  let snapshots = 0
+  let renewedAt = claim.claimedAt
+  let renewing: Promise<void> | undefined
+
+  const stop = (kind: StopKind, message: string) => {
+    if (stopper.signal.aborted) return
+    stopper.abort(new Stopped(kind, message))
+    for (const child of running) {
+      if (kind === 'lost') child.kill()
+      else child.interrupt(INTERRUPT_GRACE_MS)
+    }
+  }
+  const log = (level: LogLevel, message: string, at?: string) => jobLog.write(level, masker.mask(message), at)
+
+  const renewNow = async () => {
+    const sentAt = Date.now()
+    try {
+      const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery)
+      // From the sending: the database counted from later, so the child dies before the lock can.
+      renewedAt = sentAt
+      for (const child of running) child.extend(renewedAt + LEASE_MS)
+      if (cancelRequested) stop('cancelled', 'somebody asked for it')
+    } catch (error) {
+      if (error instanceof LockLost) stop('lost', error.message)
+      else app.log.warn({ err: error, jobId: lock.jobId }, 'a lease could not be renewed')
+    }
+  }
+  const renew = () => (renewing ??= renewNow().finally(() => (renewing = undefined)))
+  const renewTimer = setInterval(() => void renew(), RENEW_MS)
+  const deadlineTimer = setInterval(() => {
+    if (Date.now() - renewedAt > LEASE_MS) stop('lost', `the lease was not renewed for ${LEASE_MS / 1000} s`)
+  }, 1000)
+  const unhear = app.events.on('cancel', lock.jobId, () => void renew())
+
+  const operation: Operation = {
+    app,
+    claim,
+    stopping: stopper.signal,
+    stop,
+    log,
+    learnSecret: masker.learn,
+
+    async enter(stage) {
+      await recordStage(app.db, lock, stage, percentOf(stage))
+    },
+
+    async makeDir(name) {
+      const dir = join(home, name)
+      await mkdir(dir, { recursive: true, mode: 0o700 })
+      return dir
+    },
+
+    async run(command, dir, limits = {}) {
+      stopper.signal.throwIfAborted()
+      remembered = []
+      let timedOut = false
+      let percent = 0
+      const keep = (progress: Promise<unknown>) =>
+        void progress.catch((error: unknown) =>
+          app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded'),
+        )
+      const child = app.installer.start({
+        version: cluster.version,
+        dir,
+        command,
+        until: renewedAt + LEASE_MS,
+        onLine: ({ level, message, at }) => {
+          remembered.push(message)
+          if (remembered.length > REMEMBERED_LINES) remembered = remembered.slice(-REMEMBERED_LINES / 2)
+          log(level, message, at)
+          const done = initializePercent(message)
+          if (done !== undefined && done > percent) {
+            percent = done
+            keep(recordStage(app.db, lock, 'initialize', done))
+          }
+        },
+        onStage: (stage) => {
+          keep(recordStage(app.db, lock, stage, percentOf(stage)))
+          limits.onStage?.(stage)
+        },
+      })
+      running.add(child)
+      if (stopper.signal.aborted) child.kill() // stopped between the check above and here
+      const deadline =
+        limits.deadlineMs === undefined
+          ? undefined
+          : setTimeout(() => ((timedOut = true), child.interrupt(INTERRUPT_GRACE_MS)), limits.deadlineMs)
+      try {
+        const { exitCode, stderrTail } = await child.exit
+        stopper.signal.throwIfAborted()
+        return { exitCode, log: [...remembered, stderrTail].join('\n'), timedOut }
+      } finally {
+        clearTimeout(deadline)
+        running.delete(child)
+      }
+    },
+
+    async snapshot(dir, stage) {
+      const id = newId('art')
+      const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
+      const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
+      await operation.fenced((tx) =>
+        recordArtifact(tx, {
+          id,
+          clusterId: cluster.id,
+          attemptId: attempt.id,
+          kind: 'snapshot',
+          stage,
+          key,
+          sha256,
+          sizeBytes,
+        }),
+      )
+      return id
+    },
+
+    async snapshotForSure(dir, stage) {
+      for (let round = 0; ; round++) {
+        try {
+          return await operation.snapshot(dir, stage)
+        } catch (error) {
+          if (error instanceof LockLost) throw new Stopped('lost', error.message)
+          stopper.signal.throwIfAborted()
+          log('warning', `the state could not be stored and is tried again: ${messageOf(error)}`)
+          await pause(STORE_RETRY_MS[Math.min(round, STORE_RETRY_MS.length - 1)] ?? 30_000, stopper.signal)
+        }
+      }
+    },
+
+    fenced: (change) => fenced(app.db, lock, change),
+
+    flushLog: () => jobLog.flush(),
+
+    async close() {
+      clearInterval(renewTimer)
+      clearInterval(deadlineTimer)
+      unhear()
+      for (const child of running) child.kill()
+      await jobLog
+        .close()
+        .catch((error: unknown) =>
+          app.log.warn({ err: error, jobId: lock.jobId }, 'the end of a job log was not stored'),
+        )
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+  return operation
+}
+
+/** Throws the signal's reason when it aborts first. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer)
+      reject(signal.reason as Error) // always a Stopped
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', end)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', end, { once: true })
+  })
+}

@@ -1,0 +1,111 @@
+// Runs jobs. It claims, runs the operation of the job's type, and settles; each is one transaction, and between them
+// nothing is held but the lease.
+import { hostname } from 'node:os'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { App } from '../app.ts'
+import { messageOf } from '../errors.ts'
+import { claimJob, listEndedAttempts, settleDeadJob, settleJob, type Outcome } from '../jobs/attempts.ts'
+import type { JobType } from '../jobs/job.ts'
+import { LockLost } from '../jobs/lock.ts'
+import type { Delivery } from '../jobs/queue.ts'
+import { runCreate } from './create.ts'
+import { runDestroy } from './destroy.ts'
+import { openOperation, Stopped, type Operation } from './operation.ts'
+
+export type Worker = {
+  /** Fetches nothing more, lets what runs end for at most this long, then stops it cleanly. */
+  drain: (timeoutMs: number) => Promise<void>
+}
+
+const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome>>> = {
+  CREATE: runCreate,
+  DESTROY: runDestroy,
+  JANITOR_DESTROY: runDestroy,
+}
+const UNEXPECTED_RETRY_SECONDS = 30
+
+export async function startWorker(app: App): Promise<Worker> {
+  const name = `${hostname()}:${process.pid}`
+  const running = new Map<Operation, Promise<void>>()
+  let draining = false
+  await removeDeadDirectories(app)
+
+  const handle = async (delivery: Delivery) => {
+    const claim = await claimJob(app, delivery, name)
+    if (!claim) return
+    const operation = await openOperation(app, claim)
+    app.log.info(
+      { jobId: claim.job.id, clusterId: claim.cluster.id, attempt: claim.attempt.number },
+      `${claim.job.type} starts`,
+    )
+    const run = runJob(app, operation)
+    running.set(operation, run)
+    if (draining) operation.stop('interrupted', 'the worker is shutting down')
+    try {
+      await run
+    } finally {
+      running.delete(operation)
+    }
+  }
+  await app.queue.work(app.config.workerConcurrency, handle)
+  await app.queue.workDead((jobId) => settleDeadJob(app, jobId))
+
+  return {
+    async drain(timeoutMs) {
+      draining = timeoutMs <= 0
+      await app.queue.pause()
+      if (running.size > 0) app.log.info({ running: running.size }, 'draining: waiting for running jobs')
+      const limit = setTimeout(() => {
+        draining = true
+        for (const operation of running.keys()) operation.stop('interrupted', 'the worker is shutting down')
+      }, timeoutMs)
+      while (running.size > 0) await Promise.allSettled(running.values())
+      clearTimeout(limit)
+    },
+  }
+}
+
+async function runJob(app: App, operation: Operation): Promise<void> {
+  const { claim } = operation
+  let outcome: Outcome
+  try {
+    const runner = RUNNERS[claim.job.type]
+    if (!runner) throw new Error(`no worker knows jobs of type ${claim.job.type}`)
+    outcome = await runner(operation)
+  } catch (error) {
+    const stopped = operation.stopping.aborted ? operation.stopping.reason : error
+    if (stopped instanceof LockLost || (stopped instanceof Stopped && stopped.kind === 'lost')) {
+      app.log.warn({ jobId: claim.job.id }, `the attempt is void: ${stopped.message}`)
+      await operation.close()
+      // Thrown, so that the queue hands the job out again if it still thinks that it is ours.
+      throw stopped
+    }
+    if (stopped instanceof Stopped)
+      outcome = { kind: stopped.kind === 'cancelled' ? 'cancelled' : 'interrupted', message: stopped.message }
+    else {
+      app.log.error({ err: error, jobId: claim.job.id }, 'an attempt failed in a way nobody foresaw')
+      operation.log('error', `unexpected: ${messageOf(error)}`)
+      outcome = {
+        kind: 'failed',
+        reason: 'InternalError',
+        message: messageOf(error),
+        retryInSeconds: UNEXPECTED_RETRY_SECONDS,
+      }
+    }
+  }
+  await operation.flushLog()
+  try {
+    await settleJob(app, claim, outcome)
+    app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
+  } finally {
+    await operation.close()
+  }
+}
+
+// What a worker that died here left on the disk; the store has what matters of it.
+async function removeDeadDirectories(app: App): Promise<void> {
+  const home = join(app.config.dataDir, 'work')
+  const names = await readdir(home).catch(() => [])
+  for (const id of await listEndedAttempts(app.db, names)) await rm(join(home, id), { recursive: true, force: true })
+}
