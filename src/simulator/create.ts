@@ -14,7 +14,7 @@ import {
   type Manifest,
 } from './asset-dir.ts'
 import { fatal } from './failure.ts'
-import { readInstallConfig, type InstallConfig } from './install-config.ts'
+import { readInstallConfig, serverOf, type InstallConfig } from './install-config.ts'
 import { metadataText, newIdentity } from './metadata.ts'
 import { randomText } from './random.ts'
 import { beginWork, cloudDirOf, endRun, ignoreSignals, type Run } from './run.ts'
@@ -44,11 +44,9 @@ export async function create(run: Run): Promise<void> {
   switch (command) {
     case 'create install-config': {
       const { stringify } = await import('yaml')
-      saveState(run.dir, assets)
       return writeAsset(run.dir, 'install-config.yaml', stringify(assets.config.document))
     }
     case 'create manifests':
-      saveState(run.dir, assets)
       for (const { file, text } of assets.manifests) writeAsset(run.dir, file, text)
       return run.log.info(
         `Manifests created in: ${path.join(run.dir, 'manifests')} and ${path.join(run.dir, 'openshift')}`,
@@ -68,7 +66,6 @@ export async function create(run: Run): Promise<void> {
 }
 
 interface GivenConfig {
-  text: string
   name: string | undefined
   document: unknown
   parseError: string | undefined
@@ -81,9 +78,9 @@ async function readGivenConfig(dir: string): Promise<GivenConfig | undefined> {
   try {
     const document = parse(text) as { metadata?: { name?: unknown } } | null
     const name = document?.metadata?.name
-    return { text, name: typeof name === 'string' ? name : undefined, document, parseError: undefined }
+    return { name: typeof name === 'string' ? name : undefined, document, parseError: undefined }
   } catch (error) {
-    return { text, name: undefined, document: undefined, parseError: (error as Error).message }
+    return { name: undefined, document: undefined, parseError: (error as Error).message }
   }
 }
 
@@ -141,6 +138,7 @@ async function prepareAssets(run: Run, given: GivenConfig | undefined, saved: As
   if (manifests !== undefined) assets = { ...assets, manifests }
   else if (assets.manifests.length === 0) assets = { ...assets, manifests: newManifests(assets) }
   await run.clock.pass(4)
+  saveState(run.dir, assets)
   removeConsumed(run.dir)
   return assets
 }
@@ -198,7 +196,6 @@ function newManifests({ config, identity }: Assets): Manifest[] {
 
 /** Complete before any infrastructure: with metadata.json alone the cluster can be destroyed. */
 function writeClusterFiles(dir: string, assets: Assets): void {
-  saveState(dir, assets)
   writeAsset(dir, 'metadata.json', metadataText(assets.config, assets.identity))
   writeKubeconfig(dir, assets.config.name, serverOf(assets.config))
   writeAsset(dir, 'auth/kubeadmin-password', assets.kubeadminPassword)
@@ -228,10 +225,6 @@ function bootstrapIgnition({ config, manifests }: Assets): string {
     ...manifests.map((manifest) => file(`/opt/openshift/${manifest.file}`, manifest.text)),
   ]
   return JSON.stringify({ ignition: { version: '3.2.0' }, storage: { files } })
-}
-
-export function serverOf(config: { name: string; baseDomain: string }): string {
-  return `https://api.${config.name}.${config.baseDomain}:6443`
 }
 
 function refuseReentry(dir: string): void {

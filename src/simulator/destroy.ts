@@ -1,10 +1,10 @@
 import { removeClusterFiles } from './asset-dir.ts'
 import { Cloud, type StoredResource } from './cloud.ts'
 import { duration } from './clock.ts'
-import { Failure, fatal } from './failure.ts'
+import { fatal, type Failure } from './failure.ts'
 import { destroyStages, type Stage } from './faults.ts'
 import type { Platform } from './install-config.ts'
-import { loadMetadata, platformOf, type Metadata } from './metadata.ts'
+import { findMetadata, loadMetadata, platformOf, type Metadata } from './metadata.ts'
 import type { Resource } from './resources.ts'
 import { beginWork, cloudDirOf, type Run } from './run.ts'
 import { runStage } from './stage.ts'
@@ -19,7 +19,7 @@ export async function destroyCluster(run: Run): Promise<void> {
   const cloud = new Cloud(cloudDirOf(run))
   const metadata = await begin(run)
   const platform = platformOf(metadata)
-  const touched = new Set(metadata.infraID === undefined ? [] : [metadata.infraID])
+  const touched = new Set(metadata.infraID ? [metadata.infraID] : [])
 
   const remove = (stored: StoredResource): void => {
     const { resource } = stored
@@ -75,19 +75,9 @@ export async function destroyBootstrap(run: Run): Promise<void> {
 }
 
 async function begin(run: Run): Promise<Metadata> {
-  let metadata: Metadata | Failure
-  try {
-    metadata = loadMetadata(run.dir)
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    metadata = error
-  }
-  if (metadata instanceof Failure) {
-    await beginWork(run, undefined, undefined)
-    throw metadata
-  }
-  const { clusterName, infraID } = metadata
+  const { clusterName, infraID } = findMetadata(run.dir) ?? {}
   await beginWork(run, clusterName ?? infraID?.replace(/-[a-z0-9]{5}$/, ''), infraID)
+  const metadata = loadMetadata(run.dir)
   run.journal?.startHeartbeat()
   return metadata
 }

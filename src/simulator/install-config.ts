@@ -17,6 +17,10 @@ export interface InstallConfig {
 
 type Block = Record<string, unknown>
 
+export function serverOf(config: InstallConfig): string {
+  return `https://api.${config.name}.${config.baseDomain}:6443`
+}
+
 /** The static part of the installer's validation. Throws an error that says everything that is wrong, as the installer does. */
 export function readInstallConfig(input: unknown): InstallConfig {
   if (!isBlock(input)) throw new Error('failed to unmarshal install-config.yaml: json: cannot unmarshal into Go value')

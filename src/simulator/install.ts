@@ -2,9 +2,9 @@ import path from 'node:path'
 import { writeAsset, type Assets } from './asset-dir.ts'
 import { Cloud, type Cluster } from './cloud.ts'
 import { duration } from './clock.ts'
-import { serverOf } from './create.ts'
 import { Failure } from './failure.ts'
 import type { Stage } from './faults.ts'
+import { serverOf } from './install-config.ts'
 import { planResources, type PlannedResource } from './resources.ts'
 import { cloudDirOf, type Run } from './run.ts'
 import { runStage, stageFailure, type Step } from './stage.ts'
@@ -35,7 +35,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
   const lap = lapTimer(run)
   const stage = (name: Stage, steps: Step[], timeoutSeconds: number): Promise<void> =>
     runStage(run, name, steps, { timeoutSeconds, failure: () => stageFailure(name, server) })
-  const make = (resources: PlannedResource[], seconds: number): Step[] =>
+  const make = (resources: PlannedResource[], seconds: number) =>
     resources.map((planned) => ({
       seconds: seconds / resources.length,
       act: () => {
@@ -104,7 +104,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
   const operators = make(plan.initialize, secondsToInitialize).map(({ seconds, act }, index, all) => ({
     seconds,
     act: () => {
-      void act()
+      act()
       log.debug(initializationProgress(cluster, (index + 1) / all.length))
     },
   }))

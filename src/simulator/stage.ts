@@ -63,7 +63,10 @@ function hang(): Promise<never> {
 }
 
 function crash(fault: Fault): Promise<never> {
-  if (fault.exitCode === undefined) process.kill(process.pid, 'SIGKILL')
+  if (fault.exitCode === undefined) {
+    process.kill(process.pid, 'SIGKILL')
+    return hang()
+  }
   writeStderr(
     'panic: runtime error: invalid memory address or nil pointer dereference (simulated)\n' +
       '[signal SIGSEGV: segmentation violation code=0x1 addr=0x18 pc=0x2d1c7a5]\n\ngoroutine 1 [running]:\n',
