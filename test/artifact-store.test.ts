@@ -159,7 +159,9 @@ for (const [name, openBackend] of Object.entries(backends)) {
       'refuses the key %j',
       async (key) => {
         const message = /bad artifact key/
-        await expect(put(key, 'x')).rejects.toThrow(message)
+        const body = Readable.from(['x'])
+        await expect(store.put(key, body)).rejects.toThrow(message)
+        expect(body.destroyed).toBe(true)
         await expect(store.get(key)).rejects.toThrow(message)
         await expect(store.find(key)).rejects.toThrow(message)
         await expect(store.delete(key)).rejects.toThrow(message)
@@ -239,7 +241,7 @@ describe('artifact store on S3, when things go wrong', () => {
   const body = randomBytes(9 * MiB)
   const putWith = async (key: string, fault: S3Fault, bytes = body) => {
     server.faults.push(fault)
-    return await openS3(server, { s3TimeoutMs: 200 }).put(key, Readable.from(pieces(bytes)))
+    return await openS3(server, { s3TimeoutMs: 100 }).put(key, Readable.from(pieces(bytes)))
   }
 
   beforeAll(async () => {
@@ -287,7 +289,7 @@ describe('artifact store on S3, when things go wrong', () => {
     // It listens on a port, so the address is not a pipe's name.
     const silentEndpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
     for (const s3Endpoint of ['http://127.0.0.1:1', silentEndpoint]) {
-      const store = openS3(server, { s3Endpoint, s3TimeoutMs: 200 })
+      const store = openS3(server, { s3Endpoint, s3TimeoutMs: 100 })
       const source = Readable.from(pieces(body))
       const startedAt = Date.now()
       await expect(store.put('a', source)).rejects.toThrow(StoreUnavailable)

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { appendFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { buffer } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { createZstdCompress } from 'node:zlib'
 import * as tar from 'tar-stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DirectoryInUse, restoreSnapshot, SnapshotCorrupt, writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { ArtifactExists, ArtifactMissing, openStore, StoreUnavailable } from '../src/artifacts/store.ts'
 import type { ArtifactStore } from '../src/artifacts/store.ts'
@@ -94,11 +95,12 @@ describe('a snapshot', () => {
   })
 
   test('can be taken while files grow, shrink and vanish', async () => {
-    // Files are read by name. This one is larger than all buffers, so the rest is unread when its first bytes arrive.
-    const big = randomBytes(8 * MiB)
-    await writeFile(join(dir, 'a-big'), big)
-    await mkdir(join(dir, 'b-vanishes'))
-    for (const name of ['c-shrinks', 'd-vanishes', 'e-log', 'f-becomes-a-link'])
+    // Files are read by name, and no file before the last one is on its way: while the first bytes of a-big arrive,
+    // b-big waits, and everything after it has been seen but not read.
+    const big = randomBytes(6 * MiB)
+    for (const name of ['a-big', 'b-big']) await writeFile(join(dir, name), big)
+    await mkdir(join(dir, 'c-vanishes'))
+    for (const name of ['c-shrinks', 'd-vanishes', 'e-log', 'f-becomes-a-link', 'g-becomes-a-pipe'])
       await writeFile(join(dir, name), '0123456789')
     const changing: ArtifactStore = {
       ...store,
@@ -107,12 +109,14 @@ describe('a snapshot', () => {
           key,
           Readable.from(
             onFirst(body, () => {
-              rmSync(join(dir, 'b-vanishes'), { recursive: true })
+              rmSync(join(dir, 'c-vanishes'), { recursive: true })
               truncateSync(join(dir, 'c-shrinks'), 3)
               rmSync(join(dir, 'd-vanishes'))
               appendFileSync(join(dir, 'e-log'), 'abc')
               rmSync(join(dir, 'f-becomes-a-link'))
               symlinkSync('/etc/passwd', join(dir, 'f-becomes-a-link'))
+              rmSync(join(dir, 'g-becomes-a-pipe'))
+              spawnSync('mkfifo', [join(dir, 'g-becomes-a-pipe')])
             }),
           ),
         ),
@@ -120,8 +124,8 @@ describe('a snapshot', () => {
     const { sha256 } = await writeSnapshot(changing, box, { key, dir, context })
     await restore(sha256)
     const restored = join(work, 'restored')
-    expect((await readdir(restored)).sort()).toEqual(['a-big', 'c-shrinks', 'e-log'])
-    expect((await readFile(join(restored, 'a-big'))).equals(big)).toBe(true)
+    expect((await readdir(restored)).sort()).toEqual(['a-big', 'b-big', 'c-shrinks', 'e-log'])
+    for (const name of ['a-big', 'b-big']) expect((await readFile(join(restored, name))).equals(big)).toBe(true)
     expect(await readFile(join(restored, 'c-shrinks'), 'utf8')).toBe('012')
     expect(await readFile(join(restored, 'e-log'), 'utf8')).toBe('0123456789abc')
   })
@@ -147,6 +151,35 @@ describe('a snapshot', () => {
     isDone = true
   })
 
+  test('reads a file again that is rewritten under its hands', async () => {
+    const state = join(dir, 'state.json')
+    await writeFile(state, '{"half": "rewritten"}')
+    const file = await open(state)
+    await file.close()
+    // The class of file handles is not exported.
+    const fileHandle = Object.getPrototypeOf(file) as FileHandle
+    const read = vi.spyOn(fileHandle, 'read').mockImplementationOnce(async () => {
+      writeFileSync(state, '{}')
+      return { bytesRead: 5, buffer: Buffer.alloc(5) }
+    })
+    const { sha256 } = await write().finally(() => read.mockRestore())
+    await restore(sha256)
+    expect(await readFile(join(work, 'restored/state.json'), 'utf8')).toBe('{}')
+  })
+
+  test('into a store that gives up half-way fails with its reason', async () => {
+    for (const name of ['a', 'b', 'c']) await writeFile(join(dir, name), randomBytes(2 * MiB))
+    const failure = new StoreUnavailable('no more')
+    const weak: ArtifactStore = {
+      ...store,
+      async put(_key, body) {
+        await buffer(onFirst(body, () => body.destroy())).catch(() => undefined)
+        throw failure
+      },
+    }
+    await expect(writeSnapshot(weak, box, { key, dir, context })).rejects.toBe(failure)
+  })
+
   test('of a missing directory is an error, and stores nothing', async () => {
     await rm(dir, { recursive: true })
     await expect(write()).rejects.toThrow(/ENOENT/)
@@ -160,7 +193,7 @@ describe('a snapshot', () => {
   })
 
   test('into a store that is down fails with its reason', async () => {
-    await writeFile(join(dir, 'a-big'), randomBytes(20 * MiB))
+    await writeFile(join(dir, 'big'), randomBytes(20 * MiB))
     const server = await startS3Server()
     const options = { s3Endpoint: server.endpoint, s3Region: server.region, s3Credentials: server.credentials }
     const remote = openStore('s3://bucket/prefix', options)
@@ -271,11 +304,11 @@ describe('a restore', () => {
   }
 })
 
+/** Acts once contents come, which is after the header. */
 async function* onFirst(body: Readable, act: () => void): AsyncGenerator<Buffer> {
-  let isFirst = true
+  let chunks = 0
   for await (const chunk of body) {
-    if (isFirst) act()
-    isFirst = false
+    if (++chunks === 2) act()
     yield chunk
   }
 }

@@ -66,10 +66,10 @@ export function openFilesystemStore(root: string): ArtifactStore {
 
   return {
     async put(key, body) {
-      checkKey(key)
       const measured = measure(body)
       const path = join(incoming, randomUUID())
       try {
+        checkKey(key)
         await mkdir(incoming, { recursive: true, mode: 0o700 })
         await removeAbandoned()
         await write(path, measured.chunks)
@@ -170,7 +170,8 @@ function codeOf(error: unknown): unknown {
 }
 
 function plainError(error: unknown, root: string): unknown {
-  if (error instanceof ArtifactExists || !(error instanceof Error)) return error
-  const reason = codeOf(error) === 'ENOSPC' ? 'no space left' : error.message
+  const code = codeOf(error)
+  if (code === undefined || !(error instanceof Error)) return error
+  const reason = code === 'ENOSPC' ? 'no space left' : error.message
   return new StoreUnavailable(`artifact directory ${root}: ${reason}`, { cause: error })
 }

@@ -17,7 +17,7 @@ import {
 import { Upload } from '@aws-sdk/lib-storage'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { checkKey, checkPrefix, measure, ArtifactExists, ArtifactMissing, StoreUnavailable } from './artifact.ts'
-import type { ArtifactStore } from './artifact.ts'
+import type { ArtifactStore, StoredArtifact } from './artifact.ts'
 
 export interface S3Options {
   /** Another service than AWS; it is addressed as endpoint/bucket/key. */
@@ -64,46 +64,49 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
     return found.Metadata?.['put'] === mark
   }
 
-  async function abort(key: string, upload: Upload): Promise<void> {
-    if (!upload.uploadId) return
+  async function abort(key: string, { uploadId }: Upload): Promise<void> {
+    if (!uploadId) return
     // The upload has failed already and that is what the caller must hear; it may also be gone by now.
-    await client
-      .send(new AbortMultipartUploadCommand({ ...addressOf(key), UploadId: upload.uploadId }))
-      .catch(() => undefined)
+    await client.send(new AbortMultipartUploadCommand({ ...addressOf(key), UploadId: uploadId })).catch(() => undefined)
+  }
+
+  async function upload(key: string, body: Readable): Promise<StoredArtifact> {
+    const measured = measure(body)
+    const mark = randomUUID()
+    const uploading = new Upload({
+      client,
+      params: {
+        ...addressOf(key),
+        // Parts reach the client as buffers: a stream would be sent in aws-chunked framing, which some servers store.
+        Body: Readable.from(measured.chunks),
+        IfNoneMatch: '*',
+        Metadata: { put: mark },
+        ...(options.s3KmsKeyId && { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: options.s3KmsKeyId }),
+      },
+      partSize: PART_BYTES,
+      queueSize: PARTS_AT_ONCE,
+      leavePartsOnError: true, // It does not abort when completing fails, so abort() below does it in every case.
+    })
+    try {
+      await uploading.done()
+    } catch (error) {
+      const isAnswerLost = mayBeOurs(error) && (await isStoredWith(mark, key).catch(() => false))
+      if (!isAnswerLost) {
+        await abort(key, uploading)
+        if (isTaken(error)) throw new ArtifactExists(key)
+        throw body.errored ?? plainError(error)
+      }
+    }
+    return measured.result()
   }
 
   return {
     async put(key, body) {
-      const address = addressOf(key)
-      const measured = measure(body)
-      const mark = randomUUID()
-      const upload = new Upload({
-        client,
-        params: {
-          ...address,
-          // Parts reach the client as buffers: a stream would be sent in aws-chunked framing, which some servers store.
-          Body: Readable.from(measured.chunks),
-          IfNoneMatch: '*',
-          Metadata: { put: mark },
-          ...(options.s3KmsKeyId && { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: options.s3KmsKeyId }),
-        },
-        partSize: PART_BYTES,
-        queueSize: PARTS_AT_ONCE,
-        leavePartsOnError: true, // It does not abort when completing fails, so abort() below does it in every case.
-      })
       try {
-        await upload.done()
-      } catch (error) {
-        const isAnswerLost = mayBeOurs(error) && (await isStoredWith(mark, key).catch(() => false))
-        if (!isAnswerLost) {
-          await abort(key, upload)
-          if (isTaken(error)) throw new ArtifactExists(key)
-          throw body.errored ?? plainError(error)
-        }
+        return await upload(key, body)
       } finally {
         body.destroy()
       }
-      return measured.result()
     },
 
     async get(key) {

@@ -2,9 +2,9 @@
  * A directory as one sealed artifact: tar, zstd, encryption. A snapshot may be taken while the directory is in use. A
  * restore checks the whole object before it unpacks any of it, and leaves either the full directory or none.
  */
-import { createHash } from 'node:crypto'
 import { constants, createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -12,7 +12,8 @@ import { pipeline } from 'node:stream/promises'
 import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import * as tar from 'tar-stream'
 import type { SecretBox } from '../secrets.ts'
-import type { ArtifactStore } from './store.ts'
+import { measure } from './artifact.ts'
+import type { ArtifactStore } from './artifact.ts'
 
 /** The stored object is not the snapshot that was taken, or cannot be opened; asking again will not help. */
 export class SnapshotCorrupt extends Error {
@@ -70,18 +71,10 @@ export async function restoreSnapshot(
   try {
     const sealed = join(staging, 'sealed')
     const files = join(staging, 'files')
-    const hash = createHash('sha256')
-    await pipeline(
-      await store.get(key),
-      async function* (body: AsyncIterable<Buffer>) {
-        for await (const chunk of body) {
-          hash.update(chunk)
-          yield chunk
-        }
-      },
-      createWriteStream(sealed, { flags: 'wx', mode: 0o600 }),
-    )
-    if (hash.digest('hex') !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
+    const body = await store.get(key)
+    const measured = measure(body)
+    await writeFile(sealed, measured.chunks, { flag: 'wx', mode: 0o600 }).finally(() => body.destroy())
+    if (measured.result().sha256 !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
     await mkdir(files, { mode: 0o700 })
     try {
       await unpack(await box.openFile(sealed, context), files)
@@ -98,21 +91,24 @@ export async function restoreSnapshot(
 }
 
 async function packDirectory(pack: tar.Pack, root: string): Promise<void> {
-  async function visit(directory: string, entryNames: string[]): Promise<void> {
-    for (const entryName of entryNames.sort()) {
-      const name = `${directory}${entryName}`
-      const path = join(root, name)
-      const found = await unlessVanished(lstat(path))
-      if (found?.isDirectory()) {
+  const look = (directory: string) => readdir(join(root, directory), { withFileTypes: true })
+
+  async function visit(directory: string, entries: Dirent[]): Promise<void> {
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const name = `${directory}${entry.name}`
+      if (entry.isDirectory()) {
+        const found = await unlessVanished(lstat(join(root, name)))
+        if (!found?.isDirectory()) continue
         await addEntry(pack, { name: `${name}/`, type: 'directory', mode: found.mode & 0o777, mtime: found.mtime })
-        await visit(`${name}/`, (await unlessVanished(readdir(path))) ?? [])
-      } else if (found?.isFile()) {
-        const file = await readFileAsItIs(path)
+        await visit(`${name}/`, (await unlessVanished(look(name))) ?? [])
+      } else if (entry.isFile()) {
+        const file = await readFileAsItIs(join(root, name))
         if (file) await addEntry(pack, { name, mode: file.mode & 0o777, mtime: file.mtime }, file.content)
       }
     }
   }
-  await visit('', await readdir(root))
+
+  await visit('', await look(''))
 }
 
 function addEntry(pack: tar.Pack, header: Partial<tar.Header> & { name: string }, content?: Buffer): Promise<void> {
