@@ -23,7 +23,10 @@ const UNPRIVILEGED_USER = 'nobody'
 type Binaries = { postgres: string; initdb: string }
 
 /** Throws ConfigError when the data directory has a living owner or the platform has no embedded PostgreSQL. */
-export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<EmbeddedPostgres> {
   const home = join(dataDir, 'postgres')
   const data = join(home, 'data')
   const urlFile = join(dataDir, 'database-url')
@@ -56,6 +59,7 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
       'max_connections=200',
       '-c',
       'log_min_messages=warning',
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
     { ...account, detached: true, stdio: ['pipe', 'ignore', 'pipe'], env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } },
   )
@@ -108,7 +112,7 @@ async function findAccount(dataDir: string, binaries: Binaries): Promise<{ uid?:
     ['-u', '-g'].map(async (flag) => Number((await run('id', [flag, UNPRIVILEGED_USER])).stdout)),
   )
   if (uid === undefined || gid === undefined) throw new ConfigError(`the account ${UNPRIVILEGED_USER} does not exist`)
-  for (const path of [dataDir, binaries.postgres])
+  for (const path of [join(dataDir, 'postgres'), binaries.postgres])
     for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
       const { mode } = await stat(folder)
       if ((mode & 0o001) === 0)

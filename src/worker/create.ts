@@ -88,36 +88,43 @@ async function installCluster(operation: Operation, dir: string): Promise<void> 
   const { app, claim } = operation
   const entry = await findOpenEntry(app.db, claim.cluster.id)
   if (entry?.attemptId !== claim.attempt.id) throw new Error('the ledger does not name this attempt')
-  const store = async (stage: Stage) => {
+  // One snapshot at a time; of the stages that pass meanwhile only the newest is worth another.
+  let bootstrapped = false
+  let waiting: Stage | undefined
+  let storing = Promise.resolve()
+  const storeNewest = async () => {
+    const stage = waiting
+    waiting = undefined
+    if (!stage) return
     try {
-      if (stage === 'bootstrap-destroy') await operation.fenced((tx) => markBootstrapped(tx, entry.infraId))
+      if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, entry.infraId))
       await operation.snapshot(dir, stage)
     } catch (error) {
       operation.log('warning', `the state at ${stage} was not stored: ${messageOf(error)}`)
     }
   }
-  let storing = Promise.resolve()
   const onStage = (stage: Stage) => {
-    storing = storing.then(() => store(stage))
+    bootstrapped ||= stage === 'bootstrap-destroy'
+    waiting = stage
+    storing = storing.then(storeNewest)
   }
+  let result: CommandResult
   try {
-    await runToSuccess(operation, 'create cluster', dir, onStage)
-  } finally {
+    result = await operation.run('create cluster', dir, { deadlineMs: DEADLINE_MS, onStage })
+  } catch (error) {
+    // At every kind of exit the state leaves the host; an operation that was stopped tries once.
+    onStage('infrastructure')
     await storing
-    // At every kind of exit the state leaves the host; a stopped operation tries once.
-    if (operation.stopping.aborted) await store('infrastructure')
+    throw error
   }
+  waiting = undefined
+  await storing
+  await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure')
+  if (result.exitCode !== 0) throw new InstallFailed('create cluster', result)
 }
 
-async function runToSuccess(
-  operation: Operation,
-  command: InstallerCommand,
-  dir: string,
-  onStage?: (stage: Stage) => void,
-): Promise<void> {
-  const result = await operation.run(command, dir, { deadlineMs: DEADLINE_MS, ...(onStage ? { onStage } : {}) })
-  if (command === 'create cluster')
-    await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure')
+async function runToSuccess(operation: Operation, command: InstallerCommand, dir: string): Promise<void> {
+  const result = await operation.run(command, dir, { deadlineMs: DEADLINE_MS })
   if (result.exitCode !== 0) throw new InstallFailed(command, result)
 }
 

@@ -80,6 +80,25 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       else child.interrupt(INTERRUPT_GRACE_MS)
     }
   }
+  // Progress is recorded in order, and only the newest of what waits.
+  let progress: { stage: Stage; percent: number } | undefined
+  let recording = Promise.resolve()
+  const recordNewest = async () => {
+    const newest = progress
+    progress = undefined
+    if (!newest) return
+    try {
+      await recordStage(app.db, lock, newest.stage, newest.percent)
+    } catch (error) {
+      if (error instanceof LockLost) stop('lost', error.message)
+      else app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded')
+    }
+  }
+  const record = (stage: Stage, percent: number) => {
+    progress = { stage, percent }
+    recording = recording.then(recordNewest)
+    return recording
+  }
   const log = (level: LogLevel, message: string, at?: string) => jobLog.write(level, masker.mask(message), at)
 
   const renewNow = async () => {
@@ -111,7 +130,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     learnSecret: masker.learn,
 
     async enter(stage) {
-      await recordStage(app.db, lock, stage, percentOf(stage))
+      await record(stage, percentOf(stage))
+      stopper.signal.throwIfAborted()
     },
 
     async makeDir(name) {
@@ -125,10 +145,6 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       remembered = []
       let timedOut = false
       let percent = 0
-      const keep = (progress: Promise<unknown>) =>
-        void progress.catch((error: unknown) =>
-          app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded'),
-        )
       const child = app.installer.start({
         version: cluster.version,
         dir,
@@ -141,11 +157,11 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           const done = initializePercent(message)
           if (done !== undefined && done > percent) {
             percent = done
-            keep(recordStage(app.db, lock, 'initialize', done))
+            void record('initialize', done)
           }
         },
         onStage: (stage) => {
-          keep(recordStage(app.db, lock, stage, percentOf(stage)))
+          void record(stage, percentOf(stage))
           limits.onStage?.(stage)
         },
       })
@@ -199,7 +215,10 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
 
     fenced: (change) => fenced(app.db, lock, change),
 
-    flushLog: () => jobLog.flush(),
+    async flushLog() {
+      await recording
+      await jobLog.flush()
+    },
 
     async close() {
       clearInterval(renewTimer)

@@ -1,0 +1,275 @@
+// A whole service for one test: its own database, data directory and simulated cloud; real child processes, real bytes.
+import { randomBytes } from 'node:crypto'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'drizzle-orm'
+import { inject } from 'vitest'
+import { stringify } from 'yaml'
+import type { App } from '../src/app.ts'
+import { openStore } from '../src/artifacts/store.ts'
+import { createToken } from '../src/auth/api-tokens.ts'
+import type { Role, Scope } from '../src/auth/principal.ts'
+import { openSimulatedInventory } from '../src/clouds/simulated.ts'
+import { readConfig, type Config } from '../src/config.ts'
+import { openDatabase } from '../src/db/client.ts'
+import { rbacMappings } from '../src/db/schema.ts'
+import { openEvents } from '../src/events.ts'
+import { createHttp } from '../src/http/app.ts'
+import { newId } from '../src/ids.ts'
+import { openInstaller } from '../src/installer/openshift-install.ts'
+import { openQueue } from '../src/jobs/queue.ts'
+import { openLog } from '../src/observability/log.ts'
+import { loadCatalog } from '../src/profiles/catalog.ts'
+import { createSecretBox } from '../src/secrets.ts'
+import { startWorker, type Worker } from '../src/worker/worker.ts'
+import { query, withDatabase } from './global-setup.ts'
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+export type Answer = { status: number; headers: Headers; body: any } // eslint-disable-line -- the JSON of any operation
+
+export type Harness = {
+  app: App
+  url: string
+  environment: Record<string, string>
+  cloudDir: string
+  /** A token of a new principal with the given bindings. */
+  tokenFor: (bindings: { team: string; role: Role }[], options?: { scopes?: Scope[] }) => Promise<string>
+  admin: string
+  /** Calls the API without a socket. */
+  call: (
+    method: string,
+    path: string,
+    options?: { body?: unknown; token?: string; key?: string; headers?: Record<string, string> },
+  ) => Promise<Answer>
+  requestCluster: (
+    name: string,
+    more?: Record<string, unknown>,
+  ) => Promise<{ cluster: { id: string }; job: { id: string } }>
+  destroy: (clusterId: string) => Promise<{ cluster: { id: string }; job: { id: string } }>
+  startWorker: () => Promise<Worker>
+  /** Another process of the service: `work` or `serve`. */
+  startProcess: (role: string, environment?: Record<string, string>) => ChildProcess
+  setFaults: (rules: object[]) => void
+  /** Resolves when the cluster has one of the states. */
+  reach: (clusterId: string, ...statuses: string[]) => Promise<string>
+  resources: () => string[]
+  journal: () => JournalLine[]
+  rows: <T>(text: string) => Promise<T[]>
+  close: () => Promise<void>
+}
+
+export type JournalLine = {
+  event: string
+  run: string
+  command?: string
+  cluster?: string
+  infraID?: string
+  dir?: string
+  at: string
+  exitCode?: number
+  pid?: number
+}
+
+export async function openHarness(options: { speed?: number; concurrency?: number } = {}): Promise<Harness> {
+  const database = `test_${randomBytes(6).toString('hex')}`
+  await query(inject('serverUrl'), `create database ${database} template ${inject('template')}`)
+  const url = withDatabase(inject('serverUrl'), database)
+  const dir = mkdtempSync(join(tmpdir(), 'ocpctl-'))
+  const environment = {
+    DATABASE_URL: url,
+    OCPCTL_DATA_DIR: dir,
+    OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
+    OCPCTL_SIM_SPEED: String(options.speed ?? 1_000_000),
+    OCPCTL_SIM_FAULTS: join(dir, 'faults.yaml'),
+    OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
+    OCPCTL_PROFILES: join(ROOT, 'profiles'),
+    OCPCTL_DB_POOL_MIN: '0',
+    OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    PORT: '0',
+    PATH: process.env['PATH'] ?? '',
+  }
+  const config = readConfig(environment)
+  const { app, close: closeApp } = await openTestApp(config, url)
+  const http = createHttp(app)
+  const workers: Worker[] = []
+  const processes: ChildProcess[] = []
+
+  const tokenFor: Harness['tokenFor'] = async (bindings, { scopes = ['read', 'write'] as Scope[] } = {}) =>
+    app.db.transaction(async (tx) => {
+      const { id, secret } = await createToken(tx, { kind: 'system', name: 'setup' }, { name: 'test', scopes })
+      for (const { team, role } of bindings)
+        await tx
+          .insert(rbacMappings)
+          .values({ id: newId('rbm'), principalType: 'token', principal: id, team, role, createdBy: 'test' })
+      return secret
+    })
+  const admin = await tokenFor([{ team: '*', role: 'platform_admin' }])
+
+  const call: Harness['call'] = async (method, path, { body, token = admin, key, headers = {} } = {}) => {
+    const response = await http.request(
+      path.startsWith('/api') || (!path.startsWith('/c') && !path.startsWith('/j')) ? path : `/api/v1${path}`,
+      {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(key === undefined ? {} : { 'idempotency-key': key }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      },
+    )
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+  const accepted = (answer: Answer) => {
+    if (answer.status !== 202) throw new Error(`expected 202, got ${answer.status}: ${JSON.stringify(answer.body)}`)
+    return answer.body
+  }
+
+  return {
+    app,
+    url,
+    environment,
+    cloudDir: config.simulator.cloudDir,
+    tokenFor,
+    admin,
+    call,
+    requestCluster: async (name, more = {}) =>
+      accepted(
+        await call('POST', '/clusters', {
+          key: newId('evt'),
+          body: { name, platform: 'aws', profile: 'aws-minimal-test', ...more },
+        }),
+      ),
+    destroy: async (id) => accepted(await call('POST', `/clusters/${id}/destroy`, { key: newId('evt') })),
+    async startWorker() {
+      const worker = await startWorker(app)
+      workers.push(worker)
+      return worker
+    },
+    startProcess(role, more = {}) {
+      const child = spawn(process.execPath, ['src/main.ts', role], {
+        cwd: ROOT,
+        env: { ...environment, ...more },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      processes.push(child)
+      return child
+    },
+    setFaults: (rules) => writeFileSync(join(dir, 'faults.yaml'), stringify(rules)),
+    async reach(clusterId, ...statuses) {
+      for (;;) {
+        const { rows } = await app.db.execute<{ status: string; reason: string | null }>(
+          sql`select status, status_reason as reason from clusters where id = ${clusterId}`,
+        )
+        const status = rows[0]?.status ?? 'nowhere'
+        if (statuses.includes(status)) return status
+        if (
+          statuses.length > 0 &&
+          ['READY', 'DESTROYED', 'FAILED', 'DESTROY_FAILED'].includes(status) &&
+          !statuses.includes(status) &&
+          isFinal(status, statuses)
+        )
+          throw new Error(
+            `the cluster is ${status} (${rows[0]?.reason ?? ''}), and will not become ${statuses.join(' or ')}`,
+          )
+        await heard(app, clusterId)
+      }
+    },
+    resources: () => {
+      const root = join(config.simulator.cloudDir, 'resources')
+      if (!existsSync(root)) return []
+      return readdirSync(root).flatMap((folder) =>
+        readdirSync(join(root, folder))
+          .filter((name) => !name.startsWith('.'))
+          .map((name) => `${folder}/${name}`),
+      )
+    },
+    journal: () => {
+      const file = join(config.simulator.cloudDir, 'journal.ndjson')
+      if (!existsSync(file)) return []
+      return readFileSync(file, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as JournalLine) // written by the simulator
+    },
+    rows: async <T>(text: string) => (await app.db.execute(sql.raw(text))).rows as T[], // the test names its own columns
+    async close() {
+      for (const child of processes) child.kill('SIGKILL')
+      await Promise.all(workers.map((worker) => worker.drain(0)))
+      await closeApp()
+      await query(inject('serverUrl'), `drop database ${database} with (force)`)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+// DESTROYED is for ever, and a READY or FAILED cluster moves on only when somebody asks for it.
+const isFinal = (status: string, wanted: string[]) =>
+  status === 'DESTROYED' ||
+  (wanted.every((state) => state === 'READY') && status !== 'READY') ||
+  (wanted.every((state) => state === 'DESTROYED') && status === 'DESTROY_FAILED')
+
+/** Resolves at the next word about the cluster, or after a while, since words may be lost. */
+function heard(app: App, clusterId: string): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      stop()
+      resolve()
+    }
+    const timer = setTimeout(end, 500)
+    const stop = app.events.on('cluster', clusterId, end)
+  })
+}
+
+export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
+  const log = openLog(config.logLevel)
+  const database = openDatabase(url, { min: 0, max: 20, log, name: 'ocpctl-test' })
+  const events = await openEvents(url, log)
+  const queue = await openQueue({ url, log, name: 'test', max: 6 })
+  return {
+    app: {
+      config,
+      log,
+      db: database.db,
+      queue,
+      events,
+      catalog: loadCatalog(config.profilesDir),
+      store: openStore(config.artifactsUrl),
+      box: createSecretBox(config.secretsKey ?? ''),
+      inventory: openSimulatedInventory(config.simulator.cloudDir),
+      installer: openInstaller(config),
+    },
+    close: async () => {
+      await queue.close()
+      await events.close()
+      await database.close()
+    },
+  }
+}
+
+/** The child's exit code, or the signal that ended it. */
+export function exitOf(child: ChildProcess): Promise<number | string | null> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode ?? child.signalCode)
+    else child.once('exit', (code, signal) => resolve(code ?? signal))
+  })
+}
+
+/** Waits until the condition gives something, looking often; the test's own timeout ends it. */
+export async function eventually<T>(
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
