@@ -33,6 +33,7 @@ const variables = z.object({
     .optional(),
   OCPCTL_ADMIN_TOKEN: z.string().min(20, { error: 'must have at least 20 characters' }).optional(),
   OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
+  OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
   OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
   OCPCTL_DB_POOL_MIN: whole(0, 100).default(5),
   OCPCTL_DB_POOL_MAX: whole(2, 100).default(25),
@@ -66,6 +67,8 @@ export type Config = Readonly<{
   secretsKey: string | undefined
   adminToken: string | undefined
   workerConcurrency: number
+  /** How long a cluster stays locked when its worker is gone. The installer's own lease is two thirds of it. */
+  leaseSeconds: number
   drainTimeoutSeconds: number
   pullSecretFile: string | undefined
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -117,6 +120,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     secretsKey: env.OCPCTL_SECRETS_KEY,
     adminToken: env.OCPCTL_ADMIN_TOKEN,
     workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
+    leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
     pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
     logLevel: env.OCPCTL_LOG_LEVEL,

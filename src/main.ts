@@ -106,7 +106,13 @@ async function openApp(
   closers.push(database.close)
   const events = await openEvents(url, log)
   closers.push(events.close)
-  const queue = await openQueue({ url, log, name, max: role === 'serve' ? 2 : 6 })
+  const queue = await openQueue({
+    url,
+    log,
+    name,
+    max: role === 'serve' ? 2 : 6,
+    leaseSeconds: config.leaseSeconds,
+  })
   closers.push(queue.close)
   return {
     config,

@@ -85,6 +85,7 @@ export async function openHarness(options: { speed?: number; concurrency?: numbe
     OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
     OCPCTL_SIM_SPEED: String(options.speed ?? 1_000_000),
     OCPCTL_SIM_FAULTS: join(dir, 'faults.yaml'),
+    OCPCTL_LEASE_SECONDS: '10',
     OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
     OCPCTL_PROFILES: join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',
@@ -233,7 +234,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
   const log = openLog(config.logLevel)
   const database = openDatabase(url, { min: 0, max: 20, log, name: 'ocpctl-test' })
   const events = await openEvents(url, log)
-  const queue = await openQueue({ url, log, name: 'test', max: 6 })
+  const queue = await openQueue({ url, log, name: 'test', max: 6, leaseSeconds: config.leaseSeconds })
   return {
     app: {
       config,

@@ -85,7 +85,7 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       .returning()
     if (!attempt) throw new Error('the attempt was not inserted')
     const lock: Lock = { clusterId: cluster.id, jobId: job.id, attemptId: attempt.id, fence, worker }
-    await takeLock(tx, lock)
+    await takeLock(tx, lock, app.config.leaseSeconds)
     const [running] = await tx
       .update(jobs)
       .set({ status: 'RUNNING', startedAt: sql`coalesce(${jobs.startedAt}, now())`, retryAt: null })

@@ -3,11 +3,12 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
 import { jobAttempts, jobLocks, jobs } from '../db/schema.ts'
-import { HEARTBEAT_SECONDS, type Delivery, type Queue } from './queue.ts'
+import type { Delivery, Queue } from './queue.ts'
 
-export const RENEW_MS = 5_000
-/** Without a renewal for this long, counted from the sending of the last good one, the child and the handler end. */
-export const LEASE_MS = 20_000
+/** How often a lock of so many seconds is renewed. */
+export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6
+/** Without a renewal for this long, counted from the sending of the last good one, installer and handler end. */
+export const leaseMs = (lockSeconds: number): number => (lockSeconds * 1000 * 2) / 3
 const RENEW_TIMEOUT_MS = 5_000
 
 export type Lock = Readonly<{ clusterId: string; jobId: string; attemptId: string; fence: number; worker: string }>
@@ -27,8 +28,8 @@ export async function findLiveLock(tx: Transaction, clusterId: string): Promise<
 }
 
 /** The caller has locked the cluster row and seen that no live lock stands. */
-export async function takeLock(tx: Transaction, lock: Lock): Promise<void> {
-  const values = { ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: expiry }
+export async function takeLock(tx: Transaction, lock: Lock, seconds: number): Promise<void> {
+  const values = { ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) }
   await tx.insert(jobLocks).values(values).onConflictDoUpdate({ target: jobLocks.clusterId, set: values })
 }
 
@@ -61,10 +62,14 @@ export async function renewLock(
   queue: Queue,
   lock: Lock,
   delivery: Delivery,
+  seconds: number,
 ): Promise<{ cancelRequested: boolean }> {
   return fenced(db, lock, async (tx) => {
     await tx.execute(sql`set local statement_timeout = ${sql.raw(String(RENEW_TIMEOUT_MS))}`)
-    await tx.update(jobLocks).set({ expiresAt: expiry }).where(eq(jobLocks.clusterId, lock.clusterId))
+    await tx
+      .update(jobLocks)
+      .set({ expiresAt: inSeconds(seconds) })
+      .where(eq(jobLocks.clusterId, lock.clusterId))
     if (!(await queue.renew(tx, delivery))) throw new LockLost(`the queue gave ${lock.jobId} to another worker`)
     const [job] = await tx.select({ at: jobs.cancelRequestedAt }).from(jobs).where(eq(jobs.id, lock.jobId))
     return { cancelRequested: job?.at != null }
@@ -88,4 +93,4 @@ export async function closeLostAttempts(tx: Transaction, jobId: string): Promise
     .where(and(eq(jobAttempts.jobId, jobId), sql`${jobAttempts.outcome} is null`))
 }
 
-const expiry = sql`clock_timestamp() + make_interval(secs => ${HEARTBEAT_SECONDS})`
+const inSeconds = (seconds: number) => sql`clock_timestamp() + make_interval(secs => ${seconds})`

@@ -12,14 +12,13 @@ const DEAD_JOBS = 'cluster-jobs-dead'
 const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_SECONDS = 24 * 3600
 
-export const HEARTBEAT_SECONDS = 30
 /** Deliveries in a row that may end without a settle (their workers died) before the job counts as dead. */
 const UNSETTLED_DELIVERIES = 5
 
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
 export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number }>
 
-export type QueueOptions = { url: string; log: Log; name: string; max: number; supervise?: boolean }
+export type QueueOptions = { url: string; log: Log; name: string; max: number; leaseSeconds: number }
 
 export type Queue = {
   enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => Promise<void>
@@ -50,8 +49,6 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     instanceName: options.name,
     max: options.max,
     migrate: false,
-    supervise: options.supervise ?? true,
-    schedule: options.supervise ?? true,
     superviseIntervalSeconds: 5,
     monitorIntervalSeconds: 5,
     queueCacheIntervalSeconds: 30,
@@ -74,6 +71,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       const id = await boss.send(CLUSTER_JOBS, { jobId: job.id } satisfies Payload, {
         id: uuidOf(job.id),
         singletonKey: job.clusterId,
+        heartbeatSeconds: options.leaseSeconds,
         db: fromDrizzle(tx, sql),
       })
       if (id === null) throw new Error(`the queue refused job ${job.id}`)
@@ -184,7 +182,6 @@ export async function migrateQueue(url: string, log: Log): Promise<void> {
     await boss.updateQueue(DEAD_JOBS, dead)
     const settings = {
       deadLetter: DEAD_JOBS,
-      heartbeatSeconds: HEARTBEAT_SECONDS,
       expireInSeconds: DAY_SECONDS - 1,
       retryLimit: UNSETTLED_DELIVERIES,
       retryDelay: 0,

@@ -13,7 +13,7 @@ import { initializePercent, percentOf, type Stage } from '../installer/stages.ts
 import type { Claim } from '../jobs/attempts.ts'
 import { recordStage } from '../jobs/attempts.ts'
 import type { LogLevel } from '../jobs/job.ts'
-import { fenced, LEASE_MS, LockLost, RENEW_MS, renewLock } from '../jobs/lock.ts'
+import { fenced, leaseMs, LockLost, renewEveryMs, renewLock } from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
 import { createMasker, secretsOfPullSecret } from '../observability/mask.ts'
 
@@ -62,6 +62,8 @@ export type RunLimits = { deadlineMs?: number; onStage?: (stage: Stage) => void 
 
 export async function openOperation(app: App, claim: Claim): Promise<Operation> {
   const { lock, delivery, cluster, attempt } = claim
+  const { leaseSeconds } = app.config
+  const lease = leaseMs(leaseSeconds)
   const stopper = new AbortController()
   const home = join(app.config.dataDir, 'work', attempt.id)
   const masker = createMasker(secretsOfPullSecret(await app.installer.pullSecret()))
@@ -104,10 +106,10 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const renewNow = async () => {
     const sentAt = Date.now()
     try {
-      const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery)
+      const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery, leaseSeconds)
       // From the sending: the database counted from later, so the child dies before the lock can.
       renewedAt = sentAt
-      for (const child of running) child.extend(renewedAt + LEASE_MS)
+      for (const child of running) child.extend(renewedAt + lease)
       if (cancelRequested) stop('cancelled', 'somebody asked for it')
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
@@ -115,9 +117,9 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     }
   }
   const renew = () => (renewing ??= renewNow().finally(() => (renewing = undefined)))
-  const renewTimer = setInterval(() => void renew(), RENEW_MS)
+  const renewTimer = setInterval(() => void renew(), renewEveryMs(leaseSeconds))
   const deadlineTimer = setInterval(() => {
-    if (Date.now() - renewedAt > LEASE_MS) stop('lost', `the lease was not renewed for ${LEASE_MS / 1000} s`)
+    if (Date.now() - renewedAt > lease) stop('lost', `the lease was not renewed for ${lease / 1000} s`)
   }, 1000)
   const unhear = app.events.on('cancel', lock.jobId, () => void renew())
 
@@ -149,7 +151,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         version: cluster.version,
         dir,
         command,
-        until: renewedAt + LEASE_MS,
+        until: renewedAt + lease,
         onLine: ({ level, message, at }) => {
           remembered.push(message)
           if (remembered.length > REMEMBERED_LINES) remembered = remembered.slice(-REMEMBERED_LINES / 2)
