@@ -28,7 +28,10 @@ export function openDatabase(url: string, options: { min: number; max: number; l
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
     query_timeout: 30_000,
   })
-  pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection died and is replaced'))
+  let closing = false
+  pool.on('error', (error) => {
+    if (!closing) options.log.warn({ err: error }, 'an idle database connection died and is replaced')
+  })
   const probe = setInterval(() => {
     pool.query('select 1').catch((error: unknown) => options.log.warn({ err: error }, 'the database does not answer'))
   }, PROBE_MS)
@@ -37,6 +40,7 @@ export function openDatabase(url: string, options: { min: number; max: number; l
     db: drizzle(pool, { schema }),
     pool,
     close: async () => {
+      closing = true
       clearInterval(probe)
       await pool.end()
     },

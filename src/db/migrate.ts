@@ -15,7 +15,12 @@ const MIGRATION_LOCK = 7_262_500_002
 type Journal = { entries: { when: number; tag: string }[] }
 
 /** Throws ConfigError when the database cannot be reached or is newer than this code. */
-export async function migrateDatabase(url: string, log: Log, migrateQueue: (url: string, log: Log) => Promise<void>) {
+export async function migrateDatabase(
+  url: string,
+  log: Log,
+  /** False: the queue's schema is newer than this code. */
+  migrateQueue: (url: string, log: Log) => Promise<boolean>,
+): Promise<void> {
   const client = new Client({
     connectionString: url,
     application_name: 'ocpctl-migrate',
@@ -31,7 +36,7 @@ export async function migrateDatabase(url: string, log: Log, migrateQueue: (url:
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     await refuseNewerDatabase(client)
     await migrate(drizzle(client), { migrationsFolder: MIGRATIONS })
-    await migrateQueue(url, log)
+    if (!(await migrateQueue(url, log))) throw newerDatabase()
   } finally {
     await client.end()
   }
@@ -43,10 +48,13 @@ async function refuseNewerDatabase(client: Client): Promise<void> {
   const exists = await client.query(`select to_regclass('drizzle.__drizzle_migrations') as name`)
   if (exists.rows[0]?.name == null) return
   const { rows } = await client.query('select max(created_at)::float8 as latest from drizzle.__drizzle_migrations')
-  if (Number(rows[0]?.latest ?? 0) > known)
-    throw new ConfigError(
-      'the database was migrated by a newer version of ocpctl than this one; start the newer version, or restore the database from before it',
-    )
+  if (Number(rows[0]?.latest ?? 0) > known) throw newerDatabase()
+}
+
+function newerDatabase(): ConfigError {
+  return new ConfigError(
+    'the database was migrated by a newer version of ocpctl than this one: start the newer version, or restore the database from before it',
+  )
 }
 
 function plainConnectError(url: string, error: unknown): string {

@@ -15,6 +15,9 @@ const DAY_SECONDS = 24 * 3600
 /** Deliveries in a row that may end without a settle (their workers died) before the job counts as dead. */
 const UNSETTLED_DELIVERIES = 5
 
+/** The schema of the pinned version of pg-boss, as its package.json names it. */
+const SCHEMA_VERSION = 46
+
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
 export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number }>
 
@@ -164,8 +167,11 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 }
 
-/** Brings pg-boss's own schema and our queues to this version. The caller holds the migration lock. */
-export async function migrateQueue(url: string, log: Log): Promise<void> {
+/**
+ * Brings pg-boss's own schema and our queues to this version; false when the schema is newer than the library here.
+ * The caller holds the migration lock.
+ */
+export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   const boss = new PgBoss({
     connectionString: url,
     max: 2,
@@ -177,6 +183,7 @@ export async function migrateQueue(url: string, log: Log): Promise<void> {
   boss.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
   await boss.start()
   try {
+    if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
     const dead = { retryLimit: 1_000_000, retryDelay: 5, deleteAfterSeconds: DAY_SECONDS }
     await boss.createQueue(DEAD_JOBS, dead)
     await boss.updateQueue(DEAD_JOBS, dead)
@@ -193,6 +200,7 @@ export async function migrateQueue(url: string, log: Log): Promise<void> {
     await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
     // The first creator's options win in createQueue; what a later version changed is set here.
     await boss.updateQueue(CLUSTER_JOBS, settings)
+    return true
   } finally {
     await boss.stop({ graceful: false })
   }

@@ -9,10 +9,23 @@ export function openLog(level: string): Log {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    // Errors of drivers carry their whole connection; a reader needs what happened and where.
+    serializers: { err: (error: unknown) => plainError(error) },
     redact: {
       paths: ['*.password', '*.token', '*.secret', '*.pullSecret', '*.authorization', 'headers.authorization'],
       censor: '***',
     },
   }
   return pino(options, pino.destination({ dest: 2, sync: true }))
+}
+
+function plainError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  return {
+    type: error.name,
+    message: error.message,
+    ...('code' in error ? { code: error.code } : {}),
+    stack: error.stack,
+    ...(error.cause === undefined ? {} : { cause: plainError(error.cause) }),
+  }
 }

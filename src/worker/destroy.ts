@@ -32,8 +32,7 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
   try {
     const entry = await findOpenEntry(app.db, claim.cluster.id)
     if (entry) await destroyInfrastructure(operation, entry)
-    await operation.enter('verify')
-    await proveEmpty(operation)
+    else await proveEmpty(operation)
     return { kind: 'succeeded', changes: { destroyedAt: new Date() } }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
@@ -81,13 +80,13 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
       `openshift-install destroy ended with ${exitCode}`,
       exitCode,
     )
-  await operation.enter('verify')
   await proveEmpty(operation)
   await operation.fenced((tx) => closeEntry(tx, entry.infraId))
 }
 
 /** Throws DestroyFailed with what is left. */
 async function proveEmpty(operation: Operation): Promise<void> {
+  await operation.enter('verify')
   const left = await findResources(operation)
   if (left.length > 0) throw new DestroyFailed('ResourcesLeft', `${left.length} resources are left: ${describe(left)}`)
   operation.log('info', 'The inventory is empty: 0 resources left')

@@ -1,0 +1,113 @@
+// Who may see and do what: deny by default, and what you may not see is not there.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+let clusterId: string
+let jobId: string
+const tokens: Record<string, string> = {}
+
+beforeAll(async () => {
+  h = await openHarness()
+  const owner = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  tokens['owner'] = owner
+  tokens['teammate'] = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  tokens['team_admin'] = await h.tokenFor([{ team: 'red', role: 'team_admin' }])
+  tokens['stranger'] = await h.tokenFor([{ team: 'blue', role: 'team_admin' }])
+  tokens['auditor'] = await h.tokenFor([{ team: '*', role: 'auditor' }])
+  tokens['platform_admin'] = h.admin
+  tokens['reader'] = await h.tokenFor([{ team: '*', role: 'platform_admin' }], { scopes: ['read'] })
+  tokens['nobody'] = await h.tokenFor([])
+  const answer = await h.call('POST', '/clusters', {
+    token: owner,
+    key: 'k',
+    body: { name: 'guarded', platform: 'aws', profile: 'aws-minimal-test' },
+  })
+  clusterId = answer.body.cluster.id
+  jobId = answer.body.job.id
+})
+afterAll(() => h.close())
+
+const sees = ['owner', 'teammate', 'team_admin', 'auditor', 'platform_admin', 'reader']
+
+it.each(['owner', 'teammate', 'team_admin', 'stranger', 'auditor', 'platform_admin', 'reader', 'nobody'])(
+  '%s sees a cluster and its jobs only if it may',
+  async (who) => {
+    const token = tokens[who] ?? ''
+    const expected = sees.includes(who) ? 200 : 404
+    for (const path of [
+      `/clusters/${clusterId}`,
+      `/clusters/${clusterId}/jobs`,
+      `/jobs/${jobId}`,
+      `/jobs/${jobId}/log`,
+    ])
+      expect((await h.call('GET', path, { token })).status, path).toBe(expected)
+    expect((await h.call('GET', '/clusters', { token })).body.items).toHaveLength(expected === 200 ? 1 : 0)
+    expect((await h.call('GET', '/jobs', { token })).body.items).toHaveLength(expected === 200 ? 1 : 0)
+  },
+)
+
+it.each([
+  ['teammate', 403],
+  ['stranger', 404],
+  ['auditor', 403],
+  ['reader', 403],
+  ['nobody', 404],
+])('%s may not destroy it, nor read its credentials', async (who, status) => {
+  const token = tokens[who] ?? ''
+  expect((await h.call('POST', `/clusters/${clusterId}/destroy`, { token, key: 'd' })).status).toBe(status)
+  for (const path of ['outputs', 'kubeconfig'])
+    expect((await h.call('GET', `/clusters/${clusterId}/${path}`, { token })).status, path).toBe(status)
+  expect((await h.call('POST', `/clusters/${clusterId}/kubeadmin-password`, { token })).status).toBe(status)
+  expect((await h.call('GET', `/clusters/${clusterId}`)).body.status).toBe('PENDING')
+})
+
+it.each([
+  ['owner', { team: 'blue' }, 403],
+  ['owner', { owner: 'somebody' }, 403],
+  ['team_admin', { owner: 'somebody' }, 202],
+  ['auditor', {}, 403],
+  ['reader', {}, 403],
+  ['nobody', {}, 403],
+])('%s asks for a cluster with %j and gets %i', async (who, more, status) => {
+  const body = { name: `by-${who.replace('_', '-')}`, platform: 'aws', profile: 'aws-minimal-test', ...more }
+  expect((await h.call('POST', '/clusters', { token: tokens[who] ?? '', key: 'by', body })).status).toBe(status)
+})
+
+it('the owner may destroy it', async () => {
+  expect(
+    (await h.call('POST', `/clusters/${clusterId}/destroy`, { token: tokens['owner'] ?? '', key: 'mine' })).status,
+  ).toBe(202)
+})
+
+it.each([undefined, 'Bearer', 'Bearer nonsense', 'Basic YTpi', `Bearer ${'x'.repeat(9000)}`])(
+  'no one comes in with %s',
+  async (authorization) => {
+    const headers = { authorization: authorization ?? '' }
+    const answer = await h.call('GET', '/clusters', { headers })
+    expect(answer).toMatchObject({ status: 401, body: { code: 'UNAUTHENTICATED' } })
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+  },
+)
+
+it('a revoked, expired or unbound token ends at once', async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'team_admin' }])
+  expect((await h.call('GET', `/clusters/${clusterId}`, { token })).status).toBe(200)
+  await h.rows(`update rbac_mappings set enabled = false where id = (select max(id) from rbac_mappings)`)
+  expect((await h.call('GET', `/clusters/${clusterId}`, { token })).status).toBe(404)
+  await h.rows(`update api_tokens set expires_at = now() where id = (select max(id) from api_tokens)`)
+  expect((await h.call('GET', `/clusters/${clusterId}`, { token })).status).toBe(401)
+})
+
+it('secrets of tokens are not in the database', async () => {
+  const stored = JSON.stringify(await h.rows('select * from api_tokens'))
+  for (const token of Object.values(tokens)) expect(stored).not.toContain(token.slice(8))
+})
+
+it('whoami tells principal, scopes and bindings', async () => {
+  expect((await h.call('GET', '/api/v1/whoami', { token: tokens['team_admin'] ?? '' })).body).toMatchObject({
+    principal: { type: 'token' },
+    scopes: ['read', 'write'],
+    bindings: [{ team: 'red', role: 'team_admin' }],
+  })
+})

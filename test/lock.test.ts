@@ -1,0 +1,132 @@
+// The lock of a cluster: one taker, a fence on every write, no live lock broken.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/attempts.ts'
+import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
+import type { Delivery } from '../src/jobs/queue.ts'
+import { uuidOf } from '../src/ids.ts'
+import { openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+beforeAll(async () => {
+  h = await openHarness()
+})
+afterAll(() => h.close())
+
+/** A job as the queue hands it out, without a worker that runs it. */
+async function deliver(name: string): Promise<Delivery> {
+  const { job } = await h.requestCluster(name)
+  await h.rows(
+    `update pgboss.job set state = 'active', started_on = now(), heartbeat_on = now() where id = '${uuidOf(job.id)}'`,
+  )
+  return { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0 }
+}
+const expireLock = () => h.rows(`update job_locks set expires_at = now() - interval '1 s'`)
+const redeliver = async (delivery: Delivery): Promise<Delivery> => {
+  await h.rows(`update pgboss.job set retry_count = retry_count + 1 where id = '${delivery.queueId}'`)
+  return { ...delivery, retryCount: delivery.retryCount + 1 }
+}
+
+it('goes to one of twenty that claim at once', async () => {
+  const delivery = await deliver('contended')
+  const claims = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, index) => claimJob(h.app, delivery, `w${index}`)),
+  )
+  expect(claims.filter((claim) => claim.status === 'fulfilled' && claim.value !== undefined)).toHaveLength(1)
+  expect(await h.rows(`select count(*)::int as n from job_attempts where job_id = '${delivery.jobId}'`)).toEqual([
+    { n: 1 },
+  ])
+})
+
+it('is not broken while it lives: the second delivery goes back to the queue', async () => {
+  const delivery = await deliver('alive')
+  expect(await claimJob(h.app, delivery, 'first')).toBeDefined()
+  expect(await claimJob(h.app, await redeliver(delivery), 'second')).toBeUndefined()
+  expect(
+    await h.rows(`select state, start_after > now() as later from pgboss.job where id = '${delivery.queueId}'`),
+  ).toEqual([{ state: 'retry', later: true }])
+})
+
+it('once expired goes to the next, and every write of the first is refused', async () => {
+  const delivery = await deliver('taken')
+  const first = await claimJob(h.app, delivery, 'first')
+  if (!first) throw new Error('not claimed')
+  await expireLock()
+  const second = await claimJob(h.app, await redeliver(delivery), 'second')
+  if (!second) throw new Error('not claimed')
+  expect(second.lock.fence).toBeGreaterThan(first.lock.fence)
+  await expect(renewLock(h.app.db, h.app.queue, first.lock, first.delivery, 30)).rejects.toThrow(LockLost)
+  await expect(recordStage(h.app.db, first.lock, 'bootstrap', 50)).rejects.toThrow(LockLost)
+  await expect(fenced(h.app.db, first.lock, async () => undefined)).rejects.toThrow(LockLost)
+  await expect(settleJob(h.app, first, { kind: 'succeeded' })).rejects.toThrow(LockLost)
+  const attempts = await h.rows(
+    `select number, outcome, reason from job_attempts where job_id = '${delivery.jobId}' order by number`,
+  )
+  expect(attempts).toEqual([
+    { number: 1, outcome: 'LOST', reason: 'WORKER_LOST' },
+    { number: 2, outcome: null, reason: null },
+  ])
+  await settleJob(h.app, second, { kind: 'succeeded', changes: { readyAt: new Date() } })
+  expect(await h.rows(`select status from clusters where name = 'taken'`)).toEqual([{ status: 'READY' }])
+})
+
+it('a settle whose queue delivery is void changes nothing', async () => {
+  const delivery = await deliver('void')
+  const claim = await claimJob(h.app, delivery, 'only')
+  if (!claim) throw new Error('not claimed')
+  await redeliver(delivery)
+  await expect(settleJob(h.app, claim, { kind: 'succeeded' })).rejects.toThrow(LockLost)
+  expect(await h.rows(`select status from clusters where name = 'void'`)).toEqual([{ status: 'CREATING' }])
+  expect(await h.rows(`select count(*)::int as n from job_locks where job_id = '${delivery.jobId}'`)).toEqual([
+    { n: 1 },
+  ])
+})
+
+it('a job whose workers died too often ends FAILED, frees its cluster, and can be destroyed', async () => {
+  const delivery = await deliver('deadly')
+  const claim = await claimJob(h.app, delivery, 'dead')
+  await expect(settleDeadJob(h.app, delivery.jobId)).rejects.toThrow('still locked')
+  await expireLock()
+  await settleDeadJob(h.app, delivery.jobId)
+  await settleDeadJob(h.app, delivery.jobId)
+  expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({
+    status: 'FAILED',
+    reason: 'WORKER_LOST',
+    attempts: [{ outcome: 'LOST' }],
+  })
+  expect((await h.call('GET', `/clusters/${claim?.cluster.id}`)).body).toMatchObject({
+    status: 'FAILED',
+    actions: ['destroy'],
+  })
+})
+
+it('a cancel that arrives between fetch and claim ends the job before it begins', async () => {
+  const delivery = await deliver('early')
+  const [cluster] = await h.rows<{ id: string }>(`select id from clusters where name = 'early'`)
+  await h.destroy(cluster?.id ?? '')
+  expect(await claimJob(h.app, delivery, 'late')).toBeUndefined()
+  expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({ status: 'CANCELLED', attempts: [] })
+  expect((await h.call('GET', `/clusters/${cluster?.id}`)).body.status).toBe('DESTROYING')
+})
+
+it('audit rows cannot be changed, removed or truncated, by the owner of the table either', async () => {
+  for (const statement of [`update audit_events set actor = 'me'`, 'delete from audit_events', 'truncate audit_events'])
+    await expect(h.app.db.execute(statement), statement).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('append-only') },
+    })
+})
+
+it('the database itself refuses a second lock, a second open attempt and a state that does not exist', async () => {
+  const delivery = await deliver('strict')
+  const claim = await claimJob(h.app, delivery, 'w')
+  if (!claim) throw new Error('not claimed')
+  const { clusterId, attemptId } = claim.lock
+  for (const statement of [
+    `insert into job_locks (cluster_id, job_id, attempt_id, fence, worker, expires_at) select cluster_id, job_id, attempt_id, 1, 'x', now() from job_locks where cluster_id = '${clusterId}'`,
+    `insert into job_attempts (id, job_id, number, fence, worker) values ('att_x', '${delivery.jobId}', 9, 1, 'x')`,
+    `update clusters set status = 'SLEEPING' where id = '${clusterId}'`,
+    `update clusters set status = 'DESTROYED' where id = '${clusterId}'`,
+    `update jobs set status = 'SUCCEEDED' where id = '${delivery.jobId}'`,
+    `update job_attempts set outcome = 'FAILED' where id = '${attemptId}'`,
+  ])
+    await expect(h.app.db.execute(statement), statement).rejects.toThrow()
+})
