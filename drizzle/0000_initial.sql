@@ -40,6 +40,7 @@ CREATE TABLE "cluster_artifacts" (
 	"sha256" text NOT NULL,
 	"size_bytes" bigint NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"verified_at" timestamp (3) with time zone,
 	CONSTRAINT "cluster_artifacts_kind" CHECK (kind in ('snapshot', 'log', 'metadata'))
 );
 --> statement-breakpoint
@@ -81,11 +82,27 @@ CREATE TABLE "clusters" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"ready_at" timestamp (3) with time zone,
 	"destroyed_at" timestamp (3) with time zone,
+	"destroy_retry_at" timestamp (3) with time zone,
+	"destroy_failures" integer DEFAULT 0 NOT NULL,
+	"abandoned_at" timestamp (3) with time zone,
 	CONSTRAINT "clusters_status" CHECK (status in ('PENDING', 'CREATING', 'READY', 'SCALING', 'HIBERNATING', 'HIBERNATED', 'RESUMING', 'DESTROYING', 'DESTROYED', 'FAILED', 'DESTROY_FAILED')),
 	CONSTRAINT "clusters_platform" CHECK (platform in ('aws', 'azure', 'gcp', 'ibmcloud')),
 	CONSTRAINT "clusters_name" CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$'),
 	CONSTRAINT "clusters_ttl" CHECK (ttl_hours > 0),
 	CONSTRAINT "clusters_destroyed_at" CHECK ((status = 'DESTROYED') = (destroyed_at is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "findings" (
+	"id" text PRIMARY KEY NOT NULL,
+	"type" text NOT NULL,
+	"subject" text NOT NULL,
+	"cluster_id" text,
+	"detail" text NOT NULL,
+	"repair" text,
+	"first_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"last_seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"resolved_at" timestamp (3) with time zone,
+	CONSTRAINT "findings_type" CHECK (type in ('job-without-queue-entry', 'queue-entry-without-job', 'lock-without-worker', 'cluster-without-job', 'resources-of-destroyed-cluster', 'resources-without-cluster', 'snapshot-missing', 'snapshot-corrupt'))
 );
 --> statement-breakpoint
 CREATE TABLE "idempotency_keys" (
@@ -123,6 +140,7 @@ CREATE TABLE "job_attempts" (
 	"exit_code" integer,
 	"outcome" text,
 	"reason" text,
+	"fingerprint" text,
 	"message" text,
 	"started_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp (3) with time zone,
@@ -168,6 +186,16 @@ CREATE TABLE "jobs" (
 	CONSTRAINT "jobs_ended" CHECK ((status in ('SUCCEEDED', 'FAILED', 'CANCELLED')) = (ended_at is not null))
 );
 --> statement-breakpoint
+CREATE TABLE "leak_records" (
+	"id" text PRIMARY KEY NOT NULL,
+	"cluster_id" text NOT NULL,
+	"infra_ids" text[] NOT NULL,
+	"resources" jsonb,
+	"reason" text NOT NULL,
+	"recorded_by" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "rbac_mappings" (
 	"id" text PRIMARY KEY NOT NULL,
 	"principal_type" text NOT NULL,
@@ -202,6 +230,7 @@ ALTER TABLE "job_locks" ADD CONSTRAINT "job_locks_job_id_jobs_id_fk" FOREIGN KEY
 ALTER TABLE "job_locks" ADD CONSTRAINT "job_locks_attempt_id_job_attempts_id_fk" FOREIGN KEY ("attempt_id") REFERENCES "public"."job_attempts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "job_log_chunks" ADD CONSTRAINT "job_log_chunks_job_id_jobs_id_fk" FOREIGN KEY ("job_id") REFERENCES "public"."jobs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "jobs" ADD CONSTRAINT "jobs_cluster_id_clusters_id_fk" FOREIGN KEY ("cluster_id") REFERENCES "public"."clusters"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "leak_records" ADD CONSTRAINT "leak_records_cluster_id_clusters_id_fk" FOREIGN KEY ("cluster_id") REFERENCES "public"."clusters"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "usage_samples" ADD CONSTRAINT "usage_samples_cluster_id_clusters_id_fk" FOREIGN KEY ("cluster_id") REFERENCES "public"."clusters"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "api_tokens_secret" ON "api_tokens" USING btree ("secret_hash");--> statement-breakpoint
 CREATE INDEX "api_tokens_principal" ON "api_tokens" USING btree ("principal_type","principal");--> statement-breakpoint
@@ -214,6 +243,9 @@ CREATE INDEX "clusters_team" ON "clusters" USING btree ("team","id");--> stateme
 CREATE INDEX "clusters_owner" ON "clusters" USING btree ("owner","id");--> statement-breakpoint
 CREATE INDEX "clusters_status_live" ON "clusters" USING btree ("status","id") WHERE status <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "clusters_end" ON "clusters" USING btree ("destroy_at") WHERE status <> 'DESTROYED';--> statement-breakpoint
+CREATE INDEX "clusters_destroy_retry" ON "clusters" USING btree ("destroy_retry_at") WHERE status = 'DESTROY_FAILED' and abandoned_at is null;--> statement-breakpoint
+CREATE INDEX "clusters_destroyed" ON "clusters" USING btree ("destroyed_at") WHERE status = 'DESTROYED';--> statement-breakpoint
+CREATE UNIQUE INDEX "findings_open" ON "findings" USING btree ("type","subject") WHERE resolved_at is null;--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expiry" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "infra_ledger_open" ON "infra_ledger" USING btree ("cluster_id") WHERE empty_at is null;--> statement-breakpoint
 CREATE INDEX "infra_ledger_cluster" ON "infra_ledger" USING btree ("cluster_id");--> statement-breakpoint
@@ -222,4 +254,5 @@ CREATE UNIQUE INDEX "job_attempts_open" ON "job_attempts" USING btree ("job_id")
 CREATE INDEX "jobs_cluster" ON "jobs" USING btree ("cluster_id","id");--> statement-breakpoint
 CREATE INDEX "jobs_open" ON "jobs" USING btree ("cluster_id") WHERE status in ('PENDING', 'RUNNING', 'RETRYING');--> statement-breakpoint
 CREATE INDEX "jobs_status" ON "jobs" USING btree ("status","id");--> statement-breakpoint
+CREATE INDEX "leak_records_cluster" ON "leak_records" USING btree ("cluster_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "rbac_mappings_binding" ON "rbac_mappings" USING btree ("principal_type","principal","team","role");

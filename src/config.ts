@@ -37,6 +37,9 @@ const variables = z.object({
   OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
   OCPCTL_DB_POOL_MIN: whole(0, 100).default(5),
   OCPCTL_DB_POOL_MAX: whole(2, 100).default(25),
+  OCPCTL_DB_POOL_LIFETIME_SECONDS: whole(60, 86_400).default(3600),
+  OCPCTL_DB_POOL_IDLE_SECONDS: whole(1, 86_400).default(1800),
+  OCPCTL_DB_POOL_PROBE_SECONDS: whole(1, 3600).default(60),
   OCPCTL_OIDC_ISSUER: url(['https:', 'http:']).optional(),
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
   OCPCTL_AWS_IAM_SERVER_ID: z.string().min(1).optional(),
@@ -54,7 +57,7 @@ const variables = z.object({
 export type Config = Readonly<{
   /** undefined: the embedded PostgreSQL under dataDir. */
   databaseUrl: string | undefined
-  pool: { min: number; max: number }
+  pool: { min: number; max: number; lifetimeSeconds: number; idleSeconds: number; probeSeconds: number }
   dataDir: string
   host: string
   port: number
@@ -108,7 +111,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     throw new ConfigError('OCPCTL_DB_POOL_MIN must not be above OCPCTL_DB_POOL_MAX')
   return Object.freeze({
     databaseUrl: env.DATABASE_URL,
-    pool: { min: env.OCPCTL_DB_POOL_MIN, max: env.OCPCTL_DB_POOL_MAX },
+    pool: {
+      min: env.OCPCTL_DB_POOL_MIN,
+      max: env.OCPCTL_DB_POOL_MAX,
+      lifetimeSeconds: env.OCPCTL_DB_POOL_LIFETIME_SECONDS,
+      idleSeconds: env.OCPCTL_DB_POOL_IDLE_SECONDS,
+      probeSeconds: env.OCPCTL_DB_POOL_PROBE_SECONDS,
+    },
     dataDir,
     host: env.HOST,
     port: env.PORT,

@@ -89,6 +89,7 @@ export async function openHarness(options: { speed?: number; concurrency?: numbe
     OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
     OCPCTL_PROFILES: join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',
+    OCPCTL_DB_POOL_MAX: '20',
     OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     PORT: '0',
     PATH: process.env['PATH'] ?? '',
@@ -232,7 +233,7 @@ function heard(app: App, clusterId: string): Promise<void> {
 
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
-  const database = openDatabase(url, { min: 0, max: 20, log, name: 'ocpctl-test' })
+  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test' })
   const events = await openEvents(url, log)
   const queue = await openQueue({ url, log, name: 'test', max: 6, leaseSeconds: config.leaseSeconds })
   return {

@@ -1,6 +1,7 @@
 // The pool and its one way to open a transaction. A connection that dies while idle is logged and replaced.
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { Pool } from 'pg'
+import type { Config } from '../config.ts'
 import type { Log } from '../observability/log.ts'
 import * as schema from './schema.ts'
 
@@ -11,18 +12,14 @@ export type Reader = Db | Transaction
 
 export type Database = { db: Db; pool: Pool; close: () => Promise<void> }
 
-const HOUR_SECONDS = 3600
-const IDLE_MS = 30 * 60 * 1000
-const PROBE_MS = 60 * 1000
-
-export function openDatabase(url: string, options: { min: number; max: number; log: Log; name: string }): Database {
+export function openDatabase(url: string, options: Config['pool'] & { log: Log; name: string }): Database {
   const pool = new Pool({
     connectionString: url,
     application_name: options.name,
     min: options.min,
     max: options.max,
-    maxLifetimeSeconds: HOUR_SECONDS,
-    idleTimeoutMillis: IDLE_MS,
+    maxLifetimeSeconds: options.lifetimeSeconds,
+    idleTimeoutMillis: options.idleSeconds * 1000,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
@@ -34,7 +31,7 @@ export function openDatabase(url: string, options: { min: number; max: number; l
   })
   const probe = setInterval(() => {
     pool.query('select 1').catch((error: unknown) => options.log.warn({ err: error }, 'the database does not answer'))
-  }, PROBE_MS)
+  }, options.probeSeconds * 1000)
   probe.unref()
   return {
     db: drizzle(pool, { schema }),

@@ -24,6 +24,7 @@ import type { ClusterRequest, ClusterStatus } from '../clusters/cluster.ts'
 import type { JobParams, JobStatus, JobType, LogLine, AttemptOutcome } from '../jobs/job.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
 import type { Actor } from '../auth/principal.ts'
+import type { Resource } from '../clouds/inventory.ts'
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
@@ -90,6 +91,10 @@ export const clusters = pgTable(
     updatedAt: at('updated_at').notNull().defaultNow(),
     readyAt: at('ready_at'),
     destroyedAt: at('destroyed_at'),
+    /** A failed destroy is tried again then; each failure in a row waits longer. */
+    destroyRetryAt: at('destroy_retry_at'),
+    destroyFailures: integer('destroy_failures').notNull().default(0),
+    abandonedAt: at('abandoned_at'),
   },
   (t) => [
     check('clusters_status', oneOf('status', clusterStatuses)),
@@ -109,6 +114,12 @@ export const clusters = pgTable(
     index('clusters_end')
       .on(t.destroyAt)
       .where(sql`status <> 'DESTROYED'`),
+    index('clusters_destroy_retry')
+      .on(t.destroyRetryAt)
+      .where(sql`status = 'DESTROY_FAILED' and abandoned_at is null`),
+    index('clusters_destroyed')
+      .on(t.destroyedAt)
+      .where(sql`status = 'DESTROYED'`),
   ],
 )
 
@@ -160,6 +171,8 @@ export const jobAttempts = pgTable(
     exitCode: integer('exit_code'),
     outcome: text('outcome').$type<AttemptOutcome>(),
     reason: text('reason'),
+    /** Of what the installer said, so that the same unknown failure is counted once. */
+    fingerprint: text('fingerprint'),
     message: text('message'),
     startedAt: at('started_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
@@ -257,6 +270,8 @@ export const clusterArtifacts = pgTable(
     sha256: text('sha256').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
+    /** When the stored bytes were last seen to be the recorded ones. */
+    verifiedAt: at('verified_at'),
   },
   (t) => [
     check('cluster_artifacts_kind', oneOf('kind', artifactKinds)),
@@ -356,5 +371,58 @@ export const auditEvents = pgTable(
     check('audit_events_outcome', oneOf('outcome', ['success', 'failure', 'denied'])),
     index('audit_events_cluster').on(t.clusterId, t.id),
     index('audit_events_actor').on(t.actor, t.id),
+  ],
+)
+
+// What an abandoned destroy left in the cloud. Kept for ever.
+export const leakRecords = pgTable(
+  'leak_records',
+  {
+    id: text('id').primaryKey(),
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    infraIds: text('infra_ids').array().notNull(),
+    /** What the inventory last saw; null when the cloud could not be asked. */
+    resources: jsonb('resources').$type<Resource[]>(),
+    reason: text('reason').notNull(),
+    recordedBy: text('recorded_by').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('leak_records_cluster').on(t.clusterId)],
+)
+
+export const findingTypes = [
+  'job-without-queue-entry',
+  'queue-entry-without-job',
+  'lock-without-worker',
+  'cluster-without-job',
+  'resources-of-destroyed-cluster',
+  'resources-without-cluster',
+  'snapshot-missing',
+  'snapshot-corrupt',
+] as const
+
+// Where database, queue, artifact store and cloud disagreed. One open row a type and subject.
+export const findings = pgTable(
+  'findings',
+  {
+    id: text('id').primaryKey(),
+    type: text('type', { enum: findingTypes }).notNull(),
+    /** The id of what the finding is about. */
+    subject: text('subject').notNull(),
+    clusterId: text('cluster_id'),
+    detail: text('detail').notNull(),
+    /** What was done about it; null: an operator must look. */
+    repair: text('repair'),
+    firstSeenAt: at('first_seen_at').notNull().defaultNow(),
+    lastSeenAt: at('last_seen_at').notNull().defaultNow(),
+    resolvedAt: at('resolved_at'),
+  },
+  (t) => [
+    check('findings_type', oneOf('type', findingTypes)),
+    uniqueIndex('findings_open')
+      .on(t.type, t.subject)
+      .where(sql`resolved_at is null`),
   ],
 )
