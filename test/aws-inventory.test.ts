@@ -1,0 +1,520 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openAwsInventory } from '../src/clouds/aws.ts'
+import type { InventoryAnswer, InventoryQuery, Resource } from '../src/clouds/inventory.ts'
+import { openInventory, openUnverifiedInventory } from '../src/clouds/unverified.ts'
+import { emptyAccount, iamArn, startAwsServer } from './aws-server.ts'
+import type { Account, AwsFault, AwsServer, Tags } from './aws-server.ts'
+
+const region = 'eu-west-1'
+const infraId = 'demo-abcde'
+const query: InventoryQuery = {
+  clusterId: 'clu_01',
+  platform: 'aws',
+  region,
+  infraIds: [infraId],
+  name: 'demo',
+  baseDomain: 'example.com',
+}
+const owned: Tags = { [`kubernetes.io/cluster/${infraId}`]: 'owned', Name: 'demo-thing' }
+const capiOwned: Tags = { [`sigs.k8s.io/cluster-api-provider-aws/cluster/${infraId}`]: 'owned' }
+const ours: Tags = { 'ocpctl-cluster-id': 'clu_01' }
+const foreign: Tags = { 'kubernetes.io/cluster/demo-abcdef': 'owned', 'ocpctl-cluster-id': 'clu_02' }
+const baseZone: Account['zones'][number] = { id: 'Z9', name: 'example.com.', isPrivate: false, records: [] }
+
+let server: AwsServer
+beforeAll(async () => {
+  server = await startAwsServer()
+})
+afterAll(() => server.close())
+beforeEach(() => {
+  Object.assign(server.account, emptyAccount(), { zones: [baseZone] } satisfies Partial<Account>)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  server.requests.length = 0
+  server.faults.length = 0
+})
+
+const openOurs = (timeoutMs?: number) =>
+  openAwsInventory({ endpoint: server.endpoint, credentials: server.credentials, ...(timeoutMs && { timeoutMs }) })
+const find = (changes: Partial<InventoryQuery> = {}) => openOurs().find({ ...query, ...changes })
+
+async function findResources(changes: Partial<InventoryQuery> = {}): Promise<Resource[]> {
+  const answer = await find(changes)
+  if (!answer.verified) throw new Error(answer.reason)
+  return answer.resources
+}
+const findIds = async (changes: Partial<InventoryQuery> = {}) => (await findResources(changes)).map(({ id }) => id)
+
+async function reasonWith(faults: AwsFault[], timeoutMs?: number): Promise<string> {
+  server.faults.splice(0, Infinity, ...faults)
+  const answer = await openOurs(timeoutMs).find(query)
+  return answer.verified ? 'verified' : answer.reason
+}
+
+const ec2Arn = (resource: string, at = region) => `arn:aws:ec2:${at}:000000000000:${resource}`
+const elbArn = (resource: string) => `arn:aws:elasticloadbalancing:${region}:000000000000:${resource}`
+const tag = (arn: string, tags: Tags = owned, at = region) => server.account.tagged.push({ arn, tags, region: at })
+
+describe('an account without a trace of the cluster', () => {
+  it('is verified and empty', async () => {
+    expect(await find()).toEqual({ verified: true, resources: [] })
+  })
+
+  it('is empty beside clusters with similar names', async () => {
+    Object.assign(server.account, {
+      ec2: { instance: [{ id: 'i-2', tags: foreign }], vpc: [{ id: 'vpc-2', tags: foreign }] },
+      classicBalancers: [{ name: 'a2', tags: foreign }],
+      balancers: [{ arn: elbArn('loadbalancer/net/demo-abcdef-ext/2'), tags: foreign }],
+      roles: ['demo-abcdef-master-role', 'my-demo-abcde-role'],
+      instanceProfiles: ['demo-abcdef-master-profile'],
+      users: [{ name: 'demo-abcdef-registry-x1y2z', tags: foreign }],
+      buckets: ['demo-abcdef-image-registry', 'openshift-bootstrap-data-demo-abcdef', 'demo-abcde2'],
+      zones: [
+        {
+          id: 'Z1',
+          name: 'example.com.',
+          isPrivate: false,
+          records: ['api.other', 'api.demo2', 'api.demo-2', '*.apps.demo2', 'api.a.demo', 'demo'].map((name) => ({
+            name: `${name}.example.com.`,
+            type: 'A',
+          })),
+        },
+        { id: 'Z2', name: 'demo2.example.com.', isPrivate: true, records: [] },
+      ],
+    } satisfies Partial<Account>)
+    tag(ec2Arn('instance/i-2'), foreign)
+    expect(await find()).toEqual({ verified: true, resources: [] })
+  })
+
+  it('is empty though a network of somebody else was shared with the cluster', async () => {
+    server.account.ec2 = { subnet: [{ id: 'subnet-1', tags: { [`kubernetes.io/cluster/${infraId}`]: 'shared' } }] }
+    expect(await findIds()).toEqual([])
+  })
+})
+
+describe('what was left behind is found', () => {
+  const ec2Types = {
+    instance: 'instance',
+    volume: 'volume',
+    snapshot: 'snapshot',
+    image: 'image',
+    address: 'elastic-ip',
+    natGateway: 'nat-gateway',
+    networkInterface: 'network-interface',
+    vpcEndpoint: 'vpc-endpoint',
+    securityGroup: 'security-group',
+    internetGateway: 'internet-gateway',
+    routeTable: 'route-table',
+    subnet: 'subnet',
+    dhcpOptions: 'dhcp-options',
+    vpc: 'vpc',
+  }
+
+  it('all kinds of EC2, by each owner tag, though the tagging API misses them', async () => {
+    const expected = Object.entries(ec2Types).flatMap(([kind, type]) => {
+      const left = [owned, capiOwned, ours].map((tags, n) => ({ id: `${kind}-${n}`, tags }))
+      server.account.ec2[kind] = [...left, { id: `${kind}-foreign`, tags: foreign }]
+      return left.map(({ id, tags }) => ({ id, type, name: tags['Name'] ?? id, region }))
+    })
+    const found = await findResources()
+    expect(found).toHaveLength(expected.length)
+    expect(found).toEqual(expect.arrayContaining(expected))
+  })
+
+  it.each<[string, Partial<Account>, Omit<Resource, 'region'>]>([
+    [
+      'a classic load balancer',
+      { classicBalancers: [{ name: 'a1b2', tags: owned }] },
+      { id: 'a1b2', type: 'load-balancer', name: 'a1b2' },
+    ],
+    [
+      'a network load balancer',
+      { balancers: [{ arn: elbArn(`loadbalancer/net/${infraId}-ext/1`), tags: capiOwned }] },
+      { id: elbArn(`loadbalancer/net/${infraId}-ext/1`), type: 'load-balancer', name: `${infraId}-ext` },
+    ],
+    [
+      'a target group',
+      { targetGroups: [{ arn: elbArn('targetgroup/apiserver/1'), tags: ours }] },
+      { id: elbArn('targetgroup/apiserver/1'), type: 'target-group', name: 'apiserver' },
+    ],
+    [
+      'a registry bucket',
+      { buckets: [`${infraId}-image-registry-eu-west-1-x`] },
+      { id: `${infraId}-image-registry-eu-west-1-x`, type: 's3-bucket', name: `${infraId}-image-registry-eu-west-1-x` },
+    ],
+    [
+      'a bootstrap bucket',
+      { buckets: [`openshift-bootstrap-data-${infraId}`] },
+      { id: `openshift-bootstrap-data-${infraId}`, type: 's3-bucket', name: `openshift-bootstrap-data-${infraId}` },
+    ],
+  ])('%s', async (_, left, expected) => {
+    Object.assign(server.account, left)
+    expect(await findResources()).toEqual([{ ...expected, region }])
+  })
+
+  it.each<[string, Partial<Account>, string, string]>([
+    ['a role', { roles: [`${infraId}-master-role`] }, 'iam-role', 'role'],
+    [
+      'an instance profile',
+      { instanceProfiles: [`${infraId}-worker-profile`] },
+      'instance-profile',
+      'instance-profile',
+    ],
+    ['a user', { users: [{ name: `${infraId}-registry-x1y2z`, tags: {} }] }, 'iam-user', 'user'],
+  ])('%s', async (_, left, type, arnType) => {
+    Object.assign(server.account, left)
+    const [found, ...others] = await findResources()
+    expect(others).toEqual([])
+    expect(found).toEqual({ id: iamArn(arnType, found?.name ?? ''), type, name: found?.name, region: 'global' })
+  })
+
+  it('a user whose name holds only the first twenty characters of a long infraID, by its tag', async () => {
+    const long = 'a-name-of-21-letters1-abcde'
+    server.account.users = [
+      { name: 'a-name-of-21-letters-registry-x1y2z', tags: { [`kubernetes.io/cluster/${long}`]: 'owned' } },
+      { name: 'a-name-of-21-letters-registry-other', tags: foreign },
+    ]
+    expect(await findIds({ infraIds: [long] })).toEqual([iamArn('user', 'a-name-of-21-letters-registry-x1y2z')])
+  })
+
+  it('public DNS records, which carry no tags, in the zone of the base domain and of its parents', async () => {
+    const records = ['api', 'api-int', '*.apps'].map((name) => ({ name: `${name}.demo.example.com.`, type: 'A' }))
+    const others = ['a', 'api.demo1', 'api.demo2', 'zz'].map((name) => ({ name: `${name}.example.com.`, type: 'A' }))
+    server.account.zones = [
+      { id: 'Z0', name: 'elsewhere.com.', isPrivate: false, records: [] },
+      { id: 'Z1', name: 'example.com.', isPrivate: false, records: [...others, ...records] },
+      { id: 'Z2', name: 'com.', isPrivate: false, records: records.slice(0, 1) },
+    ]
+    expect(await findResources()).toEqual(
+      ['Z1/*.apps', 'Z1/api-int', 'Z1/api', 'Z2/api'].map((id) => ({
+        id: `${id}.demo.example.com/A`,
+        type: 'dns-record',
+        name: `${id.slice(3)}.demo.example.com`,
+        region: 'global',
+      })),
+    )
+  })
+
+  it('the private zone of its domain', async () => {
+    server.account.zones.push({ id: 'Z1', name: 'demo.example.com.', isPrivate: true, records: [] })
+    expect(await findResources()).toEqual([
+      { id: 'Z1', type: 'hosted-zone', name: 'demo.example.com', region: 'global' },
+    ])
+  })
+
+  it('without any infraID, by the cluster id and DNS names', async () => {
+    server.account.ec2 = { volume: [{ id: 'vol-1', tags: ours }] }
+    server.account.roles = ['some-role']
+    server.account.zones = [
+      { id: 'Z1', name: 'example.com.', isPrivate: false, records: [{ name: 'api.demo.example.com.', type: 'CNAME' }] },
+    ]
+    expect(await findIds({ infraIds: [] })).toEqual(['Z1/api.demo.example.com/CNAME', 'vol-1'])
+  })
+
+  it('of every infraID that the cluster ever had', async () => {
+    server.account.roles = ['demo-abcde-master-role', 'demo-fghij-master-role', 'demo-klmno-master-role']
+    expect(await findIds({ infraIds: [infraId, 'demo-fghij'] })).toEqual([
+      iamArn('role', 'demo-abcde-master-role'),
+      iamArn('role', 'demo-fghij-master-role'),
+    ])
+  })
+
+  it('on every page', async () => {
+    const five = [1, 2, 3, 4, 5]
+    const noise = five.map((n) => `noise-${n}`)
+    Object.assign(server.account, {
+      ec2: { instance: five.map((n) => ({ id: `i-${n}`, tags: owned })) },
+      classicBalancers: [...noise, 'classic'].map((name) => ({ name, tags: name === 'classic' ? owned : {} })),
+      balancers: five.map((n) => ({ arn: elbArn(`loadbalancer/net/lb/${n}`), tags: n === 5 ? owned : {} })),
+      targetGroups: five.map((n) => ({ arn: elbArn(`targetgroup/tg/${n}`), tags: n === 5 ? owned : {} })),
+      roles: [...noise, `${infraId}-role`],
+      instanceProfiles: [...noise, `${infraId}-profile`],
+      users: [...noise, `${infraId}-user`].map((name) => ({ name, tags: {} })),
+      buckets: five.map((n) => `${infraId}-bucket-${n}`),
+      zones: [
+        ...noise.map((name) => ({ id: name, name: `${name}.`, isPrivate: false, records: [] })),
+        {
+          id: 'Z1',
+          name: 'example.com.',
+          isPrivate: false,
+          records: ['_a.demo', '0.demo', '1.demo', '*.apps.demo', 'api.demo'].map((name) => ({
+            name: `${name}.example.com.`,
+            type: 'A',
+          })),
+        },
+      ],
+    } satisfies Partial<Account>)
+    for (const n of five) tag(`arn:aws:elasticfilesystem:${region}:000000000000:file-system/fs-${n}`)
+    expect(await findIds()).toEqual([
+      'Z1/*.apps.demo.example.com/A',
+      'Z1/api.demo.example.com/A',
+      ...five.map((n) => `arn:aws:elasticfilesystem:${region}:000000000000:file-system/fs-${n}`),
+      iamArn('role', `${infraId}-role`),
+      iamArn('user', `${infraId}-user`),
+      ...five.map((n) => `i-${n}`),
+      iamArn('instance-profile', `${infraId}-profile`),
+      elbArn('loadbalancer/net/lb/5'),
+      'classic',
+      ...five.map((n) => `${infraId}-bucket-${n}`),
+      elbArn('targetgroup/tg/5'),
+    ])
+  })
+})
+
+describe('what the tagging API lists', () => {
+  it('counts once when the service has it too', async () => {
+    server.account.ec2 = { volume: [{ id: 'vol-1', tags: { ...owned, ...capiOwned, ...ours } }] }
+    tag(ec2Arn('volume/vol-1'), { ...owned, ...capiOwned, ...ours })
+    expect(await findIds()).toEqual(['vol-1'])
+  })
+
+  it('does not count when its service says that it is gone', async () => {
+    server.account.ec2 = {
+      instance: [{ id: 'i-1', tags: owned, state: 'terminated' }],
+      natGateway: [{ id: 'nat-1', tags: owned, state: 'deleted' }],
+      vpcEndpoint: [{ id: 'vpce-1', tags: owned, state: 'Deleted' }],
+      image: [{ id: 'ami-1', tags: owned, state: 'deregistered' }],
+    }
+    for (const resource of ['instance/i-1', 'natgateway/nat-1', 'vpc-endpoint/vpce-1', 'volume/vol-1', 'vpc/vpc-1'])
+      tag(ec2Arn(resource))
+    for (const resource of ['loadbalancer/a1', 'loadbalancer/net/x/1', 'listener/net/x/1/2', 'targetgroup/t/1'])
+      tag(elbArn(resource))
+    tag('arn:aws:s3:::demo-bucket')
+    for (const type of ['role', 'user', 'instance-profile']) tag(iamArn(type, 'x'), owned, 'us-east-1')
+    tag('arn:aws:route53:::hostedzone/Z1', owned, 'us-east-1')
+    expect(await find()).toEqual({ verified: true, resources: [] })
+  })
+
+  it('counts while it is on its way out', async () => {
+    server.account.ec2 = {
+      instance: [{ id: 'i-1', tags: owned, state: 'shutting-down' }],
+      natGateway: [{ id: 'nat-1', tags: owned, state: 'deleting' }],
+    }
+    expect(await findIds()).toEqual(['i-1', 'nat-1'])
+  })
+
+  it('counts when its service has it, though without a tag or a name that tells', async () => {
+    Object.assign(server.account, {
+      ec2: { volume: [{ id: 'vol-1', tags: {} }], natGateway: [{ id: 'nat-1', tags: {} }] },
+      classicBalancers: [{ name: 'a1', tags: {} }],
+      balancers: [{ arn: elbArn('loadbalancer/net/x/1'), tags: {} }],
+      roles: ['x'],
+      buckets: ['a-bucket', 'a-bucket-2'],
+      zones: [baseZone, { id: 'Z1', name: 'vpc.internal.', isPrivate: true, records: [] }],
+    } satisfies Partial<Account>)
+    tag(ec2Arn('volume/vol-1'))
+    tag(ec2Arn('natgateway/nat-1'))
+    tag(elbArn('loadbalancer/a1'))
+    tag(elbArn('listener/net/x/1/2'))
+    tag('arn:aws:s3:::a-bucket')
+    tag(iamArn('role', 'x'), owned, 'us-east-1')
+    tag('arn:aws:route53:::hostedzone/Z1', owned, 'us-east-1')
+    expect((await findIds()).toSorted()).toEqual(
+      ['vol-1', 'nat-1', 'a1', elbArn('loadbalancer/net/x/1'), 'a-bucket', iamArn('role', 'x'), 'Z1'].toSorted(),
+    )
+  })
+
+  it('counts when nobody can tell: another kind, another region, no ARN', async () => {
+    tag(ec2Arn('launch-template/lt-1'))
+    tag(ec2Arn('volume/vol-1', 'us-east-1'), owned, 'us-east-1')
+    tag(iamArn('oidc-provider', 'x'), ours, 'us-east-1')
+    tag('something')
+    expect(await findResources()).toEqual(
+      [
+        { id: ec2Arn('launch-template/lt-1'), type: 'ec2:launch-template', region },
+        { id: ec2Arn('volume/vol-1', 'us-east-1'), type: 'ec2:volume', region: 'us-east-1' },
+        { id: iamArn('oidc-provider', 'x'), type: 'iam:oidc-provider', region: 'global' },
+        { id: 'something', type: 'unknown', name: 'something', region: 'global' },
+      ].map((each) => ({ ...each, name: each.id })),
+    )
+  })
+})
+
+describe('how AWS is asked', () => {
+  it('in the region of the cluster, and where its global services answer', async () => {
+    await find()
+    const regionsOf = (service: string) =>
+      [...new Set(server.requests.filter((each) => each.service === service).map((each) => each.region))].toSorted()
+    expect(regionsOf('tag')).toEqual([region, 'us-east-1'])
+    expect(regionsOf('ec2')).toEqual([region])
+    expect(regionsOf('iam')).toEqual(['us-east-1'])
+    expect(regionsOf('route53')).toEqual(['us-east-1'])
+    server.requests.length = 0
+    await find({ region: 'us-gov-east-1' })
+    expect(regionsOf('tag')).toEqual(['us-gov-east-1', 'us-gov-west-1'])
+  })
+
+  it('again when it is throttled', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0) // with which the SDK spreads its waiting, from none to twenty seconds
+    server.account.roles = [`${infraId}-role`]
+    const faults = [
+      'tag:GetResources',
+      'ec2:DescribeVolumes',
+      'elasticloadbalancing:DescribeTargetGroups',
+      'iam:ListRoles',
+      's3:ListAllMyBuckets',
+      'route53:ListHostedZones',
+    ].map((action): AwsFault => ({ how: 'throttle', times: 3, action }))
+    server.faults.push(...faults)
+    expect(await findIds()).toEqual([iamArn('role', `${infraId}-role`)])
+    expect(faults.map(({ times }) => times)).toEqual([0, 0, 0, 0, 0, 0])
+  })
+
+  it('past what has gone between its being listed and asked for', async () => {
+    const gone = { tags: owned, isGone: true }
+    Object.assign(server.account, {
+      classicBalancers: [
+        { name: 'a1', tags: owned },
+        { name: 'a2', ...gone },
+      ],
+      balancers: [
+        { arn: elbArn('loadbalancer/net/x/1'), tags: owned },
+        { arn: elbArn('loadbalancer/net/y/2'), ...gone },
+      ],
+      targetGroups: [
+        { arn: elbArn('targetgroup/x/1'), tags: owned },
+        { arn: elbArn('targetgroup/y/2'), ...gone },
+      ],
+      users: [{ name: 'a-name-of-21-letters-registry-x1y2z', ...gone }],
+      zones: [{ id: 'Z1', name: 'example.com.', isPrivate: false, isGone: true, records: [] }],
+    } satisfies Partial<Account>)
+    expect(await findIds({ infraIds: [infraId, 'a-name-of-21-letters1-abcde'] })).toEqual([
+      'a1',
+      elbArn('loadbalancer/net/x/1'),
+      elbArn('targetgroup/x/1'),
+    ])
+  })
+})
+
+describe('what is not told is never taken for empty', () => {
+  it.each(['tag:GetResources', 'ec2:DescribeVpcs', 'elasticloadbalancing:DescribeTargetGroups', 'iam:ListUsers'])(
+    'access to %s denied: the missing permission is named',
+    async (action) => {
+      expect(await reasonWith([{ how: 'deny', times: 99, action }])).toBe(
+        `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${action})`,
+      )
+    },
+  )
+
+  it('everything denied: every permission is named at once', async () => {
+    const reason = await reasonWith([{ how: 'deny', times: 999 }])
+    const asked = new Set(server.requests.map(({ service, action }) => `${service}:${action}`))
+    expect(asked.size).toBe(22)
+    expect(reason).toBe(
+      `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${[...asked].toSorted().join(', ')})`,
+    )
+  })
+
+  it('some denied, one of them by a policy above the account', async () => {
+    const reason = await reasonWith([
+      { how: 'deny', times: 99, action: 'tag:GetResources' },
+      { how: 'deny', times: 99, action: 'iam:ListUsers' },
+      { how: 'deny-by-policy', times: 99, action: 'ec2:DescribeVpcs' },
+    ])
+    expect(reason).toBe(
+      'AWS is not verified: arn:aws:iam::000000000000:user/ocpctl is denied by a service control policy (ec2:DescribeVpcs); ' +
+        'arn:aws:iam::000000000000:user/ocpctl lacks the permission (iam:ListUsers, tag:GetResources)',
+    )
+  })
+
+  it.each(['deny', '404'] as const)('what is asked of a single resource: %s', async (how) => {
+    Object.assign(server.account, {
+      classicBalancers: [{ name: 'a1', tags: owned }],
+      targetGroups: [{ arn: elbArn('targetgroup/t/1'), tags: owned }],
+      users: [{ name: 'a-name-of-21-letters-registry-x1y2z', tags: {} }],
+      zones: [{ id: 'Z1', name: 'example.com.', isPrivate: false, records: [] }],
+    } satisfies Partial<Account>)
+    for (const action of ['elasticloadbalancing:DescribeTags', 'iam:ListUserTags', 'route53:ListResourceRecordSets']) {
+      server.faults.splice(0, Infinity, { how, times: 99, action })
+      expect(await find({ infraIds: ['a-name-of-21-letters1-abcde'] })).toEqual({
+        verified: false,
+        reason: expect.stringContaining(`(${action})`),
+      })
+    }
+  })
+
+  it('an account without the zone that would hold the public records, as a wrong account is', async () => {
+    for (const zones of [[], [{ ...baseZone, isPrivate: true }], [{ ...baseZone, name: 'com.' }]]) {
+      server.account.zones = zones
+      expect(await reasonWith([])).toBe(
+        'AWS is not verified: this account has no public zone example.com (route53:ListHostedZones)',
+      )
+    }
+  })
+
+  it('credentials expired', async () => {
+    const reason = await reasonWith([{ how: 'expired', times: 999 }])
+    expect(reason).toMatch(/^AWS is not verified: the credentials are not accepted, /)
+    expect(reason).toContain('ExpiredToken')
+  })
+
+  it('credentials of nobody', async () => {
+    const answer = await openAwsInventory({
+      endpoint: server.endpoint,
+      credentials: { accessKeyId: 'AKIANOBODY', secretAccessKey: 'x' },
+    }).find(query)
+    expect(answer).toMatchObject({ verified: false, reason: expect.stringContaining('credentials are not accepted') })
+  })
+
+  const protocols = [
+    'tag:GetResources',
+    'ec2:DescribeInstances',
+    'ec2:DescribeAddresses',
+    'elasticloadbalancing:DescribeLoadBalancers',
+    's3:ListAllMyBuckets',
+    'route53:ListHostedZones',
+  ]
+  it.each(['empty', 'html'] as const)('an answer that is %s', async (how) => {
+    for (const action of protocols)
+      expect(await reasonWith([{ how, times: 99, action }])).toMatch(
+        new RegExp(`^AWS is not verified: .* \\(${action}\\)$`),
+      )
+  })
+
+  it.each(['404', '501'] as const)('%s', async (how) => {
+    expect(await reasonWith([{ how, times: 999 }])).toMatch(/^AWS is not verified: /)
+  })
+
+  it('silence, for as long as was allowed', async () => {
+    expect(await reasonWith([{ how: 'stall', times: 999, action: 'iam:ListUsers' }], 200)).toBe(
+      'AWS is not verified: no answer within 0.2 s (iam:ListUsers)',
+    )
+  })
+
+  it('throttled for as long as was allowed', async () => {
+    expect(await reasonWith([{ how: 'throttle', times: 999, action: 'iam:ListUsers' }], 200)).toBe(
+      'AWS is not verified: no answer within 0.2 s (iam:ListUsers)',
+    )
+  })
+
+  it('nobody at the endpoint', async () => {
+    const closed = await startAwsServer()
+    await closed.close()
+    const inventory = openAwsInventory({ endpoint: closed.endpoint, credentials: closed.credentials, timeoutMs: 200 })
+    expect(await inventory.find(query)).toMatchObject({ verified: false })
+  })
+})
+
+describe('clouds side by side', () => {
+  const answerOf = (id: string): InventoryAnswer => ({
+    verified: true,
+    resources: [{ id, type: 'x', name: 'x', region }],
+  })
+  const aws = { find: async () => answerOf('aws') }
+  const simulated = { find: async () => answerOf('simulated') }
+
+  it.each(['azure', 'gcp', 'ibmcloud'] as const)('%s is not verified, in plain words', async (platform) => {
+    for (const inventory of [openUnverifiedInventory(), openInventory({ aws })])
+      expect(await inventory.find({ ...query, platform })).toMatchObject({
+        verified: false,
+        reason: expect.stringMatching(/^(Azure|Google Cloud|IBM Cloud) is not verified: /),
+      })
+  })
+
+  it('a platform is asked of its own inventory, and of the simulated one where there is one', async () => {
+    expect(await openInventory({ aws }).find(query)).toEqual(answerOf('aws'))
+    expect(await openInventory({ simulated, aws }).find({ ...query, platform: 'gcp' })).toEqual(answerOf('simulated'))
+    expect(await openInventory({}).find(query)).toMatchObject({ verified: false })
+  })
+})
