@@ -1,9 +1,10 @@
 // Says why an installer's run failed, from its exit code and its log: who has to act, whether another attempt is worth
 // it, and whether something may exist in the cloud. It only reads; the same input always gives the same answer.
-import { causes, deadlineExceeded, noFailure, symptoms, unknownError } from './reason-catalog.ts'
+import { causes, deadlineExceeded, noFailure, unknownError } from './reason-catalog.ts'
 import type { Reason, ReasonActor, ReasonCategory, RetryAdvice } from './reason-entry.ts'
 import { fingerprintOf } from './reason-fingerprint.ts'
 import { readLog, type LogLine, type ReadLog } from './reason-log.ts'
+import { symptoms } from './reason-symptoms.ts'
 
 export type Run = {
   log: string
@@ -69,16 +70,16 @@ function endedWell(read: ReadLog, exitCode: number | undefined): boolean {
  */
 function findReason(read: ReadLog, exitCode: number | undefined): Match | undefined {
   // An interrupted installer reports every wait that was cut short as a failure of its own.
-  const known = exitCode === INTERRUPTED ? [] : symptoms
+  const toldSymptoms = exitCode === INTERRUPTED ? [] : symptoms
+  const wasStopped = exitCode !== undefined && STOPPED_FROM_OUTSIDE.includes(exitCode)
   return (
     firstMatch(causes, read.errors) ??
     firstMatch(
       causes.filter((cause) => !cause.errorsOnly),
       read.others,
     ) ??
-    firstMatch(known, read.errors) ??
-    firstMatch(known, read.others) ??
-    firstMatch([...causes, ...known], read.earlierErrors)
+    firstMatch(toldSymptoms, [...read.errors, ...read.others]) ??
+    (wasStopped ? undefined : firstMatch([...causes, ...toldSymptoms], read.earlierErrors))
   )
 }
 
