@@ -9,6 +9,7 @@ import type { Queue } from './jobs/queue.ts'
 import type { Log } from './observability/log.ts'
 import type { Catalog } from './profiles/catalog.ts'
 import type { SecretBox } from './secrets.ts'
+import type { Step } from './worker/steps.ts'
 
 export type App = Readonly<{
   config: Config
@@ -21,4 +22,6 @@ export type App = Readonly<{
   catalog: Catalog
   inventory: Inventory
   installer: Installer
+  /** Called after each durable step of an operation. Tests hang on to it; the service does nothing. */
+  onStep: (step: Step) => void
 }>

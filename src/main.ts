@@ -7,12 +7,15 @@ import { serve, type ServerType } from '@hono/node-server'
 import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
 import { ensureAdministrator } from './auth/api-tokens.ts'
+import { openAwsInventory } from './clouds/aws.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
+import { openInventory } from './clouds/unverified.ts'
 import { ConfigError, readConfig, type Config } from './config.ts'
 import { startSchedules } from './cron/schedule.ts'
 import { openDatabase } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
 import { migrateDatabase } from './db/migrate.ts'
+import { runDiagnose } from './diagnose.ts'
 import { hasCode, messageOf } from './errors.ts'
 import { openEvents } from './events.ts'
 import { createHttp, describeApi } from './http/app.ts'
@@ -29,6 +32,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   serve      the API
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
+  diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   openapi    write docs/openapi.json (--check: only compare)
 
 The environment is described in README.md.`
@@ -46,6 +50,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       return runService(command)
     case 'migrate':
       return runMigrate()
+    case 'diagnose':
+      process.exitCode = await runDiagnose(options)
+      return
     case 'openapi':
       return writeOpenApi(options.includes('--check'))
     case undefined:
@@ -126,8 +133,13 @@ async function openApp(
       ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
     }),
     box: createSecretBox(config.secretsKey ?? ''),
-    inventory: openSimulatedInventory(config.simulator.cloudDir),
+    inventory: openInventory(
+      config.installerDir === undefined
+        ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
+        : { aws: openAwsInventory() },
+    ),
     installer: openInstaller(config),
+    onStep: () => undefined,
   }
 }
 

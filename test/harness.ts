@@ -248,6 +248,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       box: createSecretBox(config.secretsKey ?? ''),
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
+      onStep: () => undefined,
     },
     close: async () => {
       await queue.close()

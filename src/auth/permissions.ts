@@ -10,7 +10,10 @@ export type Action =
   | 'cluster.read'
   | 'cluster.destroy'
   | 'cluster.credentials'
+  | 'cluster.abandon'
   | 'job.read'
+  | 'job.cancel'
+  | 'job.retry'
   | 'profile.read'
 
 /** own: the caller is the cluster's owner, in the team; team: any of the team's; any: whatever team the binding names. */
@@ -25,11 +28,21 @@ const table: Record<Action, Grants> = {
   'cluster.read': everyRole,
   'cluster.destroy': owners,
   'cluster.credentials': owners,
+  'cluster.abandon': { platform_admin: 'team' },
   'job.read': everyRole,
+  'job.cancel': owners,
+  'job.retry': owners,
   'profile.read': everyRole,
 }
 
-const writes = new Set<Action>(['cluster.create', 'cluster.destroy', 'cluster.credentials'])
+const writes = new Set<Action>([
+  'cluster.create',
+  'cluster.destroy',
+  'cluster.credentials',
+  'cluster.abandon',
+  'job.cancel',
+  'job.retry',
+])
 
 // Two roles reach beyond the team of their binding.
 const reachesEveryTeam = (role: Role) => role === 'platform_admin' || role === 'auditor'

@@ -1,21 +1,24 @@
 // What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit.ts'
 import { mayActForOthers, requireInTeam } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
+import type { InventoryAnswer } from '../clouds/inventory.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusters, jobs } from '../db/schema.ts'
+import { clusters, jobs, leakRecords } from '../db/schema.ts'
 import { AppError, hasCode } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
 import { openJobStatuses, type JobRow } from '../jobs/job.ts'
+import { jobForChange } from '../jobs/queries.ts'
 import { decide, effectiveTags, type Decision } from '../policy/policy.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
 import { MASKED_PULL_SECRET, renderInstallConfig } from '../profiles/install-config.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { ClusterRequest, ClusterRow } from './cluster.ts'
+import { listInfraIds } from './ledger.ts'
 import { transitionCluster } from './lifecycle.ts'
 import { clusterFor } from './queries.ts'
 
@@ -104,9 +107,74 @@ export async function destroyCluster(
     if (underWay) return { cluster, job: underWay }
   }
   await supersedeJobs(app, tx, by, id)
-  const moved = await transitionCluster(tx, by, id, 'startDestroy')
+  const moved = await transitionCluster(tx, by, id, 'startDestroy', { abandonedAt: null })
   const job = await openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY')
   return { cluster: moved, job }
+}
+
+/**
+ * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, or NOT_IN_STATE when the job did
+ * not fail or is not the cluster's latest.
+ */
+export async function retryJob(
+  app: App,
+  tx: Transaction,
+  by: Actor,
+  id: string,
+): Promise<{ cluster: ClusterRow; job: JobRow }> {
+  const { job, cluster } = await jobForChange(tx, by, 'job.retry', id)
+  if (job.status !== 'FAILED')
+    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only a FAILED one can be retried`)
+  const [later] = await tx
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(and(eq(jobs.clusterId, cluster.id), gt(jobs.id, id)))
+    .limit(1)
+  if (later) throw new AppError('NOT_IN_STATE', `${later.id} came after this job; only the latest can be retried`)
+  if (job.type !== 'CREATE') return destroyCluster(app, tx, by, cluster.id)
+  const moved = await transitionCluster(tx, by, cluster.id, 'retryCreate')
+  return { cluster: moved, job: await openJob(app, tx, by, moved, 'CREATE') }
+}
+
+/** What an abandoned cluster would leave, asked of the cloud outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
+export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
+  const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
+  const infraIds = await listInfraIds(app.db, id)
+  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds })
+}
+
+/**
+ * Gives up a destroy that cannot end, and records what it leaves. The name stays held: what is left may answer to it.
+ * Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE unless the cluster is DESTROY_FAILED.
+ */
+export async function abandonCluster(
+  tx: Transaction,
+  by: Actor,
+  id: string,
+  reason: string,
+  leftovers: InventoryAnswer,
+): Promise<ClusterRow> {
+  const cluster = await clusterFor(tx, by, 'cluster.abandon', id, { lock: true })
+  if (cluster.status !== 'DESTROY_FAILED')
+    throw new AppError(
+      'NOT_IN_STATE',
+      `the cluster is ${cluster.status}; only one that is DESTROY_FAILED can be abandoned`,
+    )
+  const infraIds = await listInfraIds(tx, id)
+  const resources = leftovers.verified ? leftovers.resources : null
+  await tx
+    .insert(leakRecords)
+    .values({ id: newId('lek'), clusterId: id, infraIds, resources, reason, recordedBy: nameOf(by) })
+  const [row] = await tx
+    .update(clusters)
+    .set({ abandonedAt: sql`now()`, destroyRetryAt: null, updatedAt: sql`now()` })
+    .where(eq(clusters.id, id))
+    .returning()
+  if (!row) throw new Error(`${id} vanished while it was locked`)
+  const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
+  await writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
+  await announce(tx, 'cluster', id)
+  return row
 }
 
 function planCluster(app: App, by: Actor, request: ClusterRequest): Plan {

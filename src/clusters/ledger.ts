@@ -49,18 +49,12 @@ export async function recordArtifact(tx: Transaction, artifact: typeof clusterAr
   await tx.insert(clusterArtifacts).values(artifact)
 }
 
-/** The cluster's snapshots of one infraID, newest first. */
+/** The snapshots of one infraID, newest first. */
 export async function listSnapshots(db: Reader, entry: LedgerEntry): Promise<ArtifactRow[]> {
   return db
     .select()
     .from(clusterArtifacts)
-    .where(
-      and(
-        eq(clusterArtifacts.clusterId, entry.clusterId),
-        eq(clusterArtifacts.attemptId, entry.attemptId),
-        eq(clusterArtifacts.kind, 'snapshot'),
-      ),
-    )
+    .where(and(eq(clusterArtifacts.infraId, entry.infraId), eq(clusterArtifacts.kind, 'snapshot')))
     .orderBy(desc(clusterArtifacts.id))
 }
 

@@ -1,6 +1,7 @@
 // The one writer of clusters.status: one table of legal transitions, each a guarded UPDATE with its audit event.
 // Actions and error texts are derived from it.
 import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { writeAudit } from '../audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
@@ -12,6 +13,7 @@ import type { ClusterRow, ClusterStatus } from './cluster.ts'
 export const transitions = {
   startCreate: { from: ['PENDING', 'CREATING'], to: 'CREATING' },
   finishCreate: { from: ['CREATING'], to: 'READY' },
+  retryCreate: { from: ['FAILED'], to: 'PENDING' },
   failCreate: { from: ['PENDING', 'CREATING'], to: 'FAILED' },
   startDestroy: {
     from: [
@@ -34,7 +36,7 @@ export const transitions = {
 export type Transition = keyof typeof transitions
 export type ClusterAction = 'destroy'
 
-type Changes = Partial<Pick<ClusterRow, 'statusReason' | 'infraId' | 'readyAt' | 'destroyedAt'>>
+type Changes = PgUpdateSetSource<typeof clusters>
 
 /** Moves the cluster and returns it, or returns undefined when its state does not allow the transition. */
 export async function tryTransition(
@@ -49,7 +51,7 @@ export async function tryTransition(
   const [before] = await tx.select({ status: clusters.status }).from(clusters).where(eq(clusters.id, id)).for('update')
   const [row] = await tx
     .update(clusters)
-    .set({ status: to, statusReason: null, ...changes, updatedAt: sql`now()` })
+    .set({ statusReason: null, destroyRetryAt: null, ...changes, status: to, updatedAt: sql`now()` })
     .where(and(eq(clusters.id, id), inArray(clusters.status, [...from])))
     .returning()
   if (!row) return undefined

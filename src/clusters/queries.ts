@@ -1,5 +1,5 @@
 // Reading clusters. What the caller may not see is not there; what it may see but not do is FORBIDDEN.
-import { and, asc, desc, eq, ilike, inArray, lte, ne, sql, type SQL } from 'drizzle-orm'
+import { and, desc, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, type Action } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -94,20 +94,20 @@ export async function findOutputs(db: Reader, clusterId: string) {
   return row
 }
 
-/** Unprotected clusters whose time is over and whose destroy is not under way, the longest overdue first. */
-export async function listExpiredClusterIds(db: Reader, limit = 100): Promise<string[]> {
-  const rows = await db
-    .select({ id: clusters.id })
-    .from(clusters)
-    .where(
-      and(
-        lte(clusters.destroyAt, sql`now()`),
-        sql`${clusters.status} <> 'DESTROYED'`,
-        ne(clusters.status, 'DESTROYING'),
-        eq(clusters.protected, false),
-      ),
-    )
-    .orderBy(asc(clusters.destroyAt))
-    .limit(limit)
-  return rows.map((row) => row.id)
+/**
+ * Unprotected clusters that the janitor is to destroy, at most `limit`: their time is over, or what a failure left is to
+ * be taken away now. An abandoned one is left alone.
+ */
+export async function listDueDestroys(db: Reader, limit = 100): Promise<string[]> {
+  const due = (condition: SQL) =>
+    db
+      .select({ id: clusters.id })
+      .from(clusters)
+      .where(and(condition, eq(clusters.protected, false), isNull(clusters.abandonedAt)))
+      .limit(limit)
+  // Each half has a partial index of its own: clusters_end, clusters_destroy_retry.
+  const expired = sql`${clusters.destroyAt} <= now() and ${clusters.status} <> 'DESTROYED' and ${clusters.status} not in ('DESTROYING', 'DESTROY_FAILED')`
+  const leftover = sql`${clusters.destroyRetryAt} <= now() and ${clusters.status} in ('FAILED', 'DESTROY_FAILED') and ${clusters.destroyRetryAt} is not null`
+  const rows = await Promise.all([due(expired), due(leftover)])
+  return [...new Set(rows.flat().map((row) => row.id))]
 }

@@ -2,17 +2,18 @@
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { destroyCluster } from '../clusters/commands.ts'
-import { listExpiredClusterIds } from '../clusters/queries.ts'
+import { listDueDestroys } from '../clusters/queries.ts'
 
 const JANITOR: Actor = { kind: 'system', name: 'janitor' }
 
-export async function destroyExpiredClusters(app: App): Promise<void> {
-  for (const id of await listExpiredClusterIds(app.db)) {
+/** Those whose time is over, and what failures left behind. */
+export async function destroyDueClusters(app: App): Promise<void> {
+  for (const id of await listDueDestroys(app.db)) {
     try {
       await app.db.transaction((tx) => destroyCluster(app, tx, JANITOR, id))
-      app.log.info({ clusterId: id }, 'its time is over: the cluster is destroyed')
+      app.log.info({ clusterId: id }, 'due: the cluster is destroyed')
     } catch (error) {
-      app.log.error({ err: error, clusterId: id }, 'an expired cluster could not be destroyed')
+      app.log.error({ err: error, clusterId: id }, 'a due cluster could not be destroyed')
     }
   }
 }

@@ -116,7 +116,7 @@ export const clusters = pgTable(
       .where(sql`status <> 'DESTROYED'`),
     index('clusters_destroy_retry')
       .on(t.destroyRetryAt)
-      .where(sql`status = 'DESTROY_FAILED' and abandoned_at is null`),
+      .where(sql`status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null`),
     index('clusters_destroyed')
       .on(t.destroyedAt)
       .where(sql`status = 'DESTROYED'`),
@@ -264,6 +264,7 @@ export const clusterArtifacts = pgTable(
       .notNull()
       .references(() => clusters.id),
     attemptId: text('attempt_id').references(() => jobAttempts.id),
+    infraId: text('infra_id'),
     kind: text('kind', { enum: artifactKinds }).notNull(),
     stage: text('stage').notNull(),
     key: text('key').notNull(),
@@ -277,6 +278,7 @@ export const clusterArtifacts = pgTable(
     check('cluster_artifacts_kind', oneOf('kind', artifactKinds)),
     index('cluster_artifacts_cluster').on(t.clusterId, t.id),
     uniqueIndex('cluster_artifacts_key').on(t.key),
+    index('cluster_artifacts_infra').on(t.infraId, t.id),
   ],
 )
 

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { clusterRequest, clusterStatuses, platforms } from '../clusters/cluster.ts'
-import { destroyCluster, previewCluster, requestCluster } from '../clusters/commands.ts'
+import { abandonCluster, destroyCluster, findLeftovers, previewCluster, requestCluster } from '../clusters/commands.ts'
 import { readCredential, readOutputs } from '../clusters/outputs.ts'
 import { clusterFor, findAttempts, listClusters } from '../clusters/queries.ts'
 import { toPage } from '../db/page.ts'
@@ -252,5 +252,41 @@ export const clusterRoutes = router()
       )
       c.header('cache-control', 'no-store')
       return c.json({ user: 'kubeadmin', password }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/abandon',
+      operationId: 'abandonCluster',
+      summary: 'Give up a destroy that cannot end; keeps a record of what it leaves, for ever',
+      tags: ['clusters'],
+      security,
+      request: {
+        params: id,
+        headers: idempotencyHeader,
+        body: {
+          required: true,
+          content: { 'application/json': { schema: z.strictObject({ reason: z.string().trim().min(10).max(2000) }) } },
+        },
+      },
+      responses: { 200: json(clusterSchema, 'The cluster, given up'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const request = c.req.valid('json')
+      const resources = await findLeftovers(app, by, clusterId)
+      const answer = await answerOnce(
+        app.db,
+        by,
+        { key: c.req.header('idempotency-key'), operation: `POST /clusters/${clusterId}/abandon`, body: request },
+        async (tx) => ({
+          status: 200,
+          body: showCluster(await abandonCluster(tx, by, clusterId, request.reason, resources)),
+        }),
+      )
+      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+      return c.json(answer.body as z.infer<typeof clusterSchema>, 200) // stored by this operation alone
     },
   )

@@ -1,10 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
+import { retryJob } from '../clusters/commands.ts'
 import { toPage } from '../db/page.ts'
+import { answerOnce } from '../idempotency.ts'
+import { cancelJob } from '../jobs/commands.ts'
 import { jobStatuses, jobTypes } from '../jobs/job.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../jobs/queries.ts'
-import { idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
-import { attemptSchema, jobSchema, logLineSchema, showAttempt, showJob } from './shapes.ts'
+import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
 const id = idParam('job')
@@ -145,5 +148,60 @@ export const jobRoutes = router()
           for (const stop of unhear) stop()
         }
       })
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/jobs/{id}/cancel',
+      operationId: 'cancelJob',
+      summary: 'End a job: a waiting one at once, a running one by stopping its installer',
+      tags: ['jobs'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: { 202: json(jobSchema, 'The job; a running one ends when its installer has'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const jobId = c.req.valid('param').id
+      const answer = await answerOnce(
+        app.db,
+        by,
+        { key: c.req.header('idempotency-key'), operation: `POST /jobs/${jobId}/cancel`, body: null },
+        async (tx) => ({ status: 202, body: showJob(await cancelJob(app, tx, by, jobId)) }),
+      )
+      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+      return c.json(answer.body as z.infer<typeof jobSchema>, 202) // stored by this operation alone
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/jobs/{id}/retry',
+      operationId: 'retryJob',
+      summary: 'Ask again for what a failed job was for, as a new job',
+      tags: ['jobs'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: {
+        202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued'),
+        ...problems(409, 422),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const jobId = c.req.valid('param').id
+      const answer = await answerOnce(
+        app.db,
+        by,
+        { key: c.req.header('idempotency-key'), operation: `POST /jobs/${jobId}/retry`, body: null },
+        async (tx) => {
+          const { cluster, job } = await retryJob(app, tx, by, jobId)
+          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
+        },
+      )
+      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+      const body = answer.body as { cluster: z.infer<typeof clusterSchema>; job: z.infer<typeof jobSchema> } // stored by this operation alone
+      return c.json(body, 202)
     },
   )

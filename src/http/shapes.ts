@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { clusterStatuses, platforms, type ClusterRow } from '../clusters/cluster.ts'
 import { actionsOf } from '../clusters/lifecycle.ts'
+import { explainReason } from '../installer/reason-service.ts'
 import { jobStatuses, jobTypes, type AttemptRow, type JobRow } from '../jobs/job.ts'
 
 const time = z.iso.datetime()
@@ -31,6 +32,7 @@ export const clusterSchema = z
     effectiveTags: tags,
     infraId: z.string().nullable(),
     protected: z.boolean(),
+    abandonedAt: time.nullable(),
     usdPerHour: z.number(),
     actions: z.array(z.string()),
   })
@@ -60,6 +62,7 @@ export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
     effectiveTags: row.effectiveTags,
     infraId: row.infraId,
     protected: row.protected,
+    abandonedAt: row.abandonedAt?.toISOString() ?? null,
     usdPerHour: row.usdPerHour,
     actions: actionsOf(row),
   }
@@ -74,6 +77,9 @@ export const attemptSchema = z
     exitCode: z.int().nullable(),
     outcome: z.string().nullable(),
     reason: z.string().nullable(),
+    remedy: z.string().nullable(),
+    actor: z.enum(['requester', 'platform-team', 'cloud-provider']).nullable(),
+    fingerprint: z.string().nullable(),
     message: z.string().nullable(),
     worker: z.string(),
     startedAt: time,
@@ -82,7 +88,7 @@ export const attemptSchema = z
   .openapi('Attempt')
 
 export function showAttempt(row: AttemptRow): z.infer<typeof attemptSchema> {
-  const { number, stage, progressPercent, infraId, exitCode, outcome, reason, message, worker } = row
+  const { number, stage, progressPercent, infraId, exitCode, outcome, reason, fingerprint, message, worker } = row
   return {
     number,
     stage,
@@ -91,6 +97,8 @@ export function showAttempt(row: AttemptRow): z.infer<typeof attemptSchema> {
     exitCode,
     outcome,
     reason,
+    ...explained(reason),
+    fingerprint,
     message,
     worker,
     startedAt: row.startedAt.toISOString(),
@@ -107,6 +115,8 @@ export const jobSchema = z
     maxAttempts: z.int(),
     requestedBy: z.string(),
     reason: z.string().nullable(),
+    remedy: z.string().nullable(),
+    actor: z.enum(['requester', 'platform-team', 'cloud-provider']).nullable(),
     message: z.string().nullable(),
     cancelRequestedAt: time.nullable(),
     retryAt: time.nullable(),
@@ -126,6 +136,7 @@ export function showJob(row: JobRow): z.infer<typeof jobSchema> {
     maxAttempts,
     requestedBy,
     reason,
+    ...explained(reason),
     message,
     cancelRequestedAt: row.cancelRequestedAt?.toISOString() ?? null,
     retryAt: row.retryAt?.toISOString() ?? null,
@@ -138,3 +149,8 @@ export function showJob(row: JobRow): z.infer<typeof jobSchema> {
 export const logLineSchema = z
   .object({ seq: z.int(), at: z.string(), level: z.string(), message: z.string() })
   .openapi('LogLine')
+
+function explained(reason: string | null) {
+  const { remedy = null, actor = null } = explainReason(reason) ?? {}
+  return { remedy, actor }
+}

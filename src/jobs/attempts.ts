@@ -1,16 +1,17 @@
 // The two ends of an attempt: claim opens it and takes the lock, settle closes it and gives the lock back. Each is one
 // transaction that locks the cluster row first, then lock, job and queue entry: always in this order.
-import { and, count, eq, inArray, isNotNull, max, ne, sql } from 'drizzle-orm'
+import { and, count, eq, inArray, isNotNull, max, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { tryTransition, type Transition } from '../clusters/lifecycle.ts'
+import { tryTransition } from '../clusters/lifecycle.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
-import type { Db, Transaction } from '../db/client.ts'
+import type { Db, Reader, Transaction } from '../db/client.ts'
 import { clusters, jobAttempts, jobLocks, jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
-import { openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow, type JobType } from './job.ts'
+import { openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow } from './job.ts'
+import { endAsCancelled, endJob, failCluster, moveOf } from './lifecycle.ts'
 import {
   assertFence,
   closeLostAttempts,
@@ -26,15 +27,6 @@ import type { Delivery } from './queue.ts'
 
 const WORKER: Actor = { kind: 'system', name: 'worker' }
 const BUSY_RETRY_SECONDS = 5
-
-/** What each type of job does to its cluster when it starts, succeeds, and fails for good. */
-const moves: Partial<
-  Record<JobType, { start?: Transition; requires: ClusterRow['status'][]; finish: Transition; fail: Transition }>
-> = {
-  CREATE: { start: 'startCreate', requires: ['PENDING', 'CREATING'], finish: 'finishCreate', fail: 'failCreate' },
-  DESTROY: { requires: ['DESTROYING'], finish: 'finishDestroy', fail: 'failDestroy' },
-  JANITOR_DESTROY: { requires: ['DESTROYING'], finish: 'finishDestroy', fail: 'failDestroy' },
-}
 
 export type Claim = {
   cluster: ClusterRow
@@ -64,10 +56,9 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       return undefined
     }
     await closeLostAttempts(tx, job.id)
-    const move = moves[job.type]
-    if (!move) throw new Error(`no worker knows jobs of type ${job.type}`)
+    const move = moveOf(job.type)
     if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
-      await endAsCancelled(tx, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
+      await endAsCancelled(tx, WORKER, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
       await must(app.queue.complete(tx, delivery))
       return undefined
     }
@@ -110,10 +101,12 @@ export type Outcome =
       reason: string
       message: string
       exitCode?: number
+      fingerprint?: string
+      /** The wait before another try; undefined when none is worth it. */
       retryInSeconds?: number
       statusReason?: string
     }
-  | { kind: 'cancelled'; message: string }
+  | { kind: 'cancelled'; message: string; statusReason?: string }
   | { kind: 'interrupted'; message: string }
 
 const attemptOutcome: Record<Outcome['kind'], AttemptOutcome> = {
@@ -124,8 +117,8 @@ const attemptOutcome: Record<Outcome['kind'], AttemptOutcome> = {
 }
 
 /** How many tries of the job have counted so far; one that a shutdown interrupted does not. */
-export async function countTries(tx: Transaction, jobId: string): Promise<number> {
-  const [row] = await tx
+export async function countTries(db: Reader, jobId: string): Promise<number> {
+  const [row] = await db
     .select({ tries: count() })
     .from(jobAttempts)
     .where(and(eq(jobAttempts.jobId, jobId), sql`${jobAttempts.outcome} is distinct from 'INTERRUPTED'`))
@@ -134,74 +127,74 @@ export async function countTries(tx: Transaction, jobId: string): Promise<number
 
 /** Throws LockLost, and leaves everything as it was, when the fence or the delivery no longer counts. */
 export async function settleJob(app: App, claim: Claim, outcome: Outcome): Promise<void> {
-  const { lock, job, delivery, attempt } = claim
+  const { lock, delivery } = claim
   await app.db.transaction(async (tx) => {
     const cluster = await lockCluster(tx, lock.clusterId)
     await assertFence(tx, lock)
-    const [current] = await tx.select().from(jobs).where(eq(jobs.id, job.id)).for('update')
-    const move = moves[job.type]
-    if (!current || !move) throw new LockLost(`job ${job.id} is gone`)
-    const failure = outcome.kind === 'failed' ? outcome : undefined
-    await tx
-      .update(jobAttempts)
-      .set({
-        outcome: attemptOutcome[outcome.kind],
-        endedAt: sql`now()`,
-        ...(outcome.kind === 'succeeded' ? { progressPercent: 100 } : { message: outcome.message }),
-        ...(failure ? { reason: failure.reason, exitCode: failure.exitCode } : {}),
-      })
-      .where(eq(jobAttempts.id, attempt.id))
+    const [job] = await tx.select().from(jobs).where(eq(jobs.id, lock.jobId)).for('update')
+    if (!job || !isOpen(job)) throw new LockLost(`job ${lock.jobId} is over`)
+    await closeAttempt(tx, lock.attemptId, outcome)
     await releaseLock(tx, lock)
 
     // A destroy that came meanwhile has moved the cluster on; this job then ends as cancelled, whatever it did.
+    const move = moveOf(job.type)
     const overtaken = !move.requires.includes(cluster.status)
     if (outcome.kind === 'succeeded' && !overtaken) {
       await outcome.record?.(tx)
       await tryTransition(tx, WORKER, cluster.id, move.finish, outcome.changes, job.id)
-      await endJob(tx, job, { status: 'SUCCEEDED', reason: null, message: null })
+      await endJob(tx, WORKER, job, { status: 'SUCCEEDED', reason: null, message: null })
     } else if (
       outcome.kind === 'succeeded' ||
       outcome.kind === 'cancelled' ||
       overtaken ||
-      current.cancelRequestedAt !== null
+      job.cancelRequestedAt !== null
     ) {
-      await endAsCancelled(tx, cluster, job, current.message ?? 'cancelled')
+      const statusReason = 'statusReason' in outcome ? outcome.statusReason : undefined
+      await endAsCancelled(tx, WORKER, cluster, job, job.message ?? 'cancelled', statusReason)
+    } else if (outcome.kind === 'interrupted') {
+      return retryLater(app, tx, claim, 0, null, outcome.message)
     } else {
-      const retryInSeconds = outcome.kind === 'interrupted' ? 0 : outcome.retryInSeconds
-      const triesLeft = outcome.kind === 'interrupted' || (await countTries(tx, job.id)) < job.maxAttempts
-      if (retryInSeconds !== undefined && triesLeft) {
-        await tx
-          .update(jobs)
-          .set({
-            status: 'RETRYING',
-            retryAt: sql`now() + make_interval(secs => ${retryInSeconds})`,
-            reason: failure?.reason ?? null,
-            message: outcome.message,
-          })
-          .where(eq(jobs.id, job.id))
-        await writeAudit(tx, WORKER, {
-          action: 'job.retry-later',
-          clusterId: cluster.id,
-          jobId: job.id,
-          outcome: 'failure',
-          detail: { reason: failure?.reason, retryInSeconds },
-        })
-        await announce(tx, 'job', job.id)
-        await must(app.queue.giveBack(tx, delivery, retryInSeconds))
-        return
-      }
-      await tryTransition(
-        tx,
-        WORKER,
-        cluster.id,
-        move.fail,
-        { statusReason: failure?.statusReason ?? outcome.message },
-        job.id,
-      )
-      await endJob(tx, job, { status: 'FAILED', reason: failure?.reason ?? null, message: outcome.message })
+      const { reason, message, retryInSeconds, statusReason } = outcome
+      if (retryInSeconds !== undefined && (await countTries(tx, job.id)) < job.maxAttempts)
+        return retryLater(app, tx, claim, retryInSeconds, reason, message)
+      await failCluster(tx, WORKER, cluster, job, statusReason ?? `${reason}: ${message}`)
+      await endJob(tx, WORKER, job, { status: 'FAILED', reason, message })
     }
     await must(app.queue.complete(tx, delivery))
   })
+}
+
+async function closeAttempt(tx: Transaction, attemptId: string, outcome: Outcome): Promise<void> {
+  const failure = outcome.kind === 'failed' ? outcome : undefined
+  await tx
+    .update(jobAttempts)
+    .set({
+      outcome: attemptOutcome[outcome.kind],
+      endedAt: sql`now()`,
+      ...(outcome.kind === 'succeeded' ? { progressPercent: 100 } : { message: outcome.message }),
+      ...(failure ? { reason: failure.reason, exitCode: failure.exitCode, fingerprint: failure.fingerprint } : {}),
+    })
+    .where(eq(jobAttempts.id, attemptId))
+}
+
+/** The queue keeps the cluster's turn for the job meanwhile. */
+async function retryLater(
+  app: App,
+  tx: Transaction,
+  claim: Claim,
+  seconds: number,
+  reason: string | null,
+  message: string,
+): Promise<void> {
+  const { jobId, clusterId } = claim.lock
+  await tx
+    .update(jobs)
+    .set({ status: 'RETRYING', retryAt: sql`now() + make_interval(secs => ${seconds})`, reason, message })
+    .where(eq(jobs.id, jobId))
+  const detail = { reason, message, retryInSeconds: seconds }
+  await writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
+  await announce(tx, 'job', jobId)
+  await must(app.queue.giveBack(tx, claim.delivery, seconds))
 }
 
 /** Ends a job whose workers died too often, so that its cluster can be worked on again. Safe to run twice. */
@@ -217,43 +210,15 @@ export async function settleDeadJob(app: App, jobId: string): Promise<void> {
     await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, cluster.id), eq(jobLocks.jobId, job.id)))
     const message =
       'workers died each time they ran this job; what it made may still exist until the cluster is destroyed'
-    const move = moves[job.type]
-    if (move) await tryTransition(tx, WORKER, cluster.id, move.fail, { statusReason: message }, job.id)
-    await endJob(tx, job, { status: 'FAILED', reason: 'WORKER_LOST', message })
+    if (moveOf(job.type).requires.includes(cluster.status)) await failCluster(tx, WORKER, cluster, job, message)
+    await endJob(tx, WORKER, job, { status: 'FAILED', reason: 'WORKER_LOST', message })
   })
-}
-
-/** Ends the job; a cluster that no destroy has moved on becomes what a failure would make it. */
-async function endAsCancelled(tx: Transaction, cluster: ClusterRow, job: JobRow, message: string): Promise<void> {
-  const move = moves[job.type]
-  if (move?.requires.includes(cluster.status))
-    await tryTransition(tx, WORKER, cluster.id, move.fail, { statusReason: `cancelled: ${message}` }, job.id)
-  await endJob(tx, job, { status: 'CANCELLED', reason: 'CANCELLED', message })
 }
 
 async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow> {
   const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
   if (!row) throw new Error(`there is no cluster ${id}`)
   return row
-}
-
-async function endJob(
-  tx: Transaction,
-  job: JobRow,
-  end: { status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED'; reason: string | null; message: string | null },
-): Promise<void> {
-  await tx
-    .update(jobs)
-    .set({ ...end, endedAt: sql`now()`, retryAt: null })
-    .where(and(eq(jobs.id, job.id), ne(jobs.status, end.status)))
-  await writeAudit(tx, WORKER, {
-    action: 'job.end',
-    clusterId: job.clusterId,
-    jobId: job.id,
-    outcome: end.status === 'FAILED' ? 'failure' : 'success',
-    detail: end,
-  })
-  await announce(tx, 'job', job.id)
 }
 
 const isOpen = (job: JobRow) => (openJobStatuses as readonly string[]).includes(job.status)

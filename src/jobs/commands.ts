@@ -5,9 +5,12 @@ import { writeAudit } from '../audit.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
 import type { Transaction } from '../db/client.ts'
+import { AppError } from '../errors.ts'
 import { jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { endAsCancelled, endJob } from './lifecycle.ts'
+import { jobForChange } from './queries.ts'
 import { openJobStatuses, type JobParams, type JobRow, type JobType } from './job.ts'
 
 export async function openJob(
@@ -38,40 +41,41 @@ export async function openJob(
 
 /** Ends the cluster's waiting jobs and asks the running one to stop. The caller has locked the cluster row. */
 export async function supersedeJobs(app: App, tx: Transaction, by: Actor, clusterId: string): Promise<void> {
-  const open = await tx
+  const message = `superseded by a destroy of ${nameOf(by)}`
+  for (const job of await listOpenJobs(tx, clusterId)) {
+    if (await app.queue.cancelWaiting(tx, job.id))
+      await endJob(tx, by, job, { status: 'CANCELLED', reason: 'CANCELLED', message })
+    else await requestCancel(tx, by, job, message)
+  }
+}
+
+/** A waiting job ends at once; a running one is told, and its worker ends it. Throws NOT_IN_STATE when it is over. */
+export async function cancelJob(app: App, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
+  const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
+  if (!(openJobStatuses as readonly string[]).includes(job.status))
+    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)
+  const message = `by ${nameOf(by)}`
+  if (await app.queue.cancelWaiting(tx, job.id)) return endAsCancelled(tx, by, cluster, job, message)
+  return requestCancel(tx, by, job, message)
+}
+
+async function requestCancel(tx: Transaction, by: Actor, job: JobRow, message: string): Promise<JobRow> {
+  const [row] = await tx
+    .update(jobs)
+    .set({ cancelRequestedAt: sql`coalesce(${jobs.cancelRequestedAt}, now())`, message })
+    .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
+    .returning()
+  if (!row) throw new Error(`job ${job.id} ended while its cluster was locked`)
+  await writeAudit(tx, by, { action: 'job.cancel', clusterId: job.clusterId, jobId: job.id, detail: { message } })
+  await announce(tx, 'job', job.id)
+  await announce(tx, 'cancel', job.id)
+  return row
+}
+
+async function listOpenJobs(tx: Transaction, clusterId: string): Promise<JobRow[]> {
+  return tx
     .select()
     .from(jobs)
     .where(and(eq(jobs.clusterId, clusterId), inArray(jobs.status, openJobStatuses)))
     .orderBy(jobs.id)
-  for (const job of open) await cancelOpenJob(app, tx, by, job, 'superseded by a destroy')
-}
-
-/** Ends a waiting job at once; a running one is told, and its worker ends it. */
-export async function cancelOpenJob(
-  app: App,
-  tx: Transaction,
-  by: Actor,
-  job: JobRow,
-  message: string,
-): Promise<JobRow> {
-  const waiting = await app.queue.cancelWaiting(tx, job.id)
-  const [row] = await tx
-    .update(jobs)
-    .set(
-      waiting
-        ? { status: 'CANCELLED', endedAt: sql`now()`, retryAt: null, cancelRequestedAt: sql`now()`, message }
-        : { cancelRequestedAt: sql`coalesce(${jobs.cancelRequestedAt}, now())`, message },
-    )
-    .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
-    .returning()
-  if (!row) throw new Error(`job ${job.id} ended while its cluster was locked`)
-  await writeAudit(tx, by, {
-    action: waiting ? 'job.cancel' : 'job.request-cancel',
-    clusterId: job.clusterId,
-    jobId: job.id,
-    detail: { message },
-  })
-  await announce(tx, 'job', job.id)
-  if (!waiting) await announce(tx, 'cancel', job.id)
-  return row
 }

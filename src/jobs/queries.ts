@@ -1,8 +1,9 @@
 // Reading jobs and their logs. A job is seen by whoever may see its cluster.
 import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
-import { clusterScope } from '../auth/permissions.ts'
-import type { Actor } from '../auth/principal.ts'
-import type { Reader } from '../db/client.ts'
+import { clusterScope, type Action } from '../auth/permissions.ts'
+import { nameOf, type Actor } from '../auth/principal.ts'
+import type { ClusterRow } from '../clusters/cluster.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { clusters, jobAttempts, jobLogChunks, jobs } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
@@ -17,6 +18,28 @@ export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: 
   if (!found) throw new AppError('NOT_FOUND', `there is no job ${id} that you may see`)
   const attempts = await db.select().from(jobAttempts).where(eq(jobAttempts.jobId, id)).orderBy(asc(jobAttempts.number))
   return { job: found.job, attempts }
+}
+
+/** The job and its cluster, whose row is locked. Throws NOT_FOUND or FORBIDDEN. */
+export async function jobForChange(
+  tx: Transaction,
+  by: Actor,
+  action: Action,
+  id: string,
+): Promise<{ job: JobRow; cluster: ClusterRow }> {
+  const [named] = await tx.select({ clusterId: jobs.clusterId }).from(jobs).where(eq(jobs.id, id))
+  const missing = new AppError('NOT_FOUND', `there is no job ${id} that you may see`)
+  if (!named) throw missing
+  const [found] = await tx
+    .select({ cluster: clusters, allowed: clusterScope(by, action).mapWith(Boolean) })
+    .from(clusters)
+    .where(and(eq(clusters.id, named.clusterId), clusterScope(by, 'job.read')))
+    .for('update')
+  if (!found) throw missing
+  if (!found.allowed) throw new AppError('FORBIDDEN', `${nameOf(by)} may not ${action.replace('.', ' ')} ${id}`)
+  const [job] = await tx.select().from(jobs).where(eq(jobs.id, id)).for('update')
+  if (!job) throw missing
+  return { job, cluster: found.cluster }
 }
 
 export type JobFilter = { clusterId?: string | undefined; status?: JobStatus[] | undefined; type?: JobType | undefined }

@@ -1,5 +1,6 @@
-// Installs a cluster. The ledger and the artifact store know the infraID before the cloud is touched, and an attempt
-// that finds an earlier one's infraID destroys it first: `create cluster` never runs twice in one directory.
+// Installs a cluster. The ledger and the artifact store know the infraID before the cloud is touched. An attempt that
+// finds an earlier one's infraID finishes that install when its bootstrap was over, and destroys it otherwise:
+// `create cluster` never runs twice in one directory.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findOpenEntry, markBootstrapped, openEntry } from '../clusters/ledger.ts'
@@ -9,31 +10,41 @@ import type { InstallerCommand } from '../installer/installer.ts'
 import { assertSafeMetadata, parseMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
 import type { Stage } from '../installer/stages.ts'
-import type { Outcome } from '../jobs/attempts.ts'
+import { countTries, type Outcome } from '../jobs/attempts.ts'
 import { renderInstallConfig } from '../profiles/install-config.ts'
-import { DestroyFailed, destroyInfrastructure } from './destroy.ts'
-import type { CommandResult, Operation } from './operation.ts'
+import { DestroyFailed, destroyInfrastructure, restoreLatest } from './destroy.ts'
+import { Stopped, type CommandResult, type Operation } from './operation.ts'
+import { retrySeconds } from './retry.ts'
 
 class InstallFailed extends Error {
   override readonly name = 'InstallFailed'
   readonly command: InstallerCommand
   readonly result: CommandResult
   constructor(command: InstallerCommand, result: CommandResult) {
-    super(`openshift-install ${command} ended with ${result.exitCode}`)
+    super(`openshift-install ${command} ended with ${result.exitCode}${result.timedOut ? ' after its deadline' : ''}`)
     this.command = command
     this.result = result
   }
 }
 
+/** The installer's own waits add up to two hours and twenty minutes. */
 const DEADLINE_MS = 3 * 3600 * 1000
+const SHORTEST_DEADLINE_MS = 60_000
+/** Waited for API, bootstrap, initialization or stability in vain. */
+const TIMEOUT_CODES = [5, 6, 7]
+const RESCUES = 2
+/** As `timeout` ends what it stops. */
+const TIMED_OUT = 124
+const CLEANUP_RETRY_SECONDS = 60
 
 export async function runCreate(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
+  app.onStep('create:claimed')
+  const tries = await countTries(app.db, claim.job.id)
+  if (tries > claim.job.maxAttempts) return giveUp(operation)
   try {
-    await destroyEarlierAttempt(operation)
-    const dir = await operation.makeDir('assets')
-    await prepareAssets(operation, dir)
-    await installCluster(operation, dir)
+    const dir = (await adoptInstall(operation)) ?? (await installAfresh(operation))
+    app.onStep('create:end-stored')
     const outputs = await readOutputs(dir)
     return {
       kind: 'succeeded',
@@ -41,23 +52,54 @@ export async function runCreate(operation: Operation): Promise<Outcome> {
       record: (tx) => recordOutputs(tx, app.box, claim.cluster.id, outputs),
     }
   } catch (error) {
-    if (error instanceof DestroyFailed)
-      return { kind: 'failed', reason: error.reason, message: error.message, retryInSeconds: retryDelay(operation, 60) }
-    if (!(error instanceof InstallFailed)) throw error
-    return settleFailure(operation, error)
+    if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
+    if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
+    if (!(error instanceof DestroyFailed)) throw error
+    return {
+      kind: 'failed',
+      reason: error.reason,
+      message: error.message,
+      retryInSeconds: retrySeconds(operation, CLEANUP_RETRY_SECONDS, tries),
+    }
   }
 }
 
-async function destroyEarlierAttempt(operation: Operation): Promise<void> {
+/** Finishes what an earlier attempt began, if its bootstrap was over; undefined when there is nothing to finish. */
+async function adoptInstall(operation: Operation): Promise<string | undefined> {
   const entry = await findOpenEntry(operation.app.db, operation.claim.cluster.id)
-  if (!entry) return
-  operation.log('warning', `An earlier attempt left ${entry.infraId}; it is destroyed before a new one begins`)
-  await operation.enter('cleanup')
-  await destroyInfrastructure(operation, entry)
+  if (!entry?.bootstrappedAt) return undefined
+  const dir = join(await operation.makeDir('adopted'), entry.infraId)
+  if (!(await restoreLatest(operation, entry, dir))) return undefined
+  operation.log(
+    'info',
+    `An earlier attempt left ${entry.infraId} with its bootstrap complete; its installation is finished`,
+  )
+  await operation.enter('initialize')
+  let result = await waitForInstall(operation, dir)
+  for (let rescue = 1; rescue <= RESCUES && TIMEOUT_CODES.includes(result.exitCode); rescue++)
+    result = await waitForInstall(operation, dir)
+  await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'initialize', entry.infraId)
+  if (result.exitCode !== 0) throw new InstallFailed('wait-for install-complete', result)
+  return dir
+}
+
+async function installAfresh(operation: Operation): Promise<string> {
+  const { app, claim } = operation
+  const earlier = await findOpenEntry(app.db, claim.cluster.id)
+  if (earlier) {
+    operation.log('warning', `An earlier attempt left ${earlier.infraId}; it is destroyed before a new one begins`)
+    await operation.enter('cleanup')
+    await destroyInfrastructure(operation, earlier)
+    app.onStep('create:earlier-destroyed')
+  }
+  const dir = await operation.makeDir('assets')
+  const infraId = await prepareAssets(operation, dir)
+  await installCluster(operation, dir, infraId)
+  return dir
 }
 
 /** Manifests and ignition configs make infraID and metadata without the cloud; both are durable when this returns. */
-async function prepareAssets(operation: Operation, dir: string): Promise<void> {
+async function prepareAssets(operation: Operation, dir: string): Promise<string> {
   const { app, claim } = operation
   const { cluster } = claim
   await app.installer.check(cluster.version)
@@ -71,23 +113,28 @@ async function prepareAssets(operation: Operation, dir: string): Promise<void> {
     pullSecret: await app.installer.pullSecret(),
   })
   await writeFile(join(dir, 'install-config.yaml'), config, { mode: 0o600 })
-  for (const command of ['create manifests', 'create ignition-configs'] as const) {
-    await operation.enter(command === 'create manifests' ? 'manifests' : 'ignition-configs')
-    await runToSuccess(operation, command, dir)
+  for (const stage of ['manifests', 'ignition-configs'] as const) {
+    await operation.enter(stage)
+    const result = await operation.run(`create ${stage}`, dir, { deadlineMs: deadlineOf(operation) })
+    if (result.exitCode !== 0) throw new InstallFailed(`create ${stage}`, result)
   }
+  app.onStep('create:ignition-made')
   operation.learnSecret(await readFile(join(dir, 'auth/kubeadmin-password'), 'utf8'))
   const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
-  const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs')
+  const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs', metadata.infraID)
+  app.onStep('create:state-stored')
   await operation.fenced((tx) =>
     openEntry(tx, { clusterId: cluster.id, attemptId: claim.attempt.id, metadata, snapshotId }),
   )
+  app.onStep('create:ledgered')
+  return metadata.infraID
 }
 
-async function installCluster(operation: Operation, dir: string): Promise<void> {
+async function installCluster(operation: Operation, dir: string, infraId: string): Promise<void> {
   const { app, claim } = operation
   const entry = await findOpenEntry(app.db, claim.cluster.id)
-  if (entry?.attemptId !== claim.attempt.id) throw new Error('the ledger does not name this attempt')
+  if (entry?.infraId !== infraId) throw new Error(`the ledger does not name ${infraId}`)
   // One snapshot at a time; of the stages that pass meanwhile only the newest is worth another.
   let bootstrapped = false
   let waiting: Stage | undefined
@@ -97,66 +144,107 @@ async function installCluster(operation: Operation, dir: string): Promise<void> 
     waiting = undefined
     if (!stage) return
     try {
-      if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, entry.infraId))
-      await operation.snapshot(dir, stage)
+      await operation.snapshot(dir, stage, infraId)
+      // Marked after its snapshot, so that whoever adopts the install finds a directory from after the bootstrap.
+      if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, infraId))
+      if (stage === 'infrastructure') app.onStep('create:infrastructure-begun')
+      if (bootstrapped) app.onStep('create:bootstrapped')
     } catch (error) {
       operation.log('warning', `the state at ${stage} was not stored: ${messageOf(error)}`)
     }
   }
   const onStage = (stage: Stage) => {
-    bootstrapped ||= stage === 'bootstrap-destroy'
+    // The stage after the bootstrap's own resources are gone: nothing else would remove them.
+    bootstrapped ||= stage === 'initialize'
     waiting = stage
     storing = storing.then(storeNewest)
   }
   let result: CommandResult
   try {
-    result = await operation.run('create cluster', dir, { deadlineMs: DEADLINE_MS, onStage })
+    result = await operation.run('create cluster', dir, { deadlineMs: deadlineOf(operation), onStage })
+    if (bootstrapped && !result.timedOut && TIMEOUT_CODES.includes(result.exitCode))
+      result = await rescueInstall(operation, dir, result)
   } catch (error) {
     // At every kind of exit the state leaves the host; an operation that was stopped tries once.
     onStage('infrastructure')
     await storing
     throw error
   }
+  app.onStep('create:installed')
   waiting = undefined
   await storing
-  await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure')
+  await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure', infraId)
   if (result.exitCode !== 0) throw new InstallFailed('create cluster', result)
 }
 
-async function runToSuccess(operation: Operation, command: InstallerCommand, dir: string): Promise<void> {
-  const result = await operation.run(command, dir, { deadlineMs: DEADLINE_MS })
-  if (result.exitCode !== 0) throw new InstallFailed(command, result)
+/** A cluster that was not ready in the installer's own time often is a little later. */
+async function rescueInstall(operation: Operation, dir: string, failed: CommandResult): Promise<CommandResult> {
+  for (let rescue = 1; rescue <= RESCUES; rescue++) {
+    operation.log(
+      'warning',
+      `The installer waited in vain (exit ${failed.exitCode}); waiting once more, ${rescue} of ${RESCUES}`,
+    )
+    const result = await waitForInstall(operation, dir)
+    if (result.exitCode === 0) return result
+  }
+  return failed
 }
 
-async function settleFailure(operation: Operation, failure: InstallFailed): Promise<Outcome> {
-  const { app, claim } = operation
-  const diagnosis = diagnose(failure.result)
-  operation.log('error', `${failure.message}: ${diagnosis.reason}. ${diagnosis.remedy}`)
-  let cleaned = 'Nothing was made in the cloud.'
-  const entry = await findOpenEntry(app.db, claim.cluster.id)
-  const lastTry = claim.attempt.number >= claim.job.maxAttempts || !diagnosis.retry.worthwhile
-  if (entry && lastTry && claim.cluster.preserveOnFailure) cleaned = `What ${entry.infraId} owns was kept, as asked.`
-  else if (entry)
-    try {
-      await operation.enter('cleanup')
-      await destroyInfrastructure(operation, entry)
-      cleaned = 'What it made was destroyed.'
-    } catch (error) {
-      if (!(error instanceof DestroyFailed)) throw error
-      cleaned = `What it made could not be destroyed yet (${error.message}); destroy the cluster.`
-    }
+const waitForInstall = (operation: Operation, dir: string) =>
+  operation.run('wait-for install-complete', dir, { deadlineMs: deadlineOf(operation) })
+
+async function cleanUpAfterFailure(operation: Operation, failure: InstallFailed, tries: number): Promise<Outcome> {
+  const { claim } = operation
+  const { result, command } = failure
+  const exitCode = result.timedOut ? TIMED_OUT : result.exitCode
+  const { reason, remedy, retry, fingerprint } = diagnose({ log: result.log, exitCode, command })
+  operation.log('error', `${failure.message}. ${reason}: ${remedy}`)
+  const retriable =
+    retry.worthwhile && tries < Math.min(claim.job.maxAttempts, retry.maxAttempts ?? claim.job.maxAttempts)
+  const cleaned = await cleanUp(operation, { last: !retriable })
   return {
     kind: 'failed',
-    reason: diagnosis.reason,
-    message: `${failure.message}. ${diagnosis.remedy}`,
-    exitCode: failure.result.exitCode,
-    statusReason: `${diagnosis.reason}: ${diagnosis.remedy}. ${cleaned}`,
-    ...(diagnosis.retry.worthwhile ? { retryInSeconds: retryDelay(operation, diagnosis.retry.delaySeconds) } : {}),
+    reason,
+    message: failure.message,
+    exitCode: result.exitCode,
+    fingerprint,
+    statusReason: `${reason}: ${remedy} ${cleaned}`,
+    ...(retriable ? { retryInSeconds: retrySeconds(operation, retry.delaySeconds, tries) } : {}),
   }
 }
 
-const retryDelay = ({ app }: Operation, seconds: number) =>
-  app.installer.simulated ? Math.ceil(seconds / app.config.simulator.speed) : seconds
+async function cleanUpAfterCancel(operation: Operation, stopped: Stopped): Promise<Outcome> {
+  operation.goOnAfterCancel()
+  const cleaned = await cleanUp(operation, { last: true })
+  return { kind: 'cancelled', message: stopped.message, statusReason: `Cancelled. ${cleaned}` }
+}
+
+/** The job has killed its workers too often: what it made is taken away, and it ends. */
+async function giveUp(operation: Operation): Promise<Outcome> {
+  const message = 'the workers of this job died each time they ran it'
+  const cleaned = await cleanUp(operation, { last: true })
+  return { kind: 'failed', reason: 'WORKER_LOST', message, statusReason: `WORKER_LOST: ${message}. ${cleaned}` }
+}
+
+/** Takes away what was made, and tells in a sentence what became of it. */
+async function cleanUp(operation: Operation, { last }: { last: boolean }): Promise<string> {
+  const { app, claim } = operation
+  const entry = await findOpenEntry(app.db, claim.cluster.id)
+  if (!entry) return 'Nothing is left in the cloud.'
+  if (last && claim.cluster.preserveOnFailure)
+    return `What ${entry.infraId} owns was kept, as asked; destroy the cluster to take it away.`
+  try {
+    await operation.enter('cleanup')
+    await destroyInfrastructure(operation, entry)
+    return 'What it made was destroyed.'
+  } catch (error) {
+    if (!(error instanceof DestroyFailed)) throw error
+    operation.log('error', error.message)
+    return `What it made could not be destroyed yet and will be tried again (${error.message}).`
+  }
+}
+
+const deadlineOf = (operation: Operation) => operation.realMs(DEADLINE_MS, SHORTEST_DEADLINE_MS)
 
 async function readOutputs(dir: string) {
   const [kubeconfig, kubeadminPassword, log] = await Promise.all([

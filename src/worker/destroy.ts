@@ -1,17 +1,26 @@
 // Takes away what the ledger names, and proves that it is gone. Nothing is found or deleted by name, and no metadata
 // but our own is used.
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreSnapshot } from '../artifacts/snapshot.ts'
 import { closeEntry, findOpenEntry, listInfraIds, listSnapshots, type LedgerEntry } from '../clusters/ledger.ts'
-import type { Resource } from '../clouds/inventory.ts'
+import type { InventoryAnswer, Resource } from '../clouds/inventory.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
-import type { Outcome } from '../jobs/attempts.ts'
+import { diagnose } from '../installer/reasons.ts'
+import { countTries, type Outcome } from '../jobs/attempts.ts'
 import type { Operation } from './operation.ts'
+import { retrySeconds } from './retry.ts'
 
-const DEADLINE_MS = 45 * 60 * 1000
-const SHORTEST_DEADLINE_MS = 60_000
+const MINUTE_MS = 60 * 1000
+/** The destroyers of some clouds try for ever. */
+const DEADLINE_MS = 45 * MINUTE_MS
+const SHORTEST_DEADLINE_MS = 30_000
+/** As long as the inventory may stand still while the destroyer runs; the largest clouds delete slowly. */
+const STILL_MS = 15 * MINUTE_MS
+const SHORTEST_STILL_MS = 10_000
+const LOOK_MS = MINUTE_MS
+const SHORTEST_LOOK_MS = 1_000
 const RETRY_SECONDS = 60
 const SHOWN_RESOURCES = 20
 
@@ -19,16 +28,19 @@ const SHOWN_RESOURCES = 20
 export class DestroyFailed extends Error {
   override readonly name = 'DestroyFailed'
   readonly reason: string
+  readonly worthRetrying: boolean
   readonly exitCode: number | undefined
-  constructor(reason: string, message: string, exitCode?: number) {
+  constructor(reason: string, message: string, options: { worthRetrying?: boolean; exitCode?: number } = {}) {
     super(message)
     this.reason = reason
-    this.exitCode = exitCode
+    this.worthRetrying = options.worthRetrying ?? true
+    this.exitCode = options.exitCode
   }
 }
 
 export async function runDestroy(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
+  app.onStep('destroy:claimed')
   try {
     const entry = await findOpenEntry(app.db, claim.cluster.id)
     if (entry) await destroyInfrastructure(operation, entry)
@@ -36,89 +48,138 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
     return { kind: 'succeeded', changes: { destroyedAt: new Date() } }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
-    const delay = app.installer.simulated ? Math.ceil(RETRY_SECONDS / app.config.simulator.speed) : RETRY_SECONDS
+    operation.log('error', error.message)
+    const tries = await countTries(app.db, claim.job.id)
     return {
       kind: 'failed',
       reason: error.reason,
       message: error.message,
-      retryInSeconds: delay,
+      ...(error.worthRetrying ? { retryInSeconds: retrySeconds(operation, RETRY_SECONDS, tries) } : {}),
       ...(error.exitCode === undefined ? {} : { exitCode: error.exitCode }),
     }
   }
 }
 
-/** Destroys one infraID and closes its ledger entry. Throws DestroyFailed or Stopped. */
+/** Destroys one infraID, proves that nothing of the cluster is left, and closes its ledger entry. Throws DestroyFailed, Stopped. */
 export async function destroyInfrastructure(operation: Operation, entry: LedgerEntry): Promise<void> {
-  const { app, claim } = operation
+  const { app } = operation
   operation.log('info', `Destroying what ${entry.infraId} owns`)
   const dir = join(await operation.makeDir('destroy'), entry.infraId)
-  await restoreState(operation, entry, dir)
+  if (!(await restoreLatest(operation, entry, dir))) await writeLedgerMetadata(operation, entry, dir)
+  app.onStep('destroy:restored')
+  await guard(operation, entry, dir)
+
+  await operation.enter('destroy')
+  const watch = watchProgress(operation)
+  try {
+    const { exitCode, timedOut, log } = await operation.run('destroy cluster', dir, {
+      deadlineMs: operation.realMs(DEADLINE_MS, SHORTEST_DEADLINE_MS),
+      giveUp: watch.standsStill,
+    })
+    app.onStep('destroy:installer-ended')
+    if (timedOut) {
+      const reason = watch.standsStill.aborted ? 'DestroyStandsStill' : 'DestroyDeadlineExceeded'
+      const why = watch.standsStill.aborted ? 'the destroy made no progress' : 'the destroy did not end in time'
+      throw new DestroyFailed(reason, `${why}; left: ${describe(await find(operation))}`, { exitCode })
+    }
+    if (exitCode !== 0) {
+      const { reason, remedy } = diagnose({ log, exitCode, command: 'destroy cluster' })
+      throw new DestroyFailed(
+        reason === 'UnknownError' ? 'InstallerFailedToDestroyResources' : reason,
+        `openshift-install destroy ended with ${exitCode}. ${remedy} Left: ${describe(await find(operation))}`,
+        { exitCode },
+      )
+    }
+  } finally {
+    watch.stop()
+  }
+  await proveEmpty(operation)
+  app.onStep('destroy:proved-empty')
+  await operation.fenced((tx) => closeEntry(tx, entry.infraId))
+  app.onStep('destroy:entry-closed')
+}
+
+/** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
+async function guard(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
+  const { cluster } = operation.claim
   try {
     const stored = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
     assertSameMetadata(stored, entry.metadata)
-    assertSafeMetadata(stored, { clusterName: claim.cluster.name, platform: claim.cluster.platform })
+    assertSafeMetadata(stored, { clusterName: cluster.name, platform: cluster.platform })
     if (stored.infraID !== entry.infraId)
       throw new Error(`metadata is of ${stored.infraID}, the ledger says ${entry.infraId}`)
   } catch (error) {
-    throw new DestroyFailed('UnsafeMetadata', messageOf(error))
+    throw new DestroyFailed('UnsafeMetadata', messageOf(error), { worthRetrying: false })
   }
-  await operation.enter('destroy')
-  const { speed } = app.config.simulator
-  const deadlineMs = app.installer.simulated ? Math.max(SHORTEST_DEADLINE_MS, DEADLINE_MS / speed) : DEADLINE_MS
-  const { exitCode, timedOut } = await operation.run('destroy cluster', dir, { deadlineMs })
-  if (timedOut) {
-    const left = await findResources(operation)
-    throw new DestroyFailed(
-      'DestroyDeadlineExceeded',
-      `the destroy did not end in time; left: ${describe(left)}`,
-      exitCode,
-    )
-  }
-  if (exitCode !== 0)
-    throw new DestroyFailed(
-      'InstallerFailedToDestroyResources',
-      `openshift-install destroy ended with ${exitCode}`,
-      exitCode,
-    )
-  await proveEmpty(operation)
-  await operation.fenced((tx) => closeEntry(tx, entry.infraId))
 }
 
-/** Throws DestroyFailed with what is left. */
+/** Throws DestroyFailed with what is left, or with why it cannot be known. */
 async function proveEmpty(operation: Operation): Promise<void> {
   await operation.enter('verify')
-  const left = await findResources(operation)
-  if (left.length > 0) throw new DestroyFailed('ResourcesLeft', `${left.length} resources are left: ${describe(left)}`)
+  const answer = await find(operation)
+  if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
+  if (answer.resources.length > 0)
+    throw new DestroyFailed('ResourcesLeft', `${answer.resources.length} resources are left: ${describe(answer)}`)
   operation.log('info', 'The inventory is empty: 0 resources left')
 }
 
-async function findResources(operation: Operation): Promise<Resource[]> {
+/** Aborts when the inventory has not become smaller for a while. A cloud that cannot be asked is not said to stand still. */
+function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  const stillMs = operation.realMs(STILL_MS, SHORTEST_STILL_MS)
+  let fewest = Number.POSITIVE_INFINITY
+  let changedAt = Date.now()
+  let looking = false
+  const look = async () => {
+    if (looking) return
+    looking = true
+    try {
+      const answer = await find(operation)
+      const count = answer.verified ? answer.resources.length : Number.NaN
+      if (!(count >= fewest)) changedAt = Date.now()
+      if (count < fewest) fewest = count
+      if (Date.now() - changedAt > stillMs) controller.abort()
+    } catch (error) {
+      operation.log('debug', `the inventory could not be taken: ${messageOf(error)}`)
+    } finally {
+      looking = false
+    }
+  }
+  const timer = setInterval(() => void look(), operation.realMs(LOOK_MS, SHORTEST_LOOK_MS))
+  return { standsStill: controller.signal, stop: () => clearInterval(timer) }
+}
+
+async function find(operation: Operation): Promise<InventoryAnswer> {
   const { app, claim } = operation
   const { id, platform, region, name, baseDomain } = claim.cluster
   const infraIds = await listInfraIds(app.db, id)
-  const answer = await app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds })
-  if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
-  return answer.resources
+  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds })
 }
 
-const describe = (resources: Resource[]) =>
-  resources
-    .slice(0, SHOWN_RESOURCES)
-    .map(({ type, id }) => `${type} ${id}`)
-    .join(', ') + (resources.length > SHOWN_RESOURCES ? ', …' : '')
+function describe(answer: InventoryAnswer): string {
+  if (!answer.verified) return `not known (${answer.reason})`
+  const shown = answer.resources.slice(0, SHOWN_RESOURCES).map(({ type, id }: Resource) => `${type} ${id}`)
+  return [...shown, ...(answer.resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
+}
 
-/** The newest snapshot that verifies; the ledger's own metadata, which destroy needs and no more, when none does. */
-async function restoreState(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
+/** Restores the newest snapshot that verifies; false when none does. */
+export async function restoreLatest(operation: Operation, entry: LedgerEntry, dir: string): Promise<boolean> {
   const { app } = operation
+  await rm(dir, { recursive: true, force: true })
   for (const { key, sha256 } of await listSnapshots(app.db, entry)) {
     try {
       await restoreSnapshot(app.store, app.box, { key, sha256, dir, context: key })
-      return
+      return true
     } catch (error) {
       operation.log('warning', `snapshot ${key} cannot be restored: ${messageOf(error)}`)
     }
   }
-  operation.log('warning', 'no snapshot can be restored; the ledger still knows what to destroy')
-  const fresh = await operation.makeDir(join('destroy', entry.infraId))
-  await writeFile(join(fresh, 'metadata.json'), JSON.stringify(entry.metadata), { mode: 0o600 })
+  return false
+}
+
+/** A destroy needs the metadata and no more, and the ledger has it. */
+async function writeLedgerMetadata(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
+  operation.log('warning', 'No snapshot can be restored; the ledger still knows what to destroy')
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await writeFile(join(dir, 'metadata.json'), JSON.stringify(entry.metadata), { mode: 0o600 })
 }

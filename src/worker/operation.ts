@@ -40,6 +40,8 @@ export type Operation = {
   readonly claim: Claim
   /** Aborts with a Stopped as its reason. */
   readonly stopping: AbortSignal
+  /** After a cancel: lets the clean-up of what was made run. A lost lease still ends it. */
+  goOnAfterCancel: () => void
   stop: (kind: StopKind, message: string) => void
   log: (level: LogLevel, message: string) => void
   learnSecret: (secret: string) => void
@@ -49,22 +51,30 @@ export type Operation = {
   /** Runs the installer to its end. Throws Stopped when the operation is stopped. */
   run: (command: InstallerCommand, dir: string, options?: RunLimits) => Promise<CommandResult>
   /** Throws what the store throws. */
-  snapshot: (dir: string, stage: Stage) => Promise<string>
+  snapshot: (dir: string, stage: Stage, infraId: string) => Promise<string>
   /** Goes on until it is stored, or throws Stopped. */
-  snapshotForSure: (dir: string, stage: Stage) => Promise<string>
+  snapshotForSure: (dir: string, stage: Stage, infraId: string) => Promise<string>
+  /** Real milliseconds for a span of the installer's time, which a simulation shortens; never less than the floor. */
+  realMs: (installerMs: number, floorMs: number) => number
   fenced: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
   /** Stores the log lines so far, before the end is settled and the lock given back. */
   flushLog: () => Promise<void>
   close: () => Promise<void>
 }
 
-export type RunLimits = { deadlineMs?: number; onStage?: (stage: Stage) => void }
+export type RunLimits = {
+  deadlineMs?: number
+  onStage?: (stage: Stage) => void
+  /** Ends the run in order when it aborts; the result then says timedOut. */
+  giveUp?: AbortSignal
+}
 
 export async function openOperation(app: App, claim: Claim): Promise<Operation> {
   const { lock, delivery, cluster, attempt } = claim
   const { leaseSeconds } = app.config
   const lease = leaseMs(leaseSeconds)
-  const stopper = new AbortController()
+  let stopper = new AbortController()
+  let cancelIsHandled = false
   const home = join(app.config.dataDir, 'work', attempt.id)
   const masker = createMasker(secretsOfPullSecret(await app.installer.pullSecret()))
   const jobLog = await openJobLog(app, lock)
@@ -75,7 +85,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   let renewing: Promise<void> | undefined
 
   const stop = (kind: StopKind, message: string) => {
-    if (stopper.signal.aborted) return
+    if (stopper.signal.aborted || (kind === 'cancelled' && cancelIsHandled)) return
     stopper.abort(new Stopped(kind, message))
     for (const child of running) {
       if (kind === 'lost') child.kill()
@@ -126,7 +136,18 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const operation: Operation = {
     app,
     claim,
-    stopping: stopper.signal,
+    get stopping() {
+      return stopper.signal
+    },
+    goOnAfterCancel() {
+      cancelIsHandled = true
+      if (
+        stopper.signal.aborted &&
+        stopper.signal.reason instanceof Stopped &&
+        stopper.signal.reason.kind === 'cancelled'
+      )
+        stopper = new AbortController()
+    },
     stop,
     log,
     learnSecret: masker.learn,
@@ -153,7 +174,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         command,
         until: renewedAt + lease,
         onLine: ({ level, message, at }) => {
-          remembered.push(message)
+          remembered.push(`level=${level} msg=${message}`)
           if (remembered.length > REMEMBERED_LINES) remembered = remembered.slice(-REMEMBERED_LINES / 2)
           log(level, message, at)
           const done = initializePercent(message)
@@ -169,21 +190,24 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       })
       running.add(child)
       if (stopper.signal.aborted) child.kill() // stopped between the check above and here
-      const deadline =
-        limits.deadlineMs === undefined
-          ? undefined
-          : setTimeout(() => ((timedOut = true), child.interrupt(INTERRUPT_GRACE_MS)), limits.deadlineMs)
+      const giveUp = () => {
+        timedOut = true
+        child.interrupt(INTERRUPT_GRACE_MS)
+      }
+      const deadline = limits.deadlineMs === undefined ? undefined : setTimeout(giveUp, limits.deadlineMs)
+      limits.giveUp?.addEventListener('abort', giveUp, { once: true })
       try {
         const { exitCode, stderrTail } = await child.exit
         stopper.signal.throwIfAborted()
         return { exitCode, log: [...remembered, stderrTail].join('\n'), timedOut }
       } finally {
         clearTimeout(deadline)
+        limits.giveUp?.removeEventListener('abort', giveUp)
         running.delete(child)
       }
     },
 
-    async snapshot(dir, stage) {
+    async snapshot(dir, stage, infraId) {
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
       const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
@@ -192,6 +216,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           id,
           clusterId: cluster.id,
           attemptId: attempt.id,
+          infraId,
           kind: 'snapshot',
           stage,
           key,
@@ -202,10 +227,10 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       return id
     },
 
-    async snapshotForSure(dir, stage) {
+    async snapshotForSure(dir, stage, infraId) {
       for (let round = 0; ; round++) {
         try {
-          return await operation.snapshot(dir, stage)
+          return await operation.snapshot(dir, stage, infraId)
         } catch (error) {
           if (error instanceof LockLost) throw new Stopped('lost', error.message)
           stopper.signal.throwIfAborted()
@@ -214,6 +239,9 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         }
       }
     },
+
+    realMs: (installerMs, floorMs) =>
+      app.installer.simulated ? Math.max(floorMs, installerMs / app.config.simulator.speed) : installerMs,
 
     fenced: (change) => fenced(app.db, lock, change),
 

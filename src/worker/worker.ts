@@ -24,6 +24,7 @@ const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome
   JANITOR_DESTROY: runDestroy,
 }
 const UNEXPECTED_RETRY_SECONDS = 30
+const DRAIN_PROGRESS_MS = 10_000
 
 export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
@@ -53,15 +54,23 @@ export async function startWorker(app: App): Promise<Worker> {
 
   return {
     async drain(timeoutMs) {
-      draining = timeoutMs <= 0
       await app.queue.pause()
-      if (running.size > 0) app.log.info({ running: running.size }, 'draining: waiting for running jobs')
-      const limit = setTimeout(() => {
+      const stopAll = () => {
         draining = true
         for (const operation of running.keys()) operation.stop('interrupted', 'the worker is shutting down')
-      }, timeoutMs)
+      }
+      if (timeoutMs <= 0) stopAll()
+      const limit = setTimeout(stopAll, timeoutMs)
+      const tell = () =>
+        app.log.info(
+          { running: [...running.keys()].map(({ claim }) => claim.job.id) },
+          `draining: ${running.size} jobs still run`,
+        )
+      const progress = setInterval(tell, DRAIN_PROGRESS_MS)
+      if (running.size > 0) tell()
       while (running.size > 0) await Promise.allSettled(running.values())
       clearTimeout(limit)
+      clearInterval(progress)
     },
   }
 }
@@ -97,6 +106,7 @@ async function runJob(app: App, operation: Operation): Promise<void> {
   await operation.flushLog()
   try {
     await settleJob(app, claim, outcome)
+    app.onStep(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
     app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
   } finally {
     await operation.close()
