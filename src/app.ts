@@ -23,5 +23,5 @@ export type App = Readonly<{
   inventory: Inventory
   installer: Installer
   /** Called after each durable step of an operation. Tests hang on to it; the service does nothing. */
-  onStep: (step: Step) => void
+  onStep: (step: Step, at: { clusterName: string; attempt: number }) => void
 }>

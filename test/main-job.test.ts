@@ -1,6 +1,8 @@
 // The product's main job, on real parts: asked for over HTTP, installed, handed out, destroyed, proved empty.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { Installer } from '../src/installer/installer.ts'
+import { startWorker } from '../src/worker/worker.ts'
 import { openHarness, type Harness } from './harness.ts'
 
 describe('the main job', () => {
@@ -85,6 +87,31 @@ describe('the main job', () => {
     expect(names[0]).toBe('ignition-configs')
     expect(names.at(-1)).toBe('complete')
     expect(names.length).toBeGreaterThan(2)
+  })
+
+  it('has infraID and state in ledger and store before the cloud is touched', async () => {
+    const seen: Promise<unknown[]>[] = []
+    const other = await openHarness()
+    const watched: Installer = {
+      ...other.app.installer,
+      start(options) {
+        if (options.command === 'create cluster')
+          seen.push(
+            other.rows(
+              `select l.infra_id, a.stage from infra_ledger l join cluster_artifacts a on a.id = l.snapshot_id`,
+            ),
+          )
+        return other.app.installer.start(options)
+      },
+    }
+    const worker = await startWorker({ ...other.app, installer: watched })
+    const { cluster } = await other.requestCluster('first')
+    await other.reach(cluster.id, 'READY')
+    expect(await Promise.all(seen)).toEqual([
+      [{ infra_id: expect.stringMatching(/^first-/), stage: 'ignition-configs' }],
+    ])
+    await worker.drain(0)
+    await other.close()
   })
 
   it('destroys what a failed install made, tells why, and holds the name until it is destroyed', async () => {

@@ -45,17 +45,18 @@ export async function writeSnapshot(
 ): Promise<Snapshot> {
   const pack = tar.pack()
   const sealed = box.sealStream(context)
-  const [stored, ...rest] = await Promise.allSettled([
-    store.put(key, sealed),
-    pipeline(pack, createZstdCompress(), sealed),
-    packDirectory(pack, dir).then(
-      () => pack.finalize(),
-      (error: unknown) => pack.destroy(asError(error)),
-    ),
-  ])
+  const piping = pipeline(pack, createZstdCompress(), sealed)
+  const storing = store.put(key, sealed)
+  // A store that refuses at once leaves nobody to read: what fills the stream must not wait for ever.
+  storing.catch((error: unknown) => pack.destroy(asError(error)))
+  void packDirectory(pack, dir).then(
+    () => pack.finalize(),
+    (error: unknown) => pack.destroy(asError(error)),
+  )
+  const [stored, piped] = await Promise.allSettled([storing, piping])
   // The store's error comes first: it is the cause, or carries the cause that ended the body.
   if (stored.status === 'rejected') throw stored.reason
-  for (const each of rest) if (each.status === 'rejected') throw each.reason
+  if (piped.status === 'rejected') throw piped.reason
   return { key, ...stored.value }
 }
 

@@ -39,12 +39,12 @@ const CLEANUP_RETRY_SECONDS = 60
 
 export async function runCreate(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
-  app.onStep('create:claimed')
+  operation.reached('create:claimed')
   const tries = await countTries(app.db, claim.job.id)
   if (tries > claim.job.maxAttempts) return giveUp(operation)
   try {
     const dir = (await adoptInstall(operation)) ?? (await installAfresh(operation))
-    app.onStep('create:end-stored')
+    operation.reached('create:end-stored')
     const outputs = await readOutputs(dir)
     return {
       kind: 'succeeded',
@@ -90,7 +90,7 @@ async function installAfresh(operation: Operation): Promise<string> {
     operation.log('warning', `An earlier attempt left ${earlier.infraId}; it is destroyed before a new one begins`)
     await operation.enter('cleanup')
     await destroyInfrastructure(operation, earlier)
-    app.onStep('create:earlier-destroyed')
+    operation.reached('create:earlier-destroyed')
   }
   const dir = await operation.makeDir('assets')
   const infraId = await prepareAssets(operation, dir)
@@ -118,16 +118,16 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
     const result = await operation.run(`create ${stage}`, dir, { deadlineMs: deadlineOf(operation) })
     if (result.exitCode !== 0) throw new InstallFailed(`create ${stage}`, result)
   }
-  app.onStep('create:ignition-made')
+  operation.reached('create:ignition-made')
   operation.learnSecret(await readFile(join(dir, 'auth/kubeadmin-password'), 'utf8'))
   const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
   const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs', metadata.infraID)
-  app.onStep('create:state-stored')
+  operation.reached('create:state-stored')
   await operation.fenced((tx) =>
     openEntry(tx, { clusterId: cluster.id, attemptId: claim.attempt.id, metadata, snapshotId }),
   )
-  app.onStep('create:ledgered')
+  operation.reached('create:ledgered')
   return metadata.infraID
 }
 
@@ -147,8 +147,7 @@ async function installCluster(operation: Operation, dir: string, infraId: string
       await operation.snapshot(dir, stage, infraId)
       // Marked after its snapshot, so that whoever adopts the install finds a directory from after the bootstrap.
       if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, infraId))
-      if (stage === 'infrastructure') app.onStep('create:infrastructure-begun')
-      if (bootstrapped) app.onStep('create:bootstrapped')
+      operation.reached(bootstrapped ? 'create:bootstrapped' : 'create:infrastructure-begun')
     } catch (error) {
       operation.log('warning', `the state at ${stage} was not stored: ${messageOf(error)}`)
     }
@@ -170,7 +169,7 @@ async function installCluster(operation: Operation, dir: string, infraId: string
     await storing
     throw error
   }
-  app.onStep('create:installed')
+  operation.reached('create:installed')
   waiting = undefined
   await storing
   await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure', infraId)

@@ -40,7 +40,7 @@ export class DestroyFailed extends Error {
 
 export async function runDestroy(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
-  app.onStep('destroy:claimed')
+  operation.reached('destroy:claimed')
   try {
     const entry = await findOpenEntry(app.db, claim.cluster.id)
     if (entry) await destroyInfrastructure(operation, entry)
@@ -62,11 +62,10 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
 
 /** Destroys one infraID, proves that nothing of the cluster is left, and closes its ledger entry. Throws DestroyFailed, Stopped. */
 export async function destroyInfrastructure(operation: Operation, entry: LedgerEntry): Promise<void> {
-  const { app } = operation
   operation.log('info', `Destroying what ${entry.infraId} owns`)
   const dir = join(await operation.makeDir('destroy'), entry.infraId)
   if (!(await restoreLatest(operation, entry, dir))) await writeLedgerMetadata(operation, entry, dir)
-  app.onStep('destroy:restored')
+  operation.reached('destroy:restored')
   await guard(operation, entry, dir)
 
   await operation.enter('destroy')
@@ -76,7 +75,7 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
       deadlineMs: operation.realMs(DEADLINE_MS, SHORTEST_DEADLINE_MS),
       giveUp: watch.standsStill,
     })
-    app.onStep('destroy:installer-ended')
+    operation.reached('destroy:installer-ended')
     if (timedOut) {
       const reason = watch.standsStill.aborted ? 'DestroyStandsStill' : 'DestroyDeadlineExceeded'
       const why = watch.standsStill.aborted ? 'the destroy made no progress' : 'the destroy did not end in time'
@@ -94,9 +93,9 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
     watch.stop()
   }
   await proveEmpty(operation)
-  app.onStep('destroy:proved-empty')
+  operation.reached('destroy:proved-empty')
   await operation.fenced((tx) => closeEntry(tx, entry.infraId))
-  app.onStep('destroy:entry-closed')
+  operation.reached('destroy:entry-closed')
 }
 
 /** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */

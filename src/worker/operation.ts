@@ -16,6 +16,7 @@ import type { LogLevel } from '../jobs/job.ts'
 import { fenced, leaseMs, LockLost, renewEveryMs, renewLock } from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
 import { createMasker, secretsOfPullSecret } from '../observability/mask.ts'
+import type { Step } from './steps.ts'
 
 export type StopKind = 'cancelled' | 'interrupted' | 'lost'
 
@@ -29,7 +30,8 @@ export class Stopped extends Error {
 }
 
 /** How long an interrupted installer may take to end by itself. */
-const INTERRUPT_GRACE_MS = 30_000
+const INTERRUPT_GRACE_MS = 60_000
+const SHORTEST_GRACE_MS = 5_000
 const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 const REMEMBERED_LINES = 5000
 
@@ -46,6 +48,8 @@ export type Operation = {
   log: (level: LogLevel, message: string) => void
   learnSecret: (secret: string) => void
   enter: (stage: Stage) => Promise<void>
+  /** A durable step is done. */
+  reached: (step: Step) => void
   /** A fresh directory of this attempt's own. */
   makeDir: (name: string) => Promise<string>
   /** Runs the installer to its end. Throws Stopped when the operation is stopped. */
@@ -84,12 +88,16 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   let renewedAt = claim.claimedAt
   let renewing: Promise<void> | undefined
 
+  const realMs = (installerMs: number, floorMs: number) =>
+    app.installer.simulated ? Math.max(floorMs, installerMs / app.config.simulator.speed) : installerMs
+  const graceMs = realMs(INTERRUPT_GRACE_MS, SHORTEST_GRACE_MS)
+
   const stop = (kind: StopKind, message: string) => {
     if (stopper.signal.aborted || (kind === 'cancelled' && cancelIsHandled)) return
     stopper.abort(new Stopped(kind, message))
     for (const child of running) {
       if (kind === 'lost') child.kill()
-      else child.interrupt(INTERRUPT_GRACE_MS)
+      else child.interrupt(graceMs)
     }
   }
   // Progress is recorded in order, and only the newest of what waits.
@@ -157,6 +165,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       stopper.signal.throwIfAborted()
     },
 
+    reached: (step) => app.onStep(step, { clusterName: cluster.name, attempt: attempt.number }),
+
     async makeDir(name) {
       const dir = join(home, name)
       await mkdir(dir, { recursive: true, mode: 0o700 })
@@ -192,7 +202,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       if (stopper.signal.aborted) child.kill() // stopped between the check above and here
       const giveUp = () => {
         timedOut = true
-        child.interrupt(INTERRUPT_GRACE_MS)
+        child.interrupt(graceMs)
       }
       const deadline = limits.deadlineMs === undefined ? undefined : setTimeout(giveUp, limits.deadlineMs)
       limits.giveUp?.addEventListener('abort', giveUp, { once: true })
@@ -240,8 +250,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       }
     },
 
-    realMs: (installerMs, floorMs) =>
-      app.installer.simulated ? Math.max(floorMs, installerMs / app.config.simulator.speed) : installerMs,
+    realMs,
 
     fenced: (change) => fenced(app.db, lock, change),
 

@@ -106,7 +106,7 @@ async function runJob(app: App, operation: Operation): Promise<void> {
   await operation.flushLog()
   try {
     await settleJob(app, claim, outcome)
-    app.onStep(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
+    operation.reached(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
     app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
   } finally {
     await operation.close()

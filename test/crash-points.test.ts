@@ -1,0 +1,107 @@
+// A worker dies after each durable step of create and destroy, one cluster a step. The steps are listed by the code, so
+// a new one is covered by itself.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createSteps, destroySteps } from '../src/worker/steps.ts'
+import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
+
+const WORKERS = 4
+const nameOf = (step: string) => step.replace(':', '-').slice(0, 21).replace(/-$/, '')
+const plan = Object.fromEntries(
+  [...createSteps, ...destroySteps].map((step) => [
+    nameOf(step),
+    step === 'create:earlier-destroyed'
+      ? [
+          { attempt: 1, step: 'create:infrastructure-begun' },
+          { attempt: 2, step },
+        ]
+      : [{ attempt: 1, step }],
+  ]),
+)
+const names = Object.keys(plan)
+
+let h: Harness
+let deaths = 0
+let closing = false
+const workers = new Set<ChildProcess>()
+
+function keepWorker(): void {
+  const child = spawn(process.execPath, ['test/worker-process.ts', JSON.stringify(plan)], {
+    cwd: ROOT,
+    env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  workers.add(child)
+  void exitOf(child).then((end) => {
+    workers.delete(child)
+    if (closing) return
+    if (end === 'SIGKILL') deaths++
+    keepWorker()
+  })
+}
+
+beforeAll(async () => {
+  h = await openHarness({ speed: 3000 })
+  for (let index = 0; index < WORKERS; index++) keepWorker()
+})
+afterAll(async () => {
+  closing = true
+  for (const child of workers) child.kill('SIGKILL')
+  await Promise.all([...workers].map(exitOf))
+  await h.close()
+})
+
+it('ends right after a death at each step of a create and of a destroy', { timeout: 280_000 }, async () => {
+  expect(new Set(names).size).toBe(createSteps.length + destroySteps.length)
+  const asked = await Promise.all(names.map((name) => h.requestCluster(name)))
+  await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'READY')))
+
+  const attempts = async (type: string) =>
+    Object.fromEntries(
+      (
+        await h.rows<{ name: string; outcomes: string[]; infras: string[] }>(
+          `select c.name, array_agg(a.outcome order by a.number) as outcomes, array_agg(a.infra_id order by a.number) as infras
+           from clusters c join jobs j on j.cluster_id = c.id join job_attempts a on a.job_id = j.id where j.type = '${type}' group by c.name`,
+        )
+      ).map((row) => [row.name, row]),
+    )
+  const created = await attempts('CREATE')
+  for (const step of createSteps) {
+    const expected =
+      step === 'create:settled'
+        ? ['SUCCEEDED']
+        : step === 'create:earlier-destroyed'
+          ? ['LOST', 'LOST', 'SUCCEEDED']
+          : ['LOST', 'SUCCEEDED']
+    expect(created[nameOf(step)]?.outcomes, step).toEqual(expected)
+  }
+  // What lives is what the ledger names; a bootstrapped install was finished rather than begun again.
+  const living = await h.rows<{ infra_id: string }>(
+    'select infra_id from infra_ledger where empty_at is null order by 1',
+  )
+  expect([...new Set(h.resources().map((file) => file.split('/')[0]))].sort()).toEqual(
+    living.map((row) => row.infra_id),
+  )
+  const begun = await h.rows<{ n: number }>(
+    `select count(*)::int as n from infra_ledger l join clusters c on c.id = l.cluster_id where c.name in ('${nameOf('create:bootstrapped')}', '${nameOf('create:end-stored')}')`,
+  )
+  expect(begun).toEqual([{ n: 2 }])
+
+  await Promise.all(asked.map(({ cluster }) => h.destroy(cluster.id)))
+  await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'DESTROYED')))
+  const destroyed = await attempts('DESTROY')
+  for (const step of destroySteps)
+    expect(destroyed[nameOf(step)]?.outcomes, step).toEqual(
+      step === 'destroy:settled' ? ['SUCCEEDED'] : ['LOST', 'SUCCEEDED'],
+    )
+
+  await eventually(() => deaths === names.length + 1)
+  expect(h.resources()).toEqual([])
+  expect(await h.rows('select * from job_locks')).toEqual([])
+  expect(await h.rows('select * from infra_ledger where empty_at is null')).toEqual([])
+  const dirs = h
+    .journal()
+    .filter((line) => line.event === 'start' && line.command === 'create cluster')
+    .map((line) => line.dir)
+  expect(new Set(dirs).size).toBe(dirs.length)
+})

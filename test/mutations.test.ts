@@ -1,0 +1,110 @@
+// Each safeguard, switched off in a copy of the tree, makes a test fail: none of them is there for show.
+import { spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, inject, it } from 'vitest'
+import { exitOf, ROOT } from './harness.ts'
+
+type Mutation = { file: string; from: string | RegExp; to: string }
+
+it.concurrent.each<[string, Mutation[], string, string]>([
+  [
+    'the fence',
+    [{ file: 'src/jobs/lock.ts', from: 'if (!held) throw', to: 'if (!held && lock.fence < 0) throw' }],
+    'lock.test.ts',
+    'every write of the first is refused',
+  ],
+  [
+    'the lease runner',
+    [{ file: 'bin/lease-run', from: 'exec 3<&0', to: 'exec "$@" </dev/null' }],
+    'installer-log.test.ts',
+    'kills the whole group when the writer is gone',
+  ],
+  [
+    'the driver’s use of the lease',
+    [{ file: 'src/worker/operation.ts', from: 'until: renewedAt + lease', to: 'until: renewedAt - lease' }],
+    'main-job.test.ts',
+    'has infraID and state in ledger',
+  ],
+  [
+    'the ledger-first order',
+    [
+      {
+        file: 'src/worker/create.ts',
+        from: /await operation\.fenced\(\(tx\) =>\s*openEntry/,
+        to: 'later.add = () => operation.fenced((tx) => openEntry',
+      },
+      {
+        file: 'src/worker/create.ts',
+        from: 'async function prepareAssets',
+        to: 'const later: { add?: () => Promise<void> } = {}\nasync function prepareAssets',
+      },
+      { file: 'src/worker/create.ts', from: /if \(entry\?\.infraId !== infraId\) throw[^\n]*/, to: 'void entry' },
+      { file: 'src/worker/create.ts', from: "operation.reached('create:installed')", to: 'await later.add?.()' },
+    ],
+    'main-job.test.ts',
+    'has infraID and state in ledger',
+  ],
+  [
+    'the inventory check',
+    [
+      {
+        file: 'src/worker/destroy.ts',
+        from: 'if (answer.resources.length > 0)',
+        to: 'if (answer.resources.length < 0)',
+      },
+    ],
+    'failures.test.ts',
+    'whose leftovers the installer does not see',
+  ],
+  [
+    'the metadata guard',
+    [{ file: 'src/worker/destroy.ts', from: 'assertSameMetadata(stored, entry.metadata)', to: '' }],
+    'failures.test.ts',
+    'of metadata that differs from the ledger',
+  ],
+])('without %s a test fails', { timeout: 180_000 }, async (_, mutations, file, name) => {
+  const copy = mkdtempSync(join(tmpdir(), 'ocpctl-mutation-'))
+  try {
+    for (const part of [
+      'src',
+      'test',
+      'bin',
+      'drizzle',
+      'profiles',
+      'package.json',
+      'vitest.config.ts',
+      'tsconfig.json',
+    ])
+      cpSync(join(ROOT, part), join(copy, part), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+    for (const mutation of mutations) {
+      const path = join(copy, mutation.file)
+      const text = readFileSync(path, 'utf8')
+      const changed = text.replace(mutation.from, mutation.to)
+      expect(changed, `${mutation.file} has no ${String(mutation.from)}`).not.toBe(text)
+      writeFileSync(path, changed)
+    }
+    const child = spawn(
+      process.execPath,
+      [
+        'node_modules/vitest/vitest.mjs',
+        'run',
+        `test/${file}`,
+        '-t',
+        name,
+        '--testTimeout=15000',
+        '--reporter=json',
+        '--outputFile=report.json',
+      ],
+      { cwd: copy, stdio: 'ignore', env: { ...process.env, TEST_DATABASE_URL: inject('serverUrl') } },
+    )
+    expect(await exitOf(child)).toBe(1)
+    // The test itself failed: a copy that does not even load proves nothing.
+    const report = JSON.parse(readFileSync(join(copy, 'report.json'), 'utf8'))
+    expect(report).toMatchObject({ numFailedTests: 1, numPassedTests: 0 })
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+})
