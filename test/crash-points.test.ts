@@ -19,6 +19,9 @@ const plan = Object.fromEntries(
   ]),
 )
 const names = Object.keys(plan)
+// A job that kills each worker that runs it.
+const DEADLY = 'deadly'
+const deadlyPlan = { [DEADLY]: [1, 2, 3].map((attempt) => ({ attempt, step: 'create:infrastructure-begun' })) }
 
 let h: Harness
 let deaths = 0
@@ -26,7 +29,7 @@ let closing = false
 const workers = new Set<ChildProcess>()
 
 function keepWorker(): void {
-  const child = spawn(process.execPath, ['test/worker-process.ts', JSON.stringify(plan)], {
+  const child = spawn(process.execPath, ['test/worker-process.ts', JSON.stringify({ ...plan, ...deadlyPlan })], {
     cwd: ROOT,
     env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1' },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -41,7 +44,7 @@ function keepWorker(): void {
 }
 
 beforeAll(async () => {
-  h = await openHarness({ speed: 3000 })
+  h = await openHarness({ speed: 3000, leaseSeconds: 10 })
   for (let index = 0; index < WORKERS; index++) keepWorker()
 })
 afterAll(async () => {
@@ -53,6 +56,7 @@ afterAll(async () => {
 
 it('ends right after a death at each step of a create and of a destroy', { timeout: 280_000 }, async () => {
   expect(new Set(names).size).toBe(createSteps.length + destroySteps.length)
+  const deadly = await h.requestCluster(DEADLY)
   const asked = await Promise.all(names.map((name) => h.requestCluster(name)))
   await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'READY')))
 
@@ -75,6 +79,14 @@ it('ends right after a death at each step of a create and of a destroy', { timeo
           : ['LOST', 'SUCCEEDED']
     expect(created[nameOf(step)]?.outcomes, step).toEqual(expected)
   }
+  await h.reach(deadly.cluster.id, 'FAILED')
+  expect((await h.call('GET', `/jobs/${deadly.job.id}`)).body).toMatchObject({
+    status: 'FAILED',
+    reason: 'WORKER_LOST',
+    attempts: [{ outcome: 'LOST' }, { outcome: 'LOST' }, { outcome: 'LOST' }, { outcome: 'FAILED' }],
+  })
+  asked.push(deadly)
+
   // What lives is what the ledger names; a bootstrapped install was finished rather than begun again.
   const living = await h.rows<{ infra_id: string }>(
     'select infra_id from infra_ledger where empty_at is null order by 1',
@@ -95,7 +107,7 @@ it('ends right after a death at each step of a create and of a destroy', { timeo
       step === 'destroy:settled' ? ['SUCCEEDED'] : ['LOST', 'SUCCEEDED'],
     )
 
-  await eventually(() => deaths === names.length + 1)
+  await eventually(() => deaths === names.length + 1 + 3)
   expect(h.resources()).toEqual([])
   expect(await h.rows('select * from job_locks')).toEqual([])
   expect(await h.rows('select * from infra_ledger where empty_at is null')).toEqual([])

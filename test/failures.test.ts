@@ -17,6 +17,7 @@ const faults = [
   { cluster: 'slow', stage: 'initialize', attempt: 1, action: 'fail' },
   { cluster: 'kept', stage: 'machines', action: 'fail', log: 'InsufficientVolumeCapacity: VcpuLimitExceeded' },
   { cluster: 'stubborn', stage: 'bootstrap', action: 'hang', ignoreSigint: true },
+  { cluster: 'swept', stage: 'bootstrap', attempt: 1, action: 'throttle', factor: 20_000 },
   { cluster: 'stopped', stage: 'bootstrap', action: 'hang' },
   { cluster: 'sticky', command: 'destroy cluster', action: 'leave', type: 'vpc' },
   { cluster: 'sticky-2', command: 'destroy cluster', action: 'leave', type: 'subnet', times: 1 },
@@ -261,6 +262,50 @@ describe.concurrent('a destroy', () => {
     expect(left('forged')).toHaveLength(before)
     expect(commands('forged')).not.toContain('destroy cluster')
   })
+})
+
+describe.concurrent('a cloud that cannot be asked', () => {
+  it.concurrent('is never called empty: the cluster says that it is not verified', async () => {
+    const { openUnverifiedInventory } = await import('../src/clouds/unverified.ts')
+    const { startWorker } = await import('../src/worker/worker.ts')
+    const other = await openHarness()
+    try {
+      const worker = await startWorker({ ...other.app, inventory: openUnverifiedInventory() })
+      const asked = await other.requestCluster('unseen', { platform: 'ibmcloud', profile: 'ibmcloud-standard' })
+      await other.reach(asked.cluster.id, 'READY')
+      await other.destroy(asked.cluster.id)
+      await other.reach(asked.cluster.id, 'DESTROY_FAILED')
+      const shown = (await other.call('GET', `/clusters/${asked.cluster.id}`)).body
+      expect(shown.statusReason).toMatch(/^InventoryNotVerified: IBM Cloud is not verified/)
+      expect(shown.lastFailure).toMatchObject({ reason: 'InventoryNotVerified', actor: 'platform-team' })
+      await worker.drain(0)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
+describe.concurrent('a work directory', () => {
+  it.concurrent(
+    'that vanishes under an install costs an attempt and leaves nothing',
+    { timeout: 120_000 },
+    async () => {
+      const asked = await h.requestCluster('swept')
+      await stageOf(asked.job.id, 'bootstrap')
+      rmSync(
+        join(
+          h.environment['OCPCTL_DATA_DIR'] ?? '',
+          'work',
+          (await h.rows<{ id: string }>(`select id from job_attempts where job_id = '${asked.job.id}'`))[0]?.id ?? '',
+        ),
+        { recursive: true },
+      )
+      await h.reach(asked.cluster.id, 'READY')
+      const { attempts } = await job(asked.job.id)
+      expect(attempts.at(-1)).toMatchObject({ outcome: 'SUCCEEDED' })
+      expect(left('swept').every((file) => file.startsWith(attempts.at(-1).infraId))).toBe(true)
+    },
+  )
 })
 
 describe.concurrent('what a failed clean-up left', () => {

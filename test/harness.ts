@@ -74,7 +74,9 @@ export type JournalLine = {
   pid?: number
 }
 
-export async function openHarness(options: { speed?: number; concurrency?: number } = {}): Promise<Harness> {
+export async function openHarness(
+  options: { speed?: number; concurrency?: number; leaseSeconds?: number } = {},
+): Promise<Harness> {
   const database = `test_${randomBytes(6).toString('hex')}`
   await query(inject('serverUrl'), `create database ${database} template ${inject('template')}`)
   const url = withDatabase(inject('serverUrl'), database)
@@ -85,7 +87,8 @@ export async function openHarness(options: { speed?: number; concurrency?: numbe
     OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
     OCPCTL_SIM_SPEED: String(options.speed ?? 1_000_000),
     OCPCTL_SIM_FAULTS: join(dir, 'faults.yaml'),
-    OCPCTL_LEASE_SECONDS: '10',
+    // A test that kills workers takes less, so that it need not wait long.
+    OCPCTL_LEASE_SECONDS: String(options.leaseSeconds ?? 30),
     OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
     OCPCTL_PROFILES: join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',

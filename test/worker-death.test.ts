@@ -10,7 +10,7 @@ it(
   'ends the installer when its worker is killed, and another worker destroys what it made and starts afresh',
   { timeout: 120_000 },
   async () => {
-    h = await openHarness({ speed: 1000 })
+    h = await openHarness({ speed: 1000, leaseSeconds: 10 })
     h.setFaults([{ cluster: 'orphan', stage: 'bootstrap', attempt: 1, action: 'hang' }])
     const first = h.startProcess('work')
     const { cluster, job } = await h.requestCluster('orphan')
@@ -68,7 +68,7 @@ it(
   'goes on after a drain without counting the attempt, and hands the running install to the next worker',
   { timeout: 120_000 },
   async () => {
-    h = await openHarness({ speed: 1000 })
+    h = await openHarness({ speed: 1000, leaseSeconds: 10 })
     h.setFaults([{ cluster: 'moved', stage: 'initialize', attempt: 1, action: 'hang' }])
     const first = h.startProcess('work', { OCPCTL_DRAIN_TIMEOUT: '0' })
     const { cluster, job } = await h.requestCluster('moved')
@@ -83,3 +83,22 @@ it(
     await h.reach(cluster.id, 'READY')
   },
 )
+
+it('stops its installers at once at a second SIGTERM, and tells how the drain goes', { timeout: 120_000 }, async () => {
+  h = await openHarness({ speed: 1000, leaseSeconds: 10 })
+  h.setFaults([{ cluster: 'hasty', stage: 'bootstrap', action: 'hang' }])
+  const worker = h.startProcess('work', { OCPCTL_DRAIN_TIMEOUT: '3600', OCPCTL_LOG_LEVEL: 'info' })
+  let said = ''
+  worker.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const { job } = await h.requestCluster('hasty')
+  await eventually(async () => (await h.call('GET', `/jobs/${job.id}`)).body.attempts.at(-1)?.stage === 'bootstrap')
+  worker.kill('SIGTERM')
+  await eventually(() => said.includes('draining: 1 jobs still run'))
+  expect((await h.call('GET', `/jobs/${job.id}`)).body.status).toBe('RUNNING')
+  worker.kill('SIGTERM')
+  expect(await exitOf(worker)).toBe(0)
+  expect((await h.call('GET', `/jobs/${job.id}`)).body).toMatchObject({
+    status: 'RETRYING',
+    attempts: [{ outcome: 'INTERRUPTED' }],
+  })
+})

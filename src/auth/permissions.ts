@@ -15,6 +15,7 @@ export type Action =
   | 'job.cancel'
   | 'job.retry'
   | 'profile.read'
+  | 'finding.read'
 
 /** own: the caller is the cluster's owner, in the team; team: any of the team's; any: whatever team the binding names. */
 type Reach = 'own' | 'team'
@@ -33,6 +34,7 @@ const table: Record<Action, Grants> = {
   'job.cancel': owners,
   'job.retry': owners,
   'profile.read': everyRole,
+  'finding.read': { platform_admin: 'team', auditor: 'team' },
 }
 
 const writes = new Set<Action>([

@@ -16,4 +16,8 @@ export type InventoryQuery = {
 /** unverified: this cloud cannot be asked, so emptiness cannot be claimed. */
 export type InventoryAnswer = { verified: true; resources: Resource[] } | { verified: false; reason: string }
 
-export type Inventory = { find: (query: InventoryQuery) => Promise<InventoryAnswer> }
+export type Inventory = {
+  find: (query: InventoryQuery) => Promise<InventoryAnswer>
+  /** Everything that carries the service's own tag, whatever its cluster; throws when the cloud does not tell all. */
+  findOwned?: () => AsyncIterable<{ clusterId: string; resource: Resource }>
+}

@@ -21,6 +21,11 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
         if (belongs({ type, name, tags }, query)) found.push({ id, type, name, region })
       return { verified: true, resources: found }
     },
+    async *findOwned() {
+      for await (const { id, type, name, region, tags } of readResources(cloudDir))
+        for (const [key, clusterId] of Object.entries(tags))
+          if (key.toLowerCase() === 'ocpctl-cluster-id') yield { clusterId, resource: { id, type, name, region } }
+    },
   }
 }
 

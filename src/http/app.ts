@@ -13,6 +13,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import { AppError } from '../errors.ts'
 import { accessRoutes } from './access.ts'
 import { clusterRoutes } from './clusters.ts'
+import { findingRoutes } from './findings.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { profileRoutes } from './profiles.ts'
@@ -87,7 +88,8 @@ export function describeApi() {
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
-  for (const routes of [clusterRoutes, jobRoutes, profileRoutes, accessRoutes]) http.route('/api/v1', routes)
+  for (const routes of [clusterRoutes, jobRoutes, findingRoutes, profileRoutes, accessRoutes])
+    http.route('/api/v1', routes)
   return http
 }
 

@@ -3,7 +3,7 @@
 // its successor would start beside the handler that is still running.
 import { sql } from 'drizzle-orm'
 import { fromDrizzle, PgBoss, type JobWithMetadata } from 'pg-boss'
-import type { Transaction } from '../db/client.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
 
@@ -17,6 +17,17 @@ const UNSETTLED_DELIVERIES = 5
 
 /** The schema of the pinned version of pg-boss, as its package.json names it. */
 const SCHEMA_VERSION = 46
+
+/** What the queue has of a job. `failed`: its workers died too often, and it blocks its cluster's jobs. */
+export type QueueEntry = Readonly<{
+  queueId: string
+  /** null: not of ours. */
+  jobId: string | null
+  clusterId: string
+  state: 'created' | 'retry' | 'active' | 'completed' | 'cancelled' | 'failed'
+  /** Since it ended, or else since it was made. */
+  ageSeconds: number
+}>
 
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
 export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number }>
@@ -33,6 +44,12 @@ export type Queue = {
   complete: (tx: Transaction, delivery: Delivery) => Promise<boolean>
   /** Hands the job back; its cluster's turn is kept. False as for complete. */
   giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number) => Promise<boolean>
+  /** The entries of these jobs, whatever state they are in, by job id. */
+  findEntries: (db: Reader, jobIds: string[]) => Promise<Map<string, QueueEntry>>
+  /** Entries that wait or have failed, and are older than this; by queueId, after the one given. */
+  listStanding: (db: Reader, minAgeSeconds: number, after: string | undefined, limit: number) => Promise<QueueEntry[]>
+  /** Cancels an entry that waits, removes one that failed; undefined when a worker has it or it is over. */
+  discard: (tx: Transaction, queueId: string) => Promise<'cancelled' | 'removed' | undefined>
   work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
   /** Called for a job whose workers died too often; when it resolves, the cluster's next job may run. */
   workDead: (settle: (jobId: string) => Promise<void>) => Promise<void>
@@ -44,6 +61,11 @@ export type Queue = {
 }
 
 type Payload = { jobId: string }
+
+/** The columns of a QueueEntry. */
+const ENTRY = sql.raw(`
+  id as "queueId", data ->> 'jobId' as "jobId", singleton_key as "clusterId", state,
+  extract(epoch from now() - coalesce(completed_on, created_on))::float8 as "ageSeconds"`)
 
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const boss = new PgBoss({
@@ -108,6 +130,42 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         db,
       })
       return true
+    },
+
+    async findEntries(db, jobIds) {
+      if (jobIds.length === 0) return new Map()
+      const ids = sql.param(jobIds.map(uuidOf))
+      // The primary key: (name, id).
+      const { rows } = await db.execute<QueueEntry>(sql`
+        select ${ENTRY} from pgboss.job where name = ${CLUSTER_JOBS} and id = any(${ids}::uuid[])`)
+      const jobIdOf = new Map(jobIds.map((jobId) => [uuidOf(jobId), jobId]))
+      return new Map(rows.map((entry) => [jobIdOf.get(entry.queueId) ?? entry.queueId, entry]))
+    },
+
+    async listStanding(db, minAgeSeconds, after, limit) {
+      // pg-boss's partial index of live entries, job_i14, whose condition is repeated here.
+      const { rows } = await db.execute<QueueEntry>(sql`
+        select ${ENTRY} from pgboss.job
+        where name = ${CLUSTER_JOBS} and state in ('created', 'retry', 'active', 'failed') and state <> 'active'
+          and coalesce(completed_on, created_on) < now() - make_interval(secs => ${minAgeSeconds})
+          ${after === undefined ? sql`` : sql`and id > ${after}::uuid`}
+        order by id limit ${limit}`)
+      return rows
+    },
+
+    async discard(tx, queueId) {
+      const db = fromDrizzle(tx, sql)
+      // Locked, so that no worker takes it between the look and the deed.
+      const { rows } = await tx.execute<Pick<QueueEntry, 'state'>>(sql`
+        select state from pgboss.job where name = ${CLUSTER_JOBS} and id = ${queueId} for update`)
+      const state = rows[0]?.state
+      if (state === 'created' || state === 'retry') {
+        await boss.cancel(CLUSTER_JOBS, queueId, { db })
+        return 'cancelled'
+      }
+      if (state !== 'failed') return undefined
+      await boss.deleteJob(CLUSTER_JOBS, queueId, { db })
+      return 'removed'
     },
 
     async work(concurrency, handle) {

@@ -101,8 +101,9 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
 /** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
 async function guard(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
   const { cluster } = operation.claim
+  const text = await readFile(join(dir, 'metadata.json'), 'utf8')
   try {
-    const stored = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
+    const stored = parseMetadata(text)
     assertSameMetadata(stored, entry.metadata)
     assertSafeMetadata(stored, { clusterName: cluster.name, platform: cluster.platform })
     if (stored.infraID !== entry.infraId)

@@ -1,5 +1,6 @@
 // One attempt while it runs: its lease, its log, its installer, its snapshots. When the lease is lost or somebody asks
 // it to stop, the running installer ends and the next step throws Stopped; nothing written after that counts.
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { App } from '../app.ts'
@@ -45,6 +46,8 @@ export type Operation = {
   /** After a cancel: lets the clean-up of what was made run. A lost lease still ends it. */
   goOnAfterCancel: () => void
   stop: (kind: StopKind, message: string) => void
+  /** Whether nothing that it writes counts any more. */
+  isLost: () => boolean
   log: (level: LogLevel, message: string) => void
   learnSecret: (secret: string) => void
   enter: (stage: Stage) => Promise<void>
@@ -56,7 +59,7 @@ export type Operation = {
   run: (command: InstallerCommand, dir: string, options?: RunLimits) => Promise<CommandResult>
   /** Throws what the store throws. */
   snapshot: (dir: string, stage: Stage, infraId: string) => Promise<string>
-  /** Goes on until it is stored, or throws Stopped. */
+  /** Goes on until it is stored; throws Stopped, or an error when the directory itself is gone. */
   snapshotForSure: (dir: string, stage: Stage, infraId: string) => Promise<string>
   /** Real milliseconds for a span of the installer's time, which a simulation shortens; never less than the floor. */
   realMs: (installerMs: number, floorMs: number) => number
@@ -157,6 +160,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         stopper = new AbortController()
     },
     stop,
+    isLost: () =>
+      stopper.signal.aborted && stopper.signal.reason instanceof Stopped && stopper.signal.reason.kind === 'lost',
     log,
     learnSecret: masker.learn,
 
@@ -243,6 +248,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           return await operation.snapshot(dir, stage, infraId)
         } catch (error) {
           if (error instanceof LockLost) throw new Stopped('lost', error.message)
+          if (!existsSync(dir)) throw new Error(`the work directory ${dir} is gone`, { cause: error })
           stopper.signal.throwIfAborted()
           log('warning', `the state could not be stored and is tried again: ${messageOf(error)}`)
           await pause(STORE_RETRY_MS[Math.min(round, STORE_RETRY_MS.length - 1)] ?? 30_000, stopper.signal)

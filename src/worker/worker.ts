@@ -3,6 +3,7 @@
 import { hostname } from 'node:os'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { claimJob, listEndedAttempts, settleDeadJob, settleJob, type Outcome } from '../jobs/attempts.ts'
@@ -12,6 +13,7 @@ import type { Delivery } from '../jobs/queue.ts'
 import { runCreate } from './create.ts'
 import { runDestroy } from './destroy.ts'
 import { openOperation, Stopped, type Operation } from './operation.ts'
+import { retrySeconds } from './retry.ts'
 
 export type Worker = {
   /** Fetches nothing more, lets what runs end for at most this long, then stops it cleanly. */
@@ -25,6 +27,7 @@ const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome
 }
 const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
+const SETTLE_RETRY_MS = 1000
 
 export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
@@ -60,7 +63,7 @@ export async function startWorker(app: App): Promise<Worker> {
         for (const operation of running.keys()) operation.stop('interrupted', 'the worker is shutting down')
       }
       if (timeoutMs <= 0) stopAll()
-      const limit = setTimeout(stopAll, timeoutMs)
+      const limit = globalThis.setTimeout(stopAll, timeoutMs)
       const tell = () =>
         app.log.info(
           { running: [...running.keys()].map(({ claim }) => claim.job.id) },
@@ -99,17 +102,33 @@ async function runJob(app: App, operation: Operation): Promise<void> {
         kind: 'failed',
         reason: 'InternalError',
         message: messageOf(error),
-        retryInSeconds: UNEXPECTED_RETRY_SECONDS,
+        retryInSeconds: retrySeconds(operation, UNEXPECTED_RETRY_SECONDS, 1),
       }
     }
   }
-  await operation.flushLog()
+  await operation
+    .flushLog()
+    .catch((error: unknown) => app.log.warn({ err: error, jobId: claim.job.id }, 'log lines wait for the end'))
   try {
-    await settleJob(app, claim, outcome)
+    await settleForSure(operation, outcome)
     operation.reached(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
     app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
   } finally {
     await operation.close()
+  }
+}
+
+/** A database that does not answer for a moment must not cost a finished install: tried again while the lease lives. */
+async function settleForSure(operation: Operation, outcome: Outcome): Promise<void> {
+  const { app, claim } = operation
+  for (;;) {
+    try {
+      return await settleJob(app, claim, outcome)
+    } catch (error) {
+      if (error instanceof LockLost || operation.isLost()) throw error
+      app.log.warn({ err: error, jobId: claim.job.id }, 'the end of an attempt could not be settled and is tried again')
+      await setTimeout(SETTLE_RETRY_MS)
+    }
   }
 }
 
