@@ -35,10 +35,10 @@ function keepWorker(): void {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   workers.add(child)
-  void exitOf(child).then((end) => {
+  child.once('exit', (_, signal) => {
     workers.delete(child)
     if (closing) return
-    if (end === 'SIGKILL') deaths++
+    if (signal === 'SIGKILL') deaths++
     keepWorker()
   })
 }
@@ -91,9 +91,9 @@ it('ends right after a death at each step of a create and of a destroy', { timeo
   const living = await h.rows<{ infra_id: string }>(
     'select infra_id from infra_ledger where empty_at is null order by 1',
   )
-  expect([...new Set(h.resources().map((file) => file.split('/')[0]))].sort()).toEqual(
-    living.map((row) => row.infra_id),
-  )
+  expect(
+    [...new Set(h.resources().map((file) => file.split('/')[0] ?? ''))].toSorted((a, b) => (a < b ? -1 : 1)),
+  ).toEqual(living.map((row) => row.infra_id))
   const begun = await h.rows<{ n: number }>(
     `select count(*)::int as n from infra_ledger l join clusters c on c.id = l.cluster_id where c.name in ('${nameOf('create:bootstrapped')}', '${nameOf('create:end-stored')}')`,
   )
