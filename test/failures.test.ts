@@ -1,7 +1,11 @@
 // What goes wrong is told, tried again when that is worth it, and leaves nothing.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeSnapshot } from '../src/artifacts/snapshot.ts'
+import { clusterArtifacts } from '../src/db/schema.ts'
+import { newId } from '../src/ids.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 // All faults of this file at once, by cluster name, so that the tests can run side by side.
@@ -247,6 +251,32 @@ describe.concurrent('a destroy', () => {
     const log = JSON.stringify((await h.call('GET', `/jobs/${destroy.id}/log`)).body)
     expect(log).toContain('cannot be restored')
     expect(log).toContain('the ledger still knows what to destroy')
+  })
+
+  it.concurrent('passes over a snapshot that has lost its metadata', async () => {
+    const asked = await h.requestCluster('hollow')
+    await h.reach(asked.cluster.id, 'READY')
+    const [newest] = await h.rows<{ infra_id: string; attempt_id: string }>(
+      `select infra_id, attempt_id from cluster_artifacts where cluster_id = '${asked.cluster.id}' order by id desc limit 1`,
+    )
+    const key = `clusters/${asked.cluster.id}/hollow.sealed`
+    const empty = mkdtempSync(join(tmpdir(), 'ocpctl-hollow-'))
+    const { sha256, sizeBytes } = await writeSnapshot(h.app.store, h.app.box, { key, dir: empty, context: key })
+    rmSync(empty, { recursive: true })
+    await h.app.db.insert(clusterArtifacts).values({
+      id: newId('art'),
+      clusterId: asked.cluster.id,
+      attemptId: newest?.attempt_id ?? null,
+      infraId: newest?.infra_id ?? null,
+      kind: 'snapshot',
+      stage: 'complete',
+      key,
+      sha256,
+      sizeBytes,
+    })
+    await h.destroy(asked.cluster.id)
+    await h.reach(asked.cluster.id, 'DESTROYED')
+    expect(left('hollow')).toEqual([])
   })
 
   it.concurrent('of metadata that differs from the ledger is refused, and destroys nothing', async () => {

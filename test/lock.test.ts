@@ -4,7 +4,7 @@ import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/att
 import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
 import type { Delivery } from '../src/jobs/queue.ts'
 import { uuidOf } from '../src/ids.ts'
-import { openHarness, type Harness } from './harness.ts'
+import { eventually, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
 beforeAll(async () => {
@@ -129,4 +129,17 @@ it('the database itself refuses a second lock, a second open attempt and a state
     `update job_attempts set outcome = 'FAILED' where id = '${attemptId}'`,
   ])
     await expect(h.app.db.execute(statement), statement).rejects.toThrow()
+})
+
+it('a connection that dies inside a transaction fails it, and nothing else', async () => {
+  const died = h.app.db.transaction(async (tx) => {
+    const { rows } = await tx.execute<{ pid: number }>('select pg_backend_pid() as pid')
+    await h.rows(`select pg_terminate_backend(${rows[0]?.pid})`)
+    await eventually(
+      async () => (await h.rows(`select 1 from pg_stat_activity where pid = ${rows[0]?.pid}`)).length === 0,
+    )
+    await tx.execute('select 1')
+  })
+  await expect(died).rejects.toThrow()
+  expect(await h.rows('select 1 as one')).toEqual([{ one: 1 }])
 })

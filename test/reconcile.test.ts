@@ -236,7 +236,7 @@ describe('a cluster on its way without a job', () => {
       { type: 'cluster-without-job', subject: cluster.id, repair: expect.stringMatching(/^opened job_/) },
     ])
     expect(await h.rows(`select type, requested_by from jobs where status = 'PENDING'`)).toEqual([
-      { type: 'JANITOR_DESTROY', requested_by: 'system:janitor' },
+      { type: 'JANITOR_DESTROY', requested_by: 'system:reconciler' },
     ])
     await resolves(1)
     await h.startWorker()

@@ -112,7 +112,11 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
     async get(key) {
       try {
         const { Body } = await client.send(new GetObjectCommand(addressOf(key)))
-        if (Body instanceof Readable) return Body
+        if (Body instanceof Readable) {
+          // A connection that breaks before anybody reads must not end the process; whoever reads then is told.
+          Body.on('error', () => undefined)
+          return Body
+        }
       } catch (error) {
         throw isMissing(error) ? new ArtifactMissing(key) : plainError(error)
       }

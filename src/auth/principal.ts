@@ -18,7 +18,7 @@ export type Caller = Readonly<{
   scopes: readonly Scope[]
   origin: Origin
 }>
-export type System = Readonly<{ kind: 'system'; name: 'worker' | 'janitor' | 'setup' | 'dead-letters' }>
+export type System = Readonly<{ kind: 'system'; name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' }>
 export type Actor = Caller | System
 
 /** The stable text by which rows name an actor. */

@@ -20,5 +20,9 @@ export function openInventory(inventories: {
 }): Inventory {
   if (inventories.simulated) return inventories.simulated
   const unverified = openUnverifiedInventory()
-  return { find: (query) => ((query.platform === 'aws' && inventories.aws) || unverified).find(query) }
+  const owned = inventories.aws?.findOwned
+  return {
+    find: (query) => ((query.platform === 'aws' && inventories.aws) || unverified).find(query),
+    ...(owned ? { findOwned: owned } : {}),
+  }
 }

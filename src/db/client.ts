@@ -29,6 +29,9 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
   pool.on('error', (error) => {
     if (!closing) options.log.warn({ err: error }, 'an idle database connection died and is replaced')
   })
+  // The pool listens to idle clients only. One that dies between two statements of a transaction would end the process;
+  // its next statement fails, which is how the transaction hears of it.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const probe = setInterval(() => {
     pool.query('select 1').catch((error: unknown) => options.log.warn({ err: error }, 'the database does not answer'))
   }, options.probeSeconds * 1000)

@@ -11,6 +11,8 @@ import type { Log } from '../observability/log.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
 const MIGRATION_LOCK = 7_262_500_002
+const STARTING_MS = 60_000
+const CANNOT_CONNECT_NOW = '57P03'
 
 type Journal = { entries: { when: number; tag: string }[] }
 
@@ -21,17 +23,7 @@ export async function migrateDatabase(
   /** False: the queue's schema is newer than this code. */
   migrateQueue: (url: string, log: Log) => Promise<boolean>,
 ): Promise<void> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'ocpctl-migrate',
-    connectionTimeoutMillis: 10_000,
-  })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-  } catch (error) {
-    throw new ConfigError(plainConnectError(url, error))
-  }
+  const client = await connect(url)
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     await refuseNewerDatabase(client)
@@ -39,6 +31,27 @@ export async function migrateDatabase(
     if (!(await migrateQueue(url, log))) throw newerDatabase()
   } finally {
     await client.end()
+  }
+}
+
+/** A server that is just starting or recovering is waited for; one that is not there is told at once. */
+async function connect(url: string): Promise<Client> {
+  for (const until = Date.now() + STARTING_MS; ;) {
+    const client = new Client({
+      connectionString: url,
+      application_name: 'ocpctl-migrate',
+      connectionTimeoutMillis: 10_000,
+    })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      if (!hasCode(error, CANNOT_CONNECT_NOW) || Date.now() > until)
+        throw new ConfigError(plainConnectError(url, error))
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import { fileFinding, type About, type Verdict } from './findings.ts'
 /** How old a thing must be before anything is said of it: transactions settle, workers take their turn. */
 export const GRACE_SECONDS = 60
 
-export const RECONCILER: Actor = { kind: 'system', name: 'janitor' }
+export const RECONCILER: Actor = { kind: 'system', name: 'reconciler' }
 
 /** A part that must be asked did not answer. That is no finding, and what it was to tell stays as it is. */
 export class CannotTell extends Error {

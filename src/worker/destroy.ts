@@ -1,5 +1,6 @@
 // Takes away what the ledger names, and proves that it is gone. Nothing is found or deleted by name, and no metadata
 // but our own is used.
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreSnapshot } from '../artifacts/snapshot.ts'
@@ -162,17 +163,18 @@ function describe(answer: InventoryAnswer): string {
   return [...shown, ...(answer.resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
 }
 
-/** Restores the newest snapshot that verifies; false when none does. */
+/** Restores the newest snapshot that verifies and has a metadata.json; false when none does. */
 export async function restoreLatest(operation: Operation, entry: LedgerEntry, dir: string): Promise<boolean> {
   const { app } = operation
-  await rm(dir, { recursive: true, force: true })
   for (const { key, sha256 } of await listSnapshots(app.db, entry)) {
     try {
       await restoreSnapshot(app.store, app.box, { key, sha256, dir, context: key })
-      return true
+      if (existsSync(join(dir, 'metadata.json'))) return true
+      operation.log('warning', `snapshot ${key} has no metadata.json`)
     } catch (error) {
       operation.log('warning', `snapshot ${key} cannot be restored: ${messageOf(error)}`)
     }
+    await rm(dir, { recursive: true, force: true })
   }
   return false
 }

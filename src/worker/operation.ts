@@ -30,6 +30,14 @@ export class Stopped extends Error {
   }
 }
 
+/** Somebody took files of the work directory away; what the store has is the last state there is. */
+class DirectoryGone extends Error {
+  override readonly name = 'DirectoryGone'
+  constructor(dir: string) {
+    super(`the work directory ${dir} has lost its metadata.json`)
+  }
+}
+
 /** How long an interrupted installer may take to end by itself. */
 const INTERRUPT_GRACE_MS = 60_000
 const SHORTEST_GRACE_MS = 5_000
@@ -223,6 +231,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     },
 
     async snapshot(dir, stage, infraId) {
+      // One without it could not be destroyed from: the directory is being taken away under us.
+      if (!existsSync(join(dir, 'metadata.json'))) throw new DirectoryGone(dir)
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
       const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
@@ -248,7 +258,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           return await operation.snapshot(dir, stage, infraId)
         } catch (error) {
           if (error instanceof LockLost) throw new Stopped('lost', error.message)
-          if (!existsSync(dir)) throw new Error(`the work directory ${dir} is gone`, { cause: error })
+          if (error instanceof DirectoryGone) throw error
           stopper.signal.throwIfAborted()
           log('warning', `the state could not be stored and is tried again: ${messageOf(error)}`)
           await pause(STORE_RETRY_MS[Math.min(round, STORE_RETRY_MS.length - 1)] ?? 30_000, stopper.signal)
