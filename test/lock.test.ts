@@ -108,6 +108,17 @@ it('a cancel that arrives between fetch and claim ends the job before it begins'
   expect((await h.call('GET', `/clusters/${cluster?.id}`)).body.status).toBe('DESTROYING')
 })
 
+it('a destroy closes the attempt of a job whose worker died and which nobody has taken again', async () => {
+  const delivery = await deliver('abandoned')
+  const claim = await claimJob(h.app, delivery, 'dead')
+  await h.rows(`update pgboss.job set state = 'retry' where id = '${delivery.queueId}'`)
+  await h.destroy(claim?.cluster.id ?? '')
+  expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({
+    status: 'CANCELLED',
+    attempts: [{ outcome: 'LOST', endedAt: expect.any(String) }],
+  })
+})
+
 it('audit rows cannot be changed, removed or truncated, by the owner of the table either', async () => {
   for (const statement of [`update audit_events set actor = 'me'`, 'delete from audit_events', 'truncate audit_events'])
     await expect(h.app.db.execute(statement), statement).rejects.toMatchObject({

@@ -206,7 +206,6 @@ export async function settleDeadJob(app: App, jobId: string): Promise<void> {
     if (await findLiveLock(tx, cluster.id)) throw new Error(`${cluster.id} is still locked; the dead job waits for it`)
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId)).for('update')
     if (!job || !isOpen(job)) return
-    await closeLostAttempts(tx, job.id)
     await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, cluster.id), eq(jobLocks.jobId, job.id)))
     const message =
       'workers died each time they ran this job; what it made may still exist until the cluster is destroyed'

@@ -8,6 +8,7 @@ import type { Transaction } from '../db/client.ts'
 import { infraLedger, jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { openJobStatuses, type JobRow, type JobType } from './job.ts'
+import { closeLostAttempts } from './lock.ts'
 
 type Move = { start?: Transition; requires: ClusterStatus[]; finish: Transition; fail: Transition }
 
@@ -60,6 +61,8 @@ export async function endJob(tx: Transaction, by: Actor, job: JobRow, end: JobEn
     .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
     .returning()
   if (!row) throw new Error(`job ${job.id} ended while it was locked`)
+  // A job whose worker died may be ended before another worker has taken note of it.
+  await closeLostAttempts(tx, job.id)
   await writeAudit(tx, by, {
     action: 'job.end',
     clusterId: job.clusterId,
