@@ -4,8 +4,8 @@ import { abandonCluster, destroyCluster, findLeftovers, previewCluster, requestC
 import { readCredential, readOutputs } from '../clusters/outputs.ts'
 import { clusterFor, findAttempts, listClusters } from '../clusters/queries.ts'
 import { toPage } from '../db/page.ts'
-import { answerOnce } from '../idempotency.ts'
 import { listJobs } from '../jobs/queries.ts'
+import { once } from './once.ts'
 import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
 import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
@@ -58,18 +58,11 @@ export const clusterRoutes = router()
       const { app, by } = c.var
       const request = c.req.valid('json')
       if (c.req.valid('query').dryRun === 'true') return c.json(previewCluster(app, by, request), 200)
-      const answer = await answerOnce(
-        app.db,
-        by,
-        { key: c.req.header('idempotency-key'), operation: 'POST /clusters', body: request },
-        async (tx) => {
-          const { cluster, job } = await requestCluster(app, tx, by, request)
-          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
-        },
-      )
-      const body = answer.body as z.infer<typeof submitted> // stored by this operation alone
+      const body = await once(c, { operation: 'POST /clusters', body: request, status: 202 }, async (tx) => {
+        const { cluster, job } = await requestCluster(app, tx, by, request)
+        return { cluster: showCluster(cluster), job: showJob(job) }
+      })
       c.header('Location', `/api/v1/clusters/${body.cluster.id}`)
-      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
       return c.json(body, 202)
     },
   )
@@ -151,17 +144,12 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const clusterId = c.req.valid('param').id
-      const answer = await answerOnce(
-        app.db,
-        by,
-        { key: c.req.header('idempotency-key'), operation: `POST /clusters/${clusterId}/destroy`, body: null },
-        async (tx) => {
-          const { cluster, job } = await destroyCluster(app, tx, by, clusterId)
-          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
-        },
-      )
-      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
-      return c.json(answer.body as z.infer<typeof submitted>, 202) // stored by this operation alone
+      const request = { operation: `POST /clusters/${clusterId}/destroy`, body: null, status: 202 }
+      const body = await once(c, request, async (tx) => {
+        const { cluster, job } = await destroyCluster(app, tx, by, clusterId)
+        return { cluster: showCluster(cluster), job: showJob(job) }
+      })
+      return c.json(body, 202)
     },
   )
   .openapi(
@@ -275,18 +263,12 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const { id: clusterId } = c.req.valid('param')
-      const request = c.req.valid('json')
-      const resources = await findLeftovers(app, by, clusterId)
-      const answer = await answerOnce(
-        app.db,
-        by,
-        { key: c.req.header('idempotency-key'), operation: `POST /clusters/${clusterId}/abandon`, body: request },
-        async (tx) => ({
-          status: 200,
-          body: showCluster(await abandonCluster(tx, by, clusterId, request.reason, resources)),
-        }),
+      const asked = c.req.valid('json')
+      const leftovers = await findLeftovers(app, by, clusterId)
+      const request = { operation: `POST /clusters/${clusterId}/abandon`, body: asked, status: 200 }
+      const body = await once(c, request, async (tx) =>
+        showCluster(await abandonCluster(tx, by, clusterId, asked.reason, leftovers)),
       )
-      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
-      return c.json(answer.body as z.infer<typeof clusterSchema>, 200) // stored by this operation alone
+      return c.json(body, 200)
     },
   )

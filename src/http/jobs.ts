@@ -2,10 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { retryJob } from '../clusters/commands.ts'
 import { toPage } from '../db/page.ts'
-import { answerOnce } from '../idempotency.ts'
 import { cancelJob } from '../jobs/commands.ts'
 import { jobStatuses, jobTypes } from '../jobs/job.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../jobs/queries.ts'
+import { once } from './once.ts'
 import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
 import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
@@ -164,14 +164,8 @@ export const jobRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const jobId = c.req.valid('param').id
-      const answer = await answerOnce(
-        app.db,
-        by,
-        { key: c.req.header('idempotency-key'), operation: `POST /jobs/${jobId}/cancel`, body: null },
-        async (tx) => ({ status: 202, body: showJob(await cancelJob(app, tx, by, jobId)) }),
-      )
-      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
-      return c.json(answer.body as z.infer<typeof jobSchema>, 202) // stored by this operation alone
+      const request = { operation: `POST /jobs/${jobId}/cancel`, body: null, status: 202 }
+      return c.json(await once(c, request, async (tx) => showJob(await cancelJob(app, tx, by, jobId))), 202)
     },
   )
   .openapi(
@@ -191,17 +185,11 @@ export const jobRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const jobId = c.req.valid('param').id
-      const answer = await answerOnce(
-        app.db,
-        by,
-        { key: c.req.header('idempotency-key'), operation: `POST /jobs/${jobId}/retry`, body: null },
-        async (tx) => {
-          const { cluster, job } = await retryJob(app, tx, by, jobId)
-          return { status: 202, body: { cluster: showCluster(cluster), job: showJob(job) } }
-        },
-      )
-      if (answer.replayed) c.header('Idempotency-Replayed', 'true')
-      const body = answer.body as { cluster: z.infer<typeof clusterSchema>; job: z.infer<typeof jobSchema> } // stored by this operation alone
+      const request = { operation: `POST /jobs/${jobId}/retry`, body: null, status: 202 }
+      const body = await once(c, request, async (tx) => {
+        const { cluster, job } = await retryJob(app, tx, by, jobId)
+        return { cluster: showCluster(cluster), job: showJob(job) }
+      })
       return c.json(body, 202)
     },
   )
