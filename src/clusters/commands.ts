@@ -7,7 +7,7 @@ import { nameOf, type Actor } from '../auth/principal.ts'
 import type { InventoryAnswer } from '../clouds/inventory.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusters, jobs, leakRecords } from '../db/schema.ts'
-import { AppError, hasCode } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
@@ -238,30 +238,18 @@ function defaultTeam(by: Actor): string {
 }
 
 async function insertCluster(tx: Transaction, values: typeof clusters.$inferInsert): Promise<ClusterRow> {
-  try {
-    // A savepoint, so that the transaction can still tell who holds the name.
-    return await tx.transaction(async (inner) => {
-      const [row] = await inner.insert(clusters).values(values).returning()
-      if (!row) throw new Error('the cluster was not inserted')
-      return row
-    })
-  } catch (error) {
-    if (!hasCode(error, '23505')) throw error
-    const [holder] = await tx
-      .select({ status: clusters.status })
-      .from(clusters)
-      .where(
-        and(
-          eq(clusters.name, values.name),
-          eq(clusters.baseDomain, values.baseDomain),
-          sql`${clusters.status} <> 'DESTROYED'`,
-        ),
-      )
-    throw new AppError(
-      'NAME_TAKEN',
-      `the name ${values.name}.${values.baseDomain} is held by a cluster that is ${holder?.status ?? 'being destroyed'}; ` +
-        'it is free when that cluster is proved destroyed',
-      [{ pointer: '/name', detail: 'take another name' }],
-    )
-  }
+  // The only thing it can conflict with is the lease of its name.
+  const [row] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
+  if (row) return row
+  const named = and(eq(clusters.name, values.name), eq(clusters.baseDomain, values.baseDomain))
+  const [holder] = await tx
+    .select({ status: clusters.status })
+    .from(clusters)
+    .where(and(named, sql`${clusters.status} <> 'DESTROYED'`))
+  throw new AppError(
+    'NAME_TAKEN',
+    `the name ${values.name}.${values.baseDomain} is held by a cluster that is ${holder?.status ?? 'being destroyed'}; ` +
+      'it is free when that cluster is proved destroyed',
+    [{ pointer: '/name', detail: 'take another name' }],
+  )
 }
