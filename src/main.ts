@@ -75,6 +75,8 @@ async function runService(role: Role): Promise<void> {
     await migrateDatabase(ground.url, log, migrateQueue)
     const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
     const token = role === 'work' ? undefined : await ensureAdministrator(app.db, config.adminToken)
+    // What every install needs is missed at the start rather than by the first one.
+    if (role !== 'serve') await app.installer.pullSecret()
     const worker = role === 'serve' ? undefined : await startWorker(app)
     if (role !== 'serve') await startSchedules(app)
     const server = role === 'work' ? undefined : await listen(app)

@@ -7,8 +7,8 @@ import { access, constants, readFile, readdir } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import type { Config } from '../config.ts'
-import { AppError } from '../errors.ts'
+import { ConfigError, type Config } from '../config.ts'
+import { AppError, messageOf } from '../errors.ts'
 import type { Installer, InstallerExit, InstallerLine, InstallerRun, RunOptions } from './installer.ts'
 import { followLog, parseLine } from './log.ts'
 import { stageOf } from './stages.ts'
@@ -86,8 +86,16 @@ export function openInstaller(config: Config): Installer {
     },
 
     async pullSecret() {
-      if (config.pullSecretFile === undefined) return SIMULATED_PULL_SECRET
-      return (await readFile(config.pullSecretFile, 'utf8')).trim()
+      const { pullSecretFile } = config
+      if (pullSecretFile === undefined) return SIMULATED_PULL_SECRET
+      const text = await readFile(pullSecretFile, 'utf8').catch((error: unknown) => {
+        throw new ConfigError(`OCPCTL_PULL_SECRET_FILE cannot be read: ${messageOf(error)}`)
+      })
+      if (!/^\s*\{[\s\S]*"auths"[\s\S]*\}\s*$/.test(text))
+        throw new ConfigError(
+          `OCPCTL_PULL_SECRET_FILE ${pullSecretFile} is not a pull secret: it must be JSON with "auths"`,
+        )
+      return text.trim()
     },
   }
 }
