@@ -7,6 +7,7 @@ CREATE TABLE "api_tokens" (
 	"secret_hash" text NOT NULL,
 	"prefix" text NOT NULL,
 	"scopes" text[] NOT NULL,
+	"created_by" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
@@ -34,6 +35,7 @@ CREATE TABLE "cluster_artifacts" (
 	"id" text PRIMARY KEY NOT NULL,
 	"cluster_id" text NOT NULL,
 	"attempt_id" text,
+	"infra_id" text,
 	"kind" text NOT NULL,
 	"stage" text NOT NULL,
 	"key" text NOT NULL,
@@ -233,17 +235,18 @@ ALTER TABLE "jobs" ADD CONSTRAINT "jobs_cluster_id_clusters_id_fk" FOREIGN KEY (
 ALTER TABLE "leak_records" ADD CONSTRAINT "leak_records_cluster_id_clusters_id_fk" FOREIGN KEY ("cluster_id") REFERENCES "public"."clusters"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "usage_samples" ADD CONSTRAINT "usage_samples_cluster_id_clusters_id_fk" FOREIGN KEY ("cluster_id") REFERENCES "public"."clusters"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "api_tokens_secret" ON "api_tokens" USING btree ("secret_hash");--> statement-breakpoint
-CREATE INDEX "api_tokens_principal" ON "api_tokens" USING btree ("principal_type","principal");--> statement-breakpoint
+CREATE INDEX "api_tokens_maker" ON "api_tokens" USING btree ("created_by","id");--> statement-breakpoint
 CREATE INDEX "audit_events_cluster" ON "audit_events" USING btree ("cluster_id","id");--> statement-breakpoint
 CREATE INDEX "audit_events_actor" ON "audit_events" USING btree ("actor","id");--> statement-breakpoint
 CREATE INDEX "cluster_artifacts_cluster" ON "cluster_artifacts" USING btree ("cluster_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "cluster_artifacts_key" ON "cluster_artifacts" USING btree ("key");--> statement-breakpoint
+CREATE INDEX "cluster_artifacts_infra" ON "cluster_artifacts" USING btree ("infra_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "clusters_name_lease" ON "clusters" USING btree ("name","base_domain") WHERE status <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "clusters_team" ON "clusters" USING btree ("team","id");--> statement-breakpoint
 CREATE INDEX "clusters_owner" ON "clusters" USING btree ("owner","id");--> statement-breakpoint
 CREATE INDEX "clusters_status_live" ON "clusters" USING btree ("status","id") WHERE status <> 'DESTROYED';--> statement-breakpoint
 CREATE INDEX "clusters_end" ON "clusters" USING btree ("destroy_at") WHERE status <> 'DESTROYED';--> statement-breakpoint
-CREATE INDEX "clusters_destroy_retry" ON "clusters" USING btree ("destroy_retry_at") WHERE status = 'DESTROY_FAILED' and abandoned_at is null;--> statement-breakpoint
+CREATE INDEX "clusters_destroy_retry" ON "clusters" USING btree ("destroy_retry_at") WHERE status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null;--> statement-breakpoint
 CREATE INDEX "clusters_destroyed" ON "clusters" USING btree ("destroyed_at") WHERE status = 'DESTROYED';--> statement-breakpoint
 CREATE UNIQUE INDEX "findings_open" ON "findings" USING btree ("type","subject") WHERE resolved_at is null;--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expiry" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint

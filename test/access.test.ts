@@ -111,3 +111,73 @@ it('whoami tells principal, scopes and bindings', async () => {
     bindings: [{ team: 'red', role: 'team_admin' }],
   })
 })
+
+it('an administrator lets a team in: a token of its own, a role, and out again at once', async () => {
+  const json = (token: string, method: string, path: string, body?: unknown) =>
+    h.call(method, `/api/v1${path}`, { token, ...(body === undefined ? {} : { body }) })
+  const made = await json(h.admin, 'POST', '/api-tokens', {
+    name: 'green pipeline',
+    scopes: ['read', 'write'],
+    standsFor: 'itself',
+  })
+  expect(made).toMatchObject({
+    status: 201,
+    body: { secret: expect.stringMatching(/^ocp_/), standsFor: { type: 'token', id: made.body.id } },
+  })
+  const { id, secret } = made.body
+  expect((await json(secret, 'GET', '/clusters')).body.items).toEqual([])
+  expect((await json(secret, 'POST', '/api-tokens', { name: 'more' })).status).toBe(403)
+
+  const binding = { principalType: 'token', principal: id, team: 'green', role: 'team_admin' }
+  const bound = await json(h.admin, 'POST', '/role-bindings', binding)
+  expect(bound).toMatchObject({ status: 201, body: { enabled: true, createdBy: expect.stringMatching(/^token:/) } })
+  expect((await json(h.admin, 'POST', '/role-bindings', binding)).status).toBe(409)
+  expect((await json(secret, 'GET', '/role-bindings')).body.items).toHaveLength(1)
+
+  // It rules its team, and no more than that.
+  for (const [team, role, status] of [
+    ['green', 'requester', 201],
+    ['red', 'requester', 403],
+    ['*', 'requester', 403],
+    ['green', 'platform_admin', 403],
+    ['green', 'auditor', 403],
+  ])
+    expect(
+      (await json(secret, 'POST', '/role-bindings', { principalType: 'oidc_group', principal: 'green', team, role }))
+        .status,
+      `${team} ${role}`,
+    ).toBe(status)
+  const readOnly = await json(secret, 'POST', '/api-tokens', { name: 'dashboard' })
+  expect(readOnly.body.scopes).toEqual(['read'])
+  expect((await json(readOnly.body.secret, 'POST', '/role-bindings', binding)).status).toBe(403)
+  expect((await json(readOnly.body.secret, 'POST', '/api-tokens', { name: 'w', scopes: ['write'] })).status).toBe(403)
+
+  expect((await json(secret, 'DELETE', `/api-tokens/${readOnly.body.id}`)).status).toBe(204)
+  expect((await json(readOnly.body.secret, 'GET', '/whoami')).status).toBe(401)
+  expect((await json(tokens['stranger'] ?? '', 'DELETE', `/role-bindings/${bound.body.id}`)).status).toBe(404)
+  expect((await json(h.admin, 'PATCH', `/role-bindings/${bound.body.id}`, { enabled: false })).body.enabled).toBe(false)
+  expect((await json(secret, 'GET', '/whoami')).body.bindings).toEqual([])
+  expect((await json(h.admin, 'DELETE', `/role-bindings/${bound.body.id}`)).status).toBe(204)
+})
+
+it('the last platform administrator stays, also when two take each other out at once', async () => {
+  const other = await openHarness()
+  try {
+    const second = await other.tokenFor([{ team: '*', role: 'platform_admin' }])
+    const admins = (await other.call('GET', '/api/v1/role-bindings')).body.items.filter(
+      (item: { role: string }) => item.role === 'platform_admin',
+    )
+    expect(admins).toHaveLength(2)
+    const answers = await Promise.all(
+      admins.map((item: { id: string }, index: number) =>
+        other.call('DELETE', `/api/v1/role-bindings/${item.id}`, { token: index === 0 ? other.admin : second }),
+      ),
+    )
+    expect(answers.filter((answer) => answer.status === 204)).toHaveLength(1)
+    expect(await other.rows(`select count(*)::int as n from rbac_mappings where role = 'platform_admin'`)).toEqual([
+      { n: 1 },
+    ])
+  } finally {
+    await other.close()
+  }
+})

@@ -3,11 +3,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { writeAudit } from '../audit.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
+import { keyset, type PageRequest } from '../db/page.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'
+import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Actor, Principal, Scope } from './principal.ts'
+import { requireAnywhere } from './permissions.ts'
+import { nameOf, type Actor, type Caller, type Principal, type Scope } from './principal.ts'
 
 const PREFIX = 'ocp_'
+const DAY_MS = 24 * 3_600_000
 
 export const newSecret = (): string => PREFIX + randomBytes(32).toString('base64url')
 
@@ -33,10 +37,63 @@ export async function createToken(
     prefix: secret.slice(0, 8),
     scopes: input.scopes,
     expiresAt: input.expiresAt,
+    createdBy: nameOf(by),
   })
   await writeAudit(tx, by, { action: 'token.create', detail: { tokenId: id, name: input.name, scopes: input.scopes } })
   return { id, secret }
 }
+
+export type TokenRow = typeof apiTokens.$inferSelect
+
+/** The caller's own, newest first, one row more than the page asks for. */
+export async function listTokens(db: Reader, by: Caller, page: PageRequest): Promise<TokenRow[]> {
+  requireAnywhere(by, 'token.read')
+  const { where, orderBy, limit } = keyset(apiTokens.id, page, and(madeBy(by), isNull(apiTokens.revokedAt)))
+  return db.select().from(apiTokens).where(where).orderBy(orderBy).limit(limit)
+}
+
+export type TokenRequest = {
+  name: string
+  scopes: Scope[]
+  expiresInDays: number
+  /** caller: it may do what its maker may; itself: it is a principal of its own, without rights until a role is bound to it. */
+  standsFor: 'caller' | 'itself'
+}
+
+/** Throws FORBIDDEN when it would have a scope that the caller's own credential lacks. */
+export async function requestToken(
+  tx: Transaction,
+  by: Caller,
+  request: TokenRequest,
+): Promise<{ row: TokenRow; secret: string }> {
+  requireAnywhere(by, 'token.write')
+  const lacking = request.scopes.filter((scope) => !by.scopes.includes(scope))
+  if (lacking.length > 0) throw new AppError('FORBIDDEN', `your own credential has not the scope ${lacking.join(', ')}`)
+  if (request.standsFor === 'itself') requireAnywhere(by, 'role-binding.write')
+  const { id, secret } = await createToken(tx, by, {
+    name: request.name,
+    scopes: request.scopes,
+    expiresAt: new Date(Date.now() + request.expiresInDays * DAY_MS),
+    ...(request.standsFor === 'caller' ? { principal: by.principal } : {}),
+  })
+  const [row] = await tx.select().from(apiTokens).where(eq(apiTokens.id, id))
+  if (!row) throw new Error('the token was not inserted')
+  return { row, secret }
+}
+
+/** Ends it at once in every process. Throws NOT_FOUND unless the caller made it. */
+export async function revokeToken(tx: Transaction, by: Caller, id: string): Promise<void> {
+  requireAnywhere(by, 'token.write')
+  const [row] = await tx
+    .update(apiTokens)
+    .set({ revokedAt: sql`now()` })
+    .where(and(eq(apiTokens.id, id), madeBy(by), isNull(apiTokens.revokedAt)))
+    .returning({ name: apiTokens.name })
+  if (!row) throw new AppError('NOT_FOUND', `there is no token ${id} of yours`)
+  await writeAudit(tx, by, { action: 'token.revoke', detail: { tokenId: id, name: row.name } })
+}
+
+const madeBy = (by: Caller) => eq(apiTokens.createdBy, nameOf(by))
 
 export async function findTokenPrincipal(
   db: Reader,

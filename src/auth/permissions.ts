@@ -16,6 +16,11 @@ export type Action =
   | 'job.retry'
   | 'profile.read'
   | 'finding.read'
+  | 'role-binding.read'
+  | 'role-binding.write'
+  | 'token.read'
+  | 'token.write'
+  | 'audit.read'
 
 /** own: the caller is the cluster's owner, in the team; team: any of the team's; any: whatever team the binding names. */
 type Reach = 'own' | 'team'
@@ -35,6 +40,11 @@ const table: Record<Action, Grants> = {
   'job.retry': owners,
   'profile.read': everyRole,
   'finding.read': { platform_admin: 'team', auditor: 'team' },
+  'role-binding.read': { team_admin: 'team', platform_admin: 'team' },
+  'role-binding.write': { team_admin: 'team', platform_admin: 'team' },
+  'token.read': everyRole,
+  'token.write': everyRole,
+  'audit.read': { platform_admin: 'team', auditor: 'team' },
 }
 
 const writes = new Set<Action>([
@@ -44,6 +54,8 @@ const writes = new Set<Action>([
   'cluster.abandon',
   'job.cancel',
   'job.retry',
+  'role-binding.write',
+  'token.write',
 ])
 
 // Two roles reach beyond the team of their binding.

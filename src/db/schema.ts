@@ -341,15 +341,13 @@ export const apiTokens = pgTable(
     secretHash: text('secret_hash').notNull(),
     prefix: text('prefix').notNull(),
     scopes: text('scopes').array().notNull(),
+    createdBy: text('created_by').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     expiresAt: at('expires_at'),
     revokedAt: at('revoked_at'),
     lastUsedAt: at('last_used_at'),
   },
-  (t) => [
-    uniqueIndex('api_tokens_secret').on(t.secretHash),
-    index('api_tokens_principal').on(t.principalType, t.principal),
-  ],
+  (t) => [uniqueIndex('api_tokens_secret').on(t.secretHash), index('api_tokens_maker').on(t.createdBy, t.id)],
 )
 
 export const auditEvents = pgTable(
