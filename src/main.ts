@@ -65,6 +65,7 @@ async function runService(role: Role): Promise<void> {
   const config = readConfig(process.env)
   const log = openLog(config.logLevel)
   const catalog = loadCatalog(config.profilesDir)
+  const stop = listenForStop(config.drainTimeoutSeconds)
   const ground = await openGround(config)
   const closers: (() => Promise<unknown>)[] = [ground.stop]
   const close = async () => {
@@ -83,12 +84,11 @@ async function runService(role: Role): Promise<void> {
     closers.push(async () => server && (await closeServer(server)))
     if (server) greet(app, server, token, role)
     else log.info('the worker is ready')
-    const drainSeconds = await stopSignal(config.drainTimeoutSeconds)
+    const drainSeconds = await stop.asked
     if (server) await closeServer(server)
-    let limit = drainSeconds * 1000
-    const again = () => void (limit > 0 && ((limit = 0), worker?.drain(0)))
-    process.on('SIGTERM', again).on('SIGINT', again)
-    await worker?.drain(limit)
+    const drained = worker?.drain(drainSeconds * 1000)
+    void stop.again.then(() => worker?.drain(0))
+    await drained
     log.info('stopped')
   } finally {
     await close()
@@ -207,12 +207,20 @@ function greet(app: App, server: ServerType, token: string | undefined, role: Ro
   )
 }
 
-/** Resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed Ctrl-C. */
-function stopSignal(drainSeconds: number): Promise<number> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve(drainSeconds))
-    process.once('SIGINT', () => resolve(0))
-  })
+/**
+ * `asked` resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed Ctrl-C.
+ * `again` resolves at the second signal. From here on no signal ends the process by itself.
+ */
+function listenForStop(drainSeconds: number): { asked: Promise<number>; again: Promise<void> } {
+  const first = Promise.withResolvers<number>()
+  const second = Promise.withResolvers<void>()
+  let heard = 0
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (heard++ === 0) first.resolve(signal === 'SIGINT' ? 0 : drainSeconds)
+      else second.resolve()
+    })
+  return { asked: first.promise, again: second.promise }
 }
 
 async function runMigrate(): Promise<void> {
