@@ -36,9 +36,9 @@ export class AppError extends Error {
   }
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown, without the null characters that PostgreSQL refuses to store. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '')
 }
 
 /** Whether a thrown value is an operating-system or database error of one of these codes. */

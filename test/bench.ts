@@ -45,6 +45,7 @@ const http = createHttp(app)
 
 // Every statement that this process sends, whoever sends it.
 let statements = 0
+// oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
 const send = Client.prototype.query
 Client.prototype.query = function (this: Client, ...args: unknown[]) {
   statements++

@@ -94,6 +94,30 @@ describe('a lease', () => {
     })
   })
 
+  it('leaves nothing of what the command started, in process groups of their own neither', async () => {
+    const until = String(Math.floor(Date.now() / 1000) + 60)
+    for (const end of ['exit 0', 'wait']) {
+      const command = `set -m; sleep 100 & echo $!; ${end}`
+      const child = spawn(join(ROOT, 'bin/lease-run'), [until, 'bash', '-c', command], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+        detached: true,
+      })
+      const grandchild = await new Promise<number>((resolve) =>
+        child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
+      )
+      if (end === 'wait') child.stdin.destroy()
+      expect(await exitOf(child)).toBe(end === 'wait' ? 137 : 0)
+      await eventually(() => {
+        try {
+          process.kill(grandchild, 0)
+          return false
+        } catch {
+          return true
+        }
+      })
+    }
+  })
+
   it('lives on while it is extended, and passes SIGINT on', async () => {
     const child = lease(1, 'bash', '-c', 'trap "exit 8" INT; echo up; while :; do read -t 0.1 < <(:) ; done')
     await new Promise((resolve) => child.stdout.once('data', resolve))

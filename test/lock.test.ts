@@ -4,6 +4,8 @@ import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/att
 import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
 import type { Delivery } from '../src/jobs/queue.ts'
 import { uuidOf } from '../src/ids.ts'
+import { openDatabase } from '../src/db/client.ts'
+import { openProxy } from './chaos/proxy.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -18,7 +20,7 @@ async function deliver(name: string): Promise<Delivery> {
   await h.rows(
     `update pgboss.job set state = 'active', started_on = now(), heartbeat_on = now() where id = '${uuidOf(job.id)}'`,
   )
-  return { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0 }
+  return { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0, retryLimit: 20 }
 }
 const expireLock = () => h.rows(`update job_locks set expires_at = now() - interval '1 s'`)
 const redeliver = async (delivery: Delivery): Promise<Delivery> => {
@@ -112,11 +114,46 @@ it('a destroy closes the attempt of a job whose worker died and which nobody has
   const delivery = await deliver('abandoned')
   const claim = await claimJob(h.app, delivery, 'dead')
   await h.rows(`update pgboss.job set state = 'retry' where id = '${delivery.queueId}'`)
+  await expireLock()
   await h.destroy(claim?.cluster.id ?? '')
   expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({
     status: 'CANCELLED',
     attempts: [{ outcome: 'LOST', endedAt: expect.any(String) }],
   })
+})
+
+it('a destroy leaves a lock alone that still lives; whoever claims after it has expired closes the attempt', async () => {
+  const delivery = await deliver('frozen')
+  const claim = await claimJob(h.app, delivery, 'frozen')
+  await h.rows(`update pgboss.job set state = 'retry' where id = '${delivery.queueId}'`)
+  const { job } = await h.destroy(claim?.cluster.id ?? '')
+  const attemptOf = async (id: string) => (await h.call('GET', `/jobs/${id}`)).body.attempts[0]
+  expect(await attemptOf(delivery.jobId)).toMatchObject({ outcome: null })
+  await expireLock()
+  await h.rows(`update pgboss.job set state = 'active', started_on = now() where id = '${uuidOf(job.id)}'`)
+  expect(
+    await claimJob(h.app, { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0, retryLimit: 20 }, 'next'),
+  ).toBeDefined()
+  expect(await attemptOf(delivery.jobId)).toMatchObject({ outcome: 'LOST' })
+})
+
+it('a connection whose BEGIN fails, or that dies within, is not kept: the pool never runs dry', async () => {
+  const proxy = await openProxy(Number(new URL(h.url).port))
+  const through = new URL(h.url)
+  through.hostname = '127.0.0.1'
+  through.port = String(proxy.port)
+  const pool = { min: 0, max: 2, lifetimeSeconds: 3600, idleSeconds: 60, probeSeconds: 60 }
+  const database = openDatabase(through.href, { ...pool, log: h.app.log, name: 'dry' })
+  for (let round = 0; round < 4; round++) {
+    expect((await database.db.execute('select 1 as one')).rows).toEqual([{ one: 1 }])
+    proxy.blackHole()
+    const lost = database.db.transaction((tx) => tx.execute('select 1'))
+    proxy.cut()
+    await expect(lost).rejects.toThrow()
+    proxy.heal()
+  }
+  await database.close()
+  await proxy.close()
 })
 
 it('audit rows cannot be changed, removed or truncated, by the owner of the table either', async () => {

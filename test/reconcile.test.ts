@@ -190,7 +190,7 @@ async function deliver(name: string) {
   const { cluster, job } = await h.requestCluster(name)
   await setState(job.id, 'active')
   await h.rows(`update pgboss.job set started_on = now(), heartbeat_on = now() + interval '1 h'`)
-  return { cluster, delivery: { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0 } }
+  return { cluster, delivery: { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0, retryLimit: 20 } }
 }
 
 describe('an expired lock', () => {

@@ -45,6 +45,23 @@ export async function closeEntry(tx: Transaction, infraId: string): Promise<void
     .where(eq(infraLedger.infraId, infraId))
 }
 
+/** Opens the newest entry that answers to the leftovers again, or else the newest; undefined when there never was one. */
+export async function reopenEntry(
+  tx: Transaction,
+  clusterId: string,
+  answers: (infraId: string) => boolean,
+): Promise<LedgerEntry | undefined> {
+  const entries = await tx
+    .select()
+    .from(infraLedger)
+    .where(eq(infraLedger.clusterId, clusterId))
+    .orderBy(desc(infraLedger.createdAt))
+  const infraId = (entries.find((entry) => answers(entry.infraId)) ?? entries[0])?.infraId
+  if (infraId === undefined) return undefined
+  const [row] = await tx.update(infraLedger).set({ emptyAt: null }).where(eq(infraLedger.infraId, infraId)).returning()
+  return row
+}
+
 export async function recordArtifact(tx: Transaction, artifact: typeof clusterArtifacts.$inferInsert): Promise<void> {
   await tx.insert(clusterArtifacts).values(artifact)
 }

@@ -19,21 +19,22 @@ export type Credential = 'kubeconfig' | 'kubeadmin-password'
 
 const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
 
-export async function recordOutputs(
-  tx: Transaction,
-  box: SecretBox,
-  clusterId: string,
-  outputs: Outputs,
-): Promise<void> {
+export type SealedOutputs = typeof clusterOutputs.$inferInsert
+
+/** Throws when the kubeconfig is not one. */
+export function sealOutputs(box: SecretBox, clusterId: string, outputs: Outputs): SealedOutputs {
   const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig))
-  const values = {
+  return {
     clusterId,
     apiUrl: clusters[0]?.cluster.server ?? '',
     consoleUrl: outputs.consoleUrl,
     kubeconfigSealed: box.seal(outputs.kubeconfig, contextOf(clusterId, 'kubeconfig')),
     kubeadminPasswordSealed: box.seal(outputs.kubeadminPassword, contextOf(clusterId, 'kubeadmin-password')),
   }
-  await tx.insert(clusterOutputs).values(values).onConflictDoUpdate({ target: clusterOutputs.clusterId, set: values })
+}
+
+export async function recordOutputs(tx: Transaction, outputs: SealedOutputs): Promise<void> {
+  await tx.insert(clusterOutputs).values(outputs).onConflictDoUpdate({ target: clusterOutputs.clusterId, set: outputs })
 }
 
 /** Throws NOT_FOUND, FORBIDDEN, or NOT_IN_STATE unless the cluster is READY. */

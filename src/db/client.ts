@@ -24,6 +24,11 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
     keepAlive: true,
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
     query_timeout: 30_000,
+    // The server gives up first, with a clean error; and a process that freezes inside a transaction must not hold its
+    // row locks for as long as it is frozen.
+    statement_timeout: 25_000,
+    lock_timeout: 10_000,
+    idle_in_transaction_session_timeout: 10_000,
   })
   let closing = false
   pool.on('error', (error) => {
@@ -37,7 +42,7 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
   }, options.probeSeconds * 1000)
   probe.unref()
   return {
-    db: drizzle(pool, { schema }),
+    db: Object.assign(drizzle(pool, { schema }), { transaction: transactionOf(pool) }),
     pool,
     close: async () => {
       closing = true
@@ -45,4 +50,31 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
       await pool.end()
     },
   }
+}
+
+/**
+ * Drizzle keeps a connection for ever when its BEGIN fails, and gives one back whose transaction is still open when the
+ * ROLLBACK did not get through; the next borrower would commit the half of it. So the connection is ours: one that is
+ * not known to be idle again is destroyed, and the server rolls back.
+ */
+function transactionOf(pool: Pool): Db['transaction'] {
+  return async (change, config) => {
+    const client = await pool.connect()
+    let isClean = false
+    try {
+      const result = await drizzle(client, { schema }).transaction(change, config)
+      isClean = true
+      return result
+    } catch (error) {
+      // The status is of the last answer, and says nothing while one is outstanding.
+      isClean = !hasTimedOut(error) && client.getTransactionStatus() === 'I'
+      throw error
+    } finally {
+      client.release(!isClean)
+    }
+  }
+}
+
+function hasTimedOut(error: unknown): boolean {
+  return error instanceof Error && (error.message === 'Query read timeout' || hasTimedOut(error.cause))
 }

@@ -10,7 +10,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
-import { AppError } from '../errors.ts'
+import { AppError, hasCode } from '../errors.ts'
 import { accessRoutes } from './access.ts'
 import { clusterRoutes } from './clusters.ts'
 import { findingRoutes } from './findings.ts'
@@ -19,6 +19,7 @@ import { jobRoutes } from './jobs.ts'
 import { profileRoutes } from './profiles.ts'
 import { problem, problemAnswer, router, type Env } from './router.ts'
 
+const LOCK_NOT_AVAILABLE = '55P03'
 const BODY_LIMIT_BYTES = 256 * 1024
 
 export function createHttp(app: App): OpenAPIHono<Env> {
@@ -59,6 +60,8 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     }
     if (error instanceof HTTPException && error.status < 500)
       return problem(c, new AppError('BAD_INPUT', error.message || 'the request cannot be read'))
+    if (hasCode(error, LOCK_NOT_AVAILABLE))
+      return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
     app.log.error(
       { err: error, requestId: c.var.requestId, method: c.req.method, path: c.req.path },
       'a request failed',

@@ -7,7 +7,7 @@ import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
-import { clusters, jobAttempts, jobLocks, jobs } from '../db/schema.ts'
+import { clusters, jobAttempts, jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow } from './job.ts'
@@ -47,7 +47,7 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
     const cluster = await lockCluster(tx, named.clusterId)
     const live = await findLiveLock(tx, cluster.id)
     if (live) {
-      await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS))
+      await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS, 'busy'))
       return undefined
     }
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, delivery.jobId)).for('update')
@@ -55,7 +55,7 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       await must(app.queue.complete(tx, delivery))
       return undefined
     }
-    await closeLostAttempts(tx, job.id)
+    await closeLostAttempts(tx, cluster.id)
     const move = moveOf(job.type)
     if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
       await endAsCancelled(tx, WORKER, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
@@ -107,7 +107,7 @@ export type Outcome =
       statusReason?: string
     }
   | { kind: 'cancelled'; message: string; statusReason?: string }
-  | { kind: 'interrupted'; message: string }
+  | { kind: 'interrupted'; message: string; retryInSeconds?: number }
 
 const attemptOutcome: Record<Outcome['kind'], AttemptOutcome> = {
   succeeded: 'SUCCEEDED',
@@ -152,7 +152,7 @@ export async function settleJob(app: App, claim: Claim, outcome: Outcome): Promi
       const statusReason = 'statusReason' in outcome ? outcome.statusReason : undefined
       await endAsCancelled(tx, WORKER, cluster, job, job.message ?? 'cancelled', statusReason)
     } else if (outcome.kind === 'interrupted') {
-      return retryLater(app, tx, claim, 0, null, outcome.message)
+      return retryLater(app, tx, claim, outcome.retryInSeconds ?? 0, null, outcome.message)
     } else {
       const { reason, message, retryInSeconds, statusReason } = outcome
       if (retryInSeconds !== undefined && (await countTries(tx, job.id)) < job.maxAttempts)
@@ -194,7 +194,7 @@ async function retryLater(
   const detail = { reason, message, retryInSeconds: seconds }
   await writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
   await announce(tx, 'job', jobId)
-  await must(app.queue.giveBack(tx, claim.delivery, seconds))
+  await must(app.queue.giveBack(tx, claim.delivery, seconds, 'settled'))
 }
 
 /** Ends a job whose workers died too often, so that its cluster can be worked on again. Safe to run twice. */
@@ -206,7 +206,6 @@ export async function settleDeadJob(app: App, jobId: string): Promise<void> {
     if (await findLiveLock(tx, cluster.id)) throw new Error(`${cluster.id} is still locked; the dead job waits for it`)
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId)).for('update')
     if (!job || !isOpen(job)) return
-    await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, cluster.id), eq(jobLocks.jobId, job.id)))
     const message =
       'workers died each time they ran this job; what it made may still exist until the cluster is destroyed'
     if (moveOf(job.type).requires.includes(cluster.status)) await failCluster(tx, WORKER, cluster, job, message)

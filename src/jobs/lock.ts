@@ -9,7 +9,8 @@ import type { Delivery, Queue } from './queue.ts'
 export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6
 /** Without a renewal for this long, counted from the sending of the last good one, installer and handler end. */
 export const leaseMs = (lockSeconds: number): number => (lockSeconds * 1000 * 2) / 3
-const RENEW_TIMEOUT_MS = 5_000
+/** A renewal that takes longer is given up, and the next is tried. */
+export const RENEW_TIMEOUT_MS = 5_000
 
 export type Lock = Readonly<{ clusterId: string; jobId: string; attemptId: string; fence: number; worker: string }>
 
@@ -56,6 +57,15 @@ export async function fenced<T>(db: Db, lock: Lock, change: (tx: Transaction) =>
   })
 }
 
+/** As fenced, for a change that touches the cluster's row too: it is locked first, as everybody does who locks both. */
+export async function fencedWithCluster<T>(db: Db, lock: Lock, change: (tx: Transaction) => Promise<T>): Promise<T> {
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select 1 from clusters where id = ${lock.clusterId} for update`)
+    await assertFence(tx, lock)
+    return change(tx)
+  })
+}
+
 /** Renews lock and queue job together; tells whether somebody asked the job to stop. Throws LockLost. */
 export async function renewLock(
   db: Db,
@@ -80,8 +90,11 @@ export async function releaseLock(tx: Transaction, lock: Lock): Promise<void> {
   await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence)))
 }
 
-/** Closes the attempts that a dead worker left open. */
-export async function closeLostAttempts(tx: Transaction, jobId: string): Promise<void> {
+/** Takes away the cluster's expired lock, and closes the attempts that dead workers left open. A live lock stays as it is. */
+export async function closeLostAttempts(tx: Transaction, clusterId: string): Promise<void> {
+  await tx
+    .delete(jobLocks)
+    .where(and(eq(jobLocks.clusterId, clusterId), sql`${jobLocks.expiresAt} <= clock_timestamp()`))
   await tx
     .update(jobAttempts)
     .set({
@@ -90,7 +103,13 @@ export async function closeLostAttempts(tx: Transaction, jobId: string): Promise
       message: 'the worker died or lost the database',
       endedAt: sql`now()`,
     })
-    .where(and(eq(jobAttempts.jobId, jobId), sql`${jobAttempts.outcome} is null`))
+    .where(
+      and(
+        sql`${jobAttempts.outcome} is null`,
+        sql`${jobAttempts.jobId} in (select id from jobs where cluster_id = ${clusterId})`,
+        sql`${jobAttempts.id} not in (select attempt_id from job_locks where cluster_id = ${clusterId})`,
+      ),
+    )
 }
 
 const inSeconds = (seconds: number) => sql`clock_timestamp() + make_interval(secs => ${seconds})`

@@ -12,8 +12,11 @@ const DEAD_JOBS = 'cluster-jobs-dead'
 const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_SECONDS = 24 * 3600
 
-/** Deliveries in a row that may end without a settle (their workers died) before the job counts as dead. */
-const UNSETTLED_DELIVERIES = 5
+/**
+ * Deliveries in a row that may end without a settle before the job counts as dead: their workers died, or lost the
+ * database just then. Attempts have a limit of their own, so this one is for jobs that never get as far.
+ */
+const UNSETTLED_DELIVERIES = 20
 
 /** The schema of the pinned version of pg-boss, as its package.json names it. */
 const SCHEMA_VERSION = 46
@@ -30,7 +33,7 @@ export type QueueEntry = Readonly<{
 }>
 
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
-export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number }>
+export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number; retryLimit: number }>
 
 export type QueueOptions = { url: string; log: Log; name: string; max: number; leaseSeconds: number }
 
@@ -42,8 +45,11 @@ export type Queue = {
   renew: (tx: Transaction, delivery: Delivery) => Promise<boolean>
   /** Ends the job for good; false when the delivery is void and the transaction must roll back. */
   complete: (tx: Transaction, delivery: Delivery) => Promise<boolean>
-  /** Hands the job back; its cluster's turn is kept. False as for complete. */
-  giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number) => Promise<boolean>
+  /**
+   * Hands the job back; its cluster's turn is kept. False as for complete. After a settle the count of deliveries that
+   * ended without one begins anew; a busy cluster only does not add to it.
+   */
+  giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number, why: 'settled' | 'busy') => Promise<boolean>
   /** The entries of these jobs, whatever state they are in, by job id. */
   findEntries: (db: Reader, jobIds: string[]) => Promise<Map<string, QueueEntry>>
   /** Entries that wait or have failed, and are older than this; by queueId, after the one given. */
@@ -67,8 +73,12 @@ const ENTRY = sql.raw(`
   id as "queueId", data ->> 'jobId' as "jobId", singleton_key as "clusterId", state,
   extract(epoch from now() - coalesce(completed_on, created_on))::float8 as "ageSeconds"`)
 
+// Handed on to pg.Pool as it is, though the type does not name it: a link that swallows everything must not hang a query.
+const patience = { query_timeout: 30_000, keepAlive: true }
+
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const boss = new PgBoss({
+    ...patience,
     connectionString: options.url,
     application_name: options.name,
     instanceName: options.name,
@@ -120,13 +130,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       return affected(await boss.complete(CLUSTER_JOBS, attemptOf(delivery), null, { db: fromDrizzle(tx, sql) })) === 1
     },
 
-    async giveBack(tx, delivery, delaySeconds) {
+    async giveBack(tx, delivery, delaySeconds, why) {
       const db = fromDrizzle(tx, sql)
       if (affected(await boss.fail(CLUSTER_JOBS, attemptOf(delivery), null, { db })) !== 1) return false
       await boss.update(CLUSTER_JOBS, undefined, {
         id: delivery.queueId,
         startAfter: Math.ceil(delaySeconds),
-        retryLimit: delivery.retryCount + 1 + UNSETTLED_DELIVERIES,
+        retryLimit: why === 'settled' ? delivery.retryCount + 1 + UNSETTLED_DELIVERIES : delivery.retryLimit + 1,
         db,
       })
       return true
@@ -180,7 +190,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         async ([job]: JobWithMetadata<Payload>[]) => {
           if (!job) return
           try {
-            await handle({ jobId: job.data.jobId, queueId: job.id, retryCount: job.retryCount })
+            await handle({
+              jobId: job.data.jobId,
+              queueId: job.id,
+              retryCount: job.retryCount,
+              retryLimit: job.retryLimit,
+            })
           } finally {
             setImmediate(wake, CLUSTER_JOBS)
           }

@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findOpenEntry, markBootstrapped, openEntry } from '../clusters/ledger.ts'
-import { recordOutputs } from '../clusters/outputs.ts'
+import { recordOutputs, sealOutputs } from '../clusters/outputs.ts'
 import { messageOf } from '../errors.ts'
 import type { InstallerCommand } from '../installer/installer.ts'
 import { assertSafeMetadata, parseMetadata } from '../installer/metadata.ts'
@@ -45,12 +45,9 @@ export async function runCreate(operation: Operation): Promise<Outcome> {
   try {
     const dir = (await adoptInstall(operation)) ?? (await installAfresh(operation))
     operation.reached('create:end-stored')
-    const outputs = await readOutputs(dir)
-    return {
-      kind: 'succeeded',
-      changes: { readyAt: new Date() },
-      record: (tx) => recordOutputs(tx, app.box, claim.cluster.id, outputs),
-    }
+    // Read and sealed before the settle, which must not fail for a reason of the installer's.
+    const outputs = sealOutputs(app.box, claim.cluster.id, await readOutputs(dir))
+    return { kind: 'succeeded', changes: { readyAt: new Date() }, record: (tx) => recordOutputs(tx, outputs) }
   } catch (error) {
     if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
@@ -69,7 +66,7 @@ async function adoptInstall(operation: Operation): Promise<string | undefined> {
   const entry = await findOpenEntry(operation.app.db, operation.claim.cluster.id)
   if (!entry?.bootstrappedAt) return undefined
   const dir = join(await operation.makeDir('adopted'), entry.infraId)
-  if (!(await restoreLatest(operation, entry, dir))) return undefined
+  if (!(await restoreLatest(operation, entry, dir, { waitForStore: true }))) return undefined
   operation.log(
     'info',
     `An earlier attempt left ${entry.infraId} with its bootstrap complete; its installation is finished`,
@@ -124,7 +121,7 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
   const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs', metadata.infraID)
   operation.reached('create:state-stored')
-  await operation.fenced((tx) =>
+  await operation.fencedWithCluster((tx) =>
     openEntry(tx, { clusterId: cluster.id, attemptId: claim.attempt.id, metadata, snapshotId }),
   )
   operation.reached('create:ledgered')
@@ -141,13 +138,14 @@ async function installCluster(operation: Operation, dir: string, infraId: string
   let storing = Promise.resolve()
   const storeNewest = async () => {
     const stage = waiting
+    // As it was when the snapshot began: whoever adopts the install must find a directory from after the bootstrap.
+    const isPastBootstrap = bootstrapped
     waiting = undefined
     if (!stage) return
     try {
       await operation.snapshot(dir, stage, infraId)
-      // Marked after its snapshot, so that whoever adopts the install finds a directory from after the bootstrap.
-      if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, infraId))
-      operation.reached(bootstrapped ? 'create:bootstrapped' : 'create:infrastructure-begun')
+      if (isPastBootstrap) await operation.fenced((tx) => markBootstrapped(tx, infraId))
+      operation.reached(isPastBootstrap ? 'create:bootstrapped' : 'create:infrastructure-begun')
     } catch (error) {
       operation.log('warning', `the state at ${stage} was not stored: ${messageOf(error)}`)
     }
@@ -173,6 +171,7 @@ async function installCluster(operation: Operation, dir: string, infraId: string
   waiting = undefined
   await storing
   await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure', infraId)
+  if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, infraId))
   if (result.exitCode !== 0) throw new InstallFailed('create cluster', result)
 }
 

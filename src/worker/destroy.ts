@@ -4,7 +4,15 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreSnapshot } from '../artifacts/snapshot.ts'
-import { closeEntry, findOpenEntry, listInfraIds, listSnapshots, type LedgerEntry } from '../clusters/ledger.ts'
+import { StoreUnavailable } from '../artifacts/store.ts'
+import {
+  closeEntry,
+  findOpenEntry,
+  listInfraIds,
+  listSnapshots,
+  reopenEntry,
+  type LedgerEntry,
+} from '../clusters/ledger.ts'
 import type { InventoryAnswer, Resource } from '../clouds/inventory.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
@@ -31,11 +39,17 @@ export class DestroyFailed extends Error {
   readonly reason: string
   readonly worthRetrying: boolean
   readonly exitCode: number | undefined
-  constructor(reason: string, message: string, options: { worthRetrying?: boolean; exitCode?: number } = {}) {
+  readonly resources: Resource[]
+  constructor(
+    reason: string,
+    message: string,
+    options: { worthRetrying?: boolean; exitCode?: number; resources?: Resource[] } = {},
+  ) {
     super(message)
     this.reason = reason
     this.worthRetrying = options.worthRetrying ?? true
     this.exitCode = options.exitCode
+    this.resources = options.resources ?? []
   }
 }
 
@@ -45,7 +59,7 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
   try {
     const entry = await findOpenEntry(app.db, claim.cluster.id)
     if (entry) await destroyInfrastructure(operation, entry)
-    else await proveEmpty(operation)
+    else await proveEmptyAgain(operation)
     return { kind: 'succeeded', changes: { destroyedAt: new Date() } }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
@@ -120,8 +134,28 @@ async function proveEmpty(operation: Operation): Promise<void> {
   const answer = await find(operation)
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
   if (answer.resources.length > 0)
-    throw new DestroyFailed('ResourcesLeft', `${answer.resources.length} resources are left: ${describe(answer)}`)
+    throw new DestroyFailed('ResourcesLeft', `${answer.resources.length} resources are left: ${describe(answer)}`, {
+      resources: answer.resources,
+    })
   operation.log('info', 'The inventory is empty: 0 resources left')
+}
+
+/**
+ * Of a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to tell:
+ * what still answers is destroyed by the ledger entry that it belongs to, opened again.
+ */
+async function proveEmptyAgain(operation: Operation): Promise<void> {
+  try {
+    await proveEmpty(operation)
+  } catch (error) {
+    if (!(error instanceof DestroyFailed) || error.resources.length === 0) throw error
+    const { id } = operation.claim.cluster
+    const names = error.resources.map((resource) => `${resource.id} ${resource.name}`).join('\n')
+    const entry = await operation.fenced((tx) => reopenEntry(tx, id, (infraId) => names.includes(infraId)))
+    if (!entry) throw error
+    operation.log('warning', `${entry.infraId} was thought to be gone; its ledger entry is opened again`)
+    await destroyInfrastructure(operation, entry)
+  }
 }
 
 /** Aborts when the inventory has not become smaller for a while. A cloud that cannot be asked is not said to stand still. */
@@ -163,8 +197,16 @@ function describe(answer: InventoryAnswer): string {
   return [...shown, ...(answer.resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
 }
 
-/** Restores the newest snapshot that verifies and has a metadata.json; false when none does. */
-export async function restoreLatest(operation: Operation, entry: LedgerEntry, dir: string): Promise<boolean> {
+/**
+ * Restores the newest snapshot that verifies and has a metadata.json; false when none does. Throws StoreUnavailable only
+ * when asked to wait for the store.
+ */
+export async function restoreLatest(
+  operation: Operation,
+  entry: LedgerEntry,
+  dir: string,
+  options: { waitForStore?: boolean } = {},
+): Promise<boolean> {
   const { app } = operation
   for (const { key, sha256 } of await listSnapshots(app.db, entry)) {
     try {
@@ -172,6 +214,7 @@ export async function restoreLatest(operation: Operation, entry: LedgerEntry, di
       if (existsSync(join(dir, 'metadata.json'))) return true
       operation.log('warning', `snapshot ${key} has no metadata.json`)
     } catch (error) {
+      if (options.waitForStore && error instanceof StoreUnavailable) throw error
       operation.log('warning', `snapshot ${key} cannot be restored: ${messageOf(error)}`)
     }
     await rm(dir, { recursive: true, force: true })

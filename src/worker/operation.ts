@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { writeSnapshot } from '../artifacts/snapshot.ts'
 import { recordArtifact } from '../clusters/ledger.ts'
@@ -14,7 +15,15 @@ import { initializePercent, percentOf, type Stage } from '../installer/stages.ts
 import type { Claim } from '../jobs/attempts.ts'
 import { recordStage } from '../jobs/attempts.ts'
 import type { LogLevel } from '../jobs/job.ts'
-import { fenced, leaseMs, LockLost, renewEveryMs, renewLock } from '../jobs/lock.ts'
+import {
+  fenced,
+  fencedWithCluster,
+  leaseMs,
+  LockLost,
+  RENEW_TIMEOUT_MS,
+  renewEveryMs,
+  renewLock,
+} from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
 import { createMasker, secretsOfPullSecret } from '../observability/mask.ts'
 import type { Step } from './steps.ts'
@@ -72,6 +81,8 @@ export type Operation = {
   /** Real milliseconds for a span of the installer's time, which a simulation shortens; never less than the floor. */
   realMs: (installerMs: number, floorMs: number) => number
   fenced: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
+  /** For a change that touches the cluster's row too. */
+  fencedWithCluster: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
   /** Stores the log lines so far, before the end is settled and the lock given back. */
   flushLog: () => Promise<void>
   close: () => Promise<void>
@@ -90,8 +101,12 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const lease = leaseMs(leaseSeconds)
   let stopper = new AbortController()
   let cancelIsHandled = false
+  let isLost = false
+  let lasting: Stopped | undefined
   const home = join(app.config.dataDir, 'work', attempt.id)
-  const masker = createMasker(secretsOfPullSecret(await app.installer.pullSecret()))
+  // A destroy needs no pull secret, and an install that cannot read it says so itself.
+  const pullSecret = await app.installer.pullSecret().catch(() => undefined)
+  const masker = createMasker(pullSecret === undefined ? [] : secretsOfPullSecret(pullSecret))
   const jobLog = await openJobLog(app, lock)
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
@@ -104,12 +119,15 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const graceMs = realMs(INTERRUPT_GRACE_MS, SHORTEST_GRACE_MS)
 
   const stop = (kind: StopKind, message: string) => {
+    // Both outlast a cancel that came before them.
+    if (kind === 'lost') {
+      isLost = true
+      for (const child of running) child.kill()
+    }
+    if (kind !== 'cancelled') lasting ??= new Stopped(kind, message)
     if (stopper.signal.aborted || (kind === 'cancelled' && cancelIsHandled)) return
     stopper.abort(new Stopped(kind, message))
-    for (const child of running) {
-      if (kind === 'lost') child.kill()
-      else child.interrupt(graceMs)
-    }
+    if (kind !== 'lost') for (const child of running) child.interrupt(graceMs)
   }
   // Progress is recorded in order, and only the newest of what waits.
   let progress: { stage: Stage; percent: number } | undefined
@@ -137,7 +155,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     try {
       const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery, leaseSeconds)
       // From the sending: the database counted from later, so the child dies before the lock can.
-      renewedAt = sentAt
+      renewedAt = Math.max(renewedAt, sentAt)
       for (const child of running) child.extend(renewedAt + lease)
       if (cancelRequested) stop('cancelled', 'somebody asked for it')
     } catch (error) {
@@ -145,7 +163,12 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       else app.log.warn({ err: error, jobId: lock.jobId }, 'a lease could not be renewed')
     }
   }
-  const renew = () => (renewing ??= renewNow().finally(() => (renewing = undefined)))
+  // One that hangs on a dead connection must not keep the next from trying another.
+  const patienceMs = Math.min(RENEW_TIMEOUT_MS, renewEveryMs(leaseSeconds))
+  const renew = () =>
+    (renewing ??= Promise.race([renewNow(), setTimeout(patienceMs, undefined, { ref: false })]).finally(
+      () => (renewing = undefined),
+    ))
   const renewTimer = setInterval(() => void renew(), renewEveryMs(leaseSeconds))
   const deadlineTimer = setInterval(() => {
     if (Date.now() - renewedAt > lease) stop('lost', `the lease was not renewed for ${lease / 1000} s`)
@@ -160,16 +183,11 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     },
     goOnAfterCancel() {
       cancelIsHandled = true
-      if (
-        stopper.signal.aborted &&
-        stopper.signal.reason instanceof Stopped &&
-        stopper.signal.reason.kind === 'cancelled'
-      )
-        stopper = new AbortController()
+      stopper = new AbortController()
+      if (lasting) stopper.abort(lasting)
     },
     stop,
-    isLost: () =>
-      stopper.signal.aborted && stopper.signal.reason instanceof Stopped && stopper.signal.reason.kind === 'lost',
+    isLost: () => isLost,
     log,
     learnSecret: masker.learn,
 
@@ -217,7 +235,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         timedOut = true
         child.interrupt(graceMs)
       }
-      const deadline = limits.deadlineMs === undefined ? undefined : setTimeout(giveUp, limits.deadlineMs)
+      const deadline = limits.deadlineMs === undefined ? undefined : globalThis.setTimeout(giveUp, limits.deadlineMs)
       limits.giveUp?.addEventListener('abort', giveUp, { once: true })
       try {
         const { exitCode, stderrTail } = await child.exit
@@ -236,7 +254,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
       const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
-      await operation.fenced((tx) =>
+      await fencedWithCluster(app.db, lock, (tx) =>
         recordArtifact(tx, {
           id,
           clusterId: cluster.id,
@@ -269,6 +287,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     realMs,
 
     fenced: (change) => fenced(app.db, lock, change),
+    fencedWithCluster: (change) => fencedWithCluster(app.db, lock, change),
 
     async flushLog() {
       await recording
@@ -298,7 +317,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       clearTimeout(timer)
       reject(signal.reason as Error) // always a Stopped
     }
-    const timer = setTimeout(() => {
+    const timer = globalThis.setTimeout(() => {
       signal.removeEventListener('abort', end)
       resolve()
     }, ms)

@@ -5,7 +5,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
-import { messageOf } from '../errors.ts'
+import { hasCode, messageOf } from '../errors.ts'
 import { claimJob, listEndedAttempts, settleDeadJob, settleJob, type Outcome } from '../jobs/attempts.ts'
 import type { JobType } from '../jobs/job.ts'
 import { LockLost } from '../jobs/lock.ts'
@@ -28,26 +28,38 @@ const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome
 const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
 const SETTLE_RETRY_MS = 1000
+/** Data or a constraint that PostgreSQL refuses. */
+const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
 
 export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
-  const running = new Map<Operation, Promise<void>>()
+  const running = new Set<Operation>()
   let draining = false
   await removeDeadDirectories(app)
 
-  const handle = async (delivery: Delivery) => {
+  // From the fetch on, so that a drain waits for a job that is just being claimed.
+  const handling = new Set<Promise<void>>()
+  const handle = (delivery: Delivery) => {
+    const handled = handleOne(delivery).finally(() => handling.delete(handled))
+    handling.add(handled)
+    return handled
+  }
+  const handleOne = async (delivery: Delivery) => {
     const claim = await claimJob(app, delivery, name)
     if (!claim) return
-    const operation = await openOperation(app, claim)
+    const operation = await openOperation(app, claim).catch(async (error: unknown) => {
+      const message = messageOf(error)
+      await settleJob(app, claim, { kind: 'interrupted', message, retryInSeconds: UNEXPECTED_RETRY_SECONDS })
+      throw error
+    })
     app.log.info(
       { jobId: claim.job.id, clusterId: claim.cluster.id, attempt: claim.attempt.number },
       `${claim.job.type} starts`,
     )
-    const run = runJob(app, operation)
-    running.set(operation, run)
+    running.add(operation)
     if (draining) operation.stop('interrupted', 'the worker is shutting down')
     try {
-      await run
+      await runJob(app, operation)
     } finally {
       running.delete(operation)
     }
@@ -60,18 +72,18 @@ export async function startWorker(app: App): Promise<Worker> {
       await app.queue.pause()
       const stopAll = () => {
         draining = true
-        for (const operation of running.keys()) operation.stop('interrupted', 'the worker is shutting down')
+        for (const operation of running) operation.stop('interrupted', 'the worker is shutting down')
       }
       if (timeoutMs <= 0) stopAll()
       const limit = globalThis.setTimeout(stopAll, timeoutMs)
       const tell = () =>
         app.log.info(
-          { running: [...running.keys()].map(({ claim }) => claim.job.id) },
+          { running: [...running].map(({ claim }) => claim.job.id) },
           `draining: ${running.size} jobs still run`,
         )
       const progress = setInterval(tell, DRAIN_PROGRESS_MS)
       if (running.size > 0) tell()
-      while (running.size > 0) await Promise.allSettled(running.values())
+      while (handling.size > 0) await Promise.allSettled(handling)
       clearTimeout(limit)
       clearInterval(progress)
     },
@@ -119,13 +131,19 @@ async function runJob(app: App, operation: Operation): Promise<void> {
 }
 
 /** A database that does not answer for a moment must not cost a finished install: tried again while the lease lives. */
-async function settleForSure(operation: Operation, outcome: Outcome): Promise<void> {
+async function settleForSure(operation: Operation, wanted: Outcome): Promise<void> {
   const { app, claim } = operation
+  let outcome = wanted
   for (;;) {
     try {
       return await settleJob(app, claim, outcome)
     } catch (error) {
       if (error instanceof LockLost || operation.isLost()) throw error
+      if (hasCode(error, ...REFUSED) && outcome.kind !== 'interrupted') {
+        // The database will not take it, however often it is asked.
+        outcome = { kind: 'interrupted', message: messageOf(error), retryInSeconds: UNEXPECTED_RETRY_SECONDS }
+        continue
+      }
       app.log.warn({ err: error, jobId: claim.job.id }, 'the end of an attempt could not be settled and is tried again')
       await setTimeout(SETTLE_RETRY_MS)
     }
