@@ -32,7 +32,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
     [
       {
         file: 'src/worker/create.ts',
-        from: /await operation\.fenced\(\(tx\) =>\s*openEntry/,
+        from: /await operation\.fencedWithCluster\(\(tx\) =>\s*openEntry/,
         to: 'later.add = () => operation.fenced((tx) => openEntry',
       },
       {

@@ -20,6 +20,9 @@ export function openLog(level: string): Log {
 }
 
 function plainError(error: unknown): Record<string, unknown> {
+  // pg-boss reports objects that only look like errors.
+  if (error !== null && typeof error === 'object' && !(error instanceof Error) && 'message' in error)
+    return { message: String(error.message) }
   if (!(error instanceof Error)) return { message: String(error) }
   return {
     type: error.name,
