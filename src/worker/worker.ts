@@ -139,9 +139,10 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
       return await settleJob(app, claim, outcome)
     } catch (error) {
       if (error instanceof LockLost || operation.isLost()) throw error
-      if (hasCode(error, ...REFUSED) && outcome.kind !== 'interrupted') {
+      if (hasCode(error, ...REFUSED) && outcome.kind === 'succeeded') {
         // The database will not take it, however often it is asked.
-        outcome = { kind: 'interrupted', message: messageOf(error), retryInSeconds: UNEXPECTED_RETRY_SECONDS }
+        const retryInSeconds = retrySeconds(operation, UNEXPECTED_RETRY_SECONDS, 1)
+        outcome = { kind: 'failed', reason: 'InternalError', message: messageOf(error), retryInSeconds }
         continue
       }
       app.log.warn({ err: error, jobId: claim.job.id }, 'the end of an attempt could not be settled and is tried again')
