@@ -118,9 +118,6 @@ async function runJob(app: App, operation: Operation): Promise<void> {
       }
     }
   }
-  await operation
-    .flushLog()
-    .catch((error: unknown) => app.log.warn({ err: error, jobId: claim.job.id }, 'log lines wait for the end'))
   try {
     await settleForSure(operation, outcome)
     operation.reached(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
@@ -135,6 +132,8 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
   const { app, claim } = operation
   let outcome = wanted
   for (;;) {
+    // Before each try: once the lock is given back, no line can follow.
+    await operation.flushLog().catch((error: unknown) => app.log.warn({ err: error }, 'log lines wait for the end'))
     try {
       return await settleJob(app, claim, outcome)
     } catch (error) {
