@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { serve, type ServerType } from '@hono/node-server'
 import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
@@ -40,6 +41,7 @@ The environment is described in README.md.`
 type Role = 'all' | 'serve' | 'work'
 type Ground = { url: string; config: Config; stop: () => Promise<void> }
 
+const CLOSE_MS = 5000
 const OPENAPI_FILE = new URL('../docs/openapi.json', import.meta.url)
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
@@ -69,8 +71,13 @@ async function runService(role: Role): Promise<void> {
   const ground = await openGround(config)
   const closers: (() => Promise<unknown>)[] = [ground.stop]
   const close = async () => {
-    for (const closer of closers.toReversed())
-      await closer().catch((error: unknown) => log.error({ err: error }, 'closing failed'))
+    for (const closer of closers.toReversed()) {
+      // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+      const closed = await Promise.race([closer().then(() => true), setTimeout(CLOSE_MS, false)]).catch(
+        (error: unknown) => log.error({ err: error }, 'closing failed'),
+      )
+      if (closed === false) log.warn('something did not close in time and is left')
+    }
   }
   try {
     await migrateDatabase(ground.url, log, migrateQueue)
@@ -174,7 +181,7 @@ async function closeServer(server: ServerType): Promise<void> {
   if (!server.listening) return
   const closed = new Promise((resolve) => server.close(resolve))
   // Streams have no end of their own; requests get a moment to finish.
-  if ('closeAllConnections' in server) setTimeout(() => server.closeAllConnections(), 2000).unref()
+  if ('closeAllConnections' in server) globalThis.setTimeout(() => server.closeAllConnections(), 2000).unref()
   await closed
 }
 
@@ -241,10 +248,13 @@ async function writeOpenApi(checkOnly: boolean): Promise<void> {
     throw new ConfigError('docs/openapi.json is not what the code says: run `node src/main.ts openapi` and commit it')
 }
 
-main(process.argv[2], process.argv.slice(3)).catch((error: unknown) => {
-  // Whoever starts the program needs the sentence; the stack is for what nobody foresaw.
-  process.stderr.write(
-    `ocpctl: ${error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
-  )
-  process.exitCode = 1
-})
+main(process.argv[2], process.argv.slice(3))
+  .catch((error: unknown) => {
+    // Whoever starts the program needs the sentence; the stack is for what nobody foresaw.
+    process.stderr.write(
+      `ocpctl: ${error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
+    )
+    process.exitCode = 1
+  })
+  // A socket that nobody answers would keep the process; all that is to be closed has been closed or given up.
+  .finally(() => process.stdout.write('', () => process.exit()))
