@@ -119,9 +119,12 @@ describe('a lease', () => {
   })
 
   it('lives on while it is extended, and passes SIGINT on', async () => {
-    const child = lease(1, 'bash', '-c', 'trap "exit 8" INT; echo up; while :; do read -t 0.1 < <(:) ; done')
-    await new Promise((resolve) => child.stdout.once('data', resolve))
+    const until = Date.now() + 4000
+    const child = lease(4, 'bash', '-c', 'trap "exit 8" INT; echo up; while :; do read -t 0.1 < <(:) ; done')
+    const up = new Promise((resolve) => child.stdout.once('data', resolve))
+    await Promise.race([up, exitOf(child)])
     child.stdin.write(`until ${Math.floor(Date.now() / 1000) + 60}\n`)
+    await eventually(() => Date.now() > until)
     child.stdin.write('int\n')
     expect(await exitOf(child)).toBe(8)
   })
