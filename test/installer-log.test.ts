@@ -74,7 +74,7 @@ describe('a lease', () => {
   })
 
   it('kills the whole group when its time comes', async () => {
-    expect(await exitOf(lease(1, 'sh', '-c', 'trap "" INT TERM; sleep 100 & wait'))).toBe(137)
+    expect(await exitOf(lease(4, 'sh', '-c', 'trap "" INT TERM; sleep 100 & wait'))).toBe(137)
   })
 
   it('kills the whole group when the writer is gone', async () => {
