@@ -144,8 +144,10 @@ async function installCluster(operation: Operation, dir: string, infraId: string
     if (!stage) return
     try {
       await operation.snapshot(dir, stage, infraId)
-      if (isPastBootstrap) await operation.fenced((tx) => markBootstrapped(tx, infraId))
-      operation.reached(isPastBootstrap ? 'create:bootstrapped' : 'create:infrastructure-begun')
+      operation.reached('create:infrastructure-begun')
+      if (!isPastBootstrap) return
+      await operation.fenced((tx) => markBootstrapped(tx, infraId))
+      operation.reached('create:bootstrapped')
     } catch (error) {
       operation.log('warning', `the state at ${stage} was not stored: ${messageOf(error)}`)
     }
@@ -171,7 +173,10 @@ async function installCluster(operation: Operation, dir: string, infraId: string
   waiting = undefined
   await storing
   await operation.snapshotForSure(dir, result.exitCode === 0 ? 'complete' : 'infrastructure', infraId)
-  if (bootstrapped) await operation.fenced((tx) => markBootstrapped(tx, infraId))
+  if (bootstrapped) {
+    await operation.fenced((tx) => markBootstrapped(tx, infraId))
+    operation.reached('create:bootstrapped')
+  }
   if (result.exitCode !== 0) throw new InstallFailed('create cluster', result)
 }
 
