@@ -7,8 +7,8 @@ export default defineConfig({
     reporters: ['default', './test/summary-reporter.ts'],
     pool: 'forks',
     isolate: false,
-    // Much of the suite waits for processes and leases; three files at once suit two cores.
-    maxWorkers: 3,
+    // One a core: the tests start processes of their own, and leases do not like a crowd.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
