@@ -13,12 +13,20 @@ const statusByCode = {
   PAYLOAD_TOO_LARGE: 413,
   IDEMPOTENCY_KEY_REUSED: 422,
   POLICY_VIOLATION: 422,
+  QUOTA_EXCEEDED: 409,
   UNAVAILABLE: 503,
 } as const
 
 export type ErrorCode = keyof typeof statusByCode
 export type ErrorStatus = (typeof statusByCode)[ErrorCode]
-export type FieldError = { pointer: string; detail: string }
+export type FieldError = {
+  pointer: string
+  detail: string
+  /** The values that would do, or the range that they lie in. */
+  allowed?: (string | number)[] | { min?: number; max?: number }
+  /** The one of them that is nearest to what was asked. */
+  nearest?: string | number
+}
 
 export class AppError extends Error {
   override readonly name = 'AppError'

@@ -23,7 +23,9 @@ import { createHttp, describeApi } from './http/app.ts'
 import { openInstaller } from './installer/openshift-install.ts'
 import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
 import { openLog, type Log } from './observability/log.ts'
-import { loadCatalog } from './profiles/catalog.ts'
+import { runLint } from './lint-file.ts'
+import { loadCatalog, watchCatalog } from './profiles/catalog.ts'
+import { profileJsonSchema, withReference } from './profiles/reference.ts'
 import { createSecretBox } from './secrets.ts'
 import { startWorker } from './worker/worker.ts'
 
@@ -34,7 +36,8 @@ const USAGE = `usage: node src/main.ts COMMAND
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
-  openapi    write docs/openapi.json (--check: only compare)
+  lint       say what is wrong with an install-config.yaml: lint FILE
+  openapi    write docs/openapi.json, docs/profiles.md and profiles/profile.schema.json (--check: only compare)
 
 The environment is described in README.md.`
 
@@ -42,7 +45,6 @@ type Role = 'all' | 'serve' | 'work'
 type Ground = { url: string; config: Config; stop: () => Promise<void> }
 
 const CLOSE_MS = 5000
-const OPENAPI_FILE = new URL('../docs/openapi.json', import.meta.url)
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
   switch (command) {
@@ -55,8 +57,11 @@ async function main(command: string | undefined, options: string[]): Promise<voi
     case 'diagnose':
       process.exitCode = await runDiagnose(options)
       return
+    case 'lint':
+      process.exitCode = await runLint(options)
+      return
     case 'openapi':
-      return writeOpenApi(options.includes('--check'))
+      return writeGenerated(options.includes('--check'))
     case undefined:
     default:
       throw new ConfigError(command === undefined ? USAGE : `there is no command "${command}"\n\n${USAGE}`)
@@ -87,6 +92,8 @@ async function runService(role: Role): Promise<void> {
     if (role !== 'serve') await app.installer.pullSecret()
     const worker = role === 'serve' ? undefined : await startWorker(app)
     if (role !== 'serve') await startSchedules(app)
+    const stopWatching = watchCatalog(catalog, log)
+    closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)
     closers.push(async () => server && (await closeServer(server)))
     if (server) greet(app, server, token, role)
@@ -192,7 +199,10 @@ function greet(app: App, server: ServerType, token: string | undefined, role: Ro
   const url = `http://${host}:${port}`
   app.log.info({ url }, 'the API is ready')
   if (role !== 'all') return
-  const [profile] = app.catalog.list()
+  const [profile] = app.catalog
+    .list()
+    .filter(({ enabled }) => enabled)
+    .toSorted((a, b) => a.cost.usdPerHour - b.cost.usdPerHour)
   const shown = token ?? '$TOKEN'
   const body = JSON.stringify({ name: 'demo', platform: profile?.platform, profile: profile?.name })
   process.stdout.write(
@@ -241,11 +251,21 @@ async function runMigrate(): Promise<void> {
   }
 }
 
-async function writeOpenApi(checkOnly: boolean): Promise<void> {
-  const text = `${JSON.stringify(describeApi(), null, 2)}\n`
-  if (!checkOnly) return writeFile(OPENAPI_FILE, text)
-  if ((await readFile(OPENAPI_FILE, 'utf8').catch(() => '')) !== text)
-    throw new ConfigError('docs/openapi.json is not what the code says: run `node src/main.ts openapi` and commit it')
+async function writeGenerated(checkOnly: boolean): Promise<void> {
+  const files: [string, (before: string) => string][] = [
+    ['docs/openapi.json', () => `${JSON.stringify(describeApi(), null, 2)}\n`],
+    ['profiles/profile.schema.json', profileJsonSchema],
+    ['docs/profiles.md', withReference],
+  ]
+  for (const [name, write] of files) {
+    const path = new URL(`../${name}`, import.meta.url)
+    const before = await readFile(path, 'utf8').catch(() => '')
+    const text = write(before)
+    if (text === before) continue
+    if (checkOnly)
+      throw new ConfigError(`${name} is not what the code says: run \`node src/main.ts openapi\` and commit it`)
+    await writeFile(path, text)
+  }
 }
 
 main(process.argv[2], process.argv.slice(3))

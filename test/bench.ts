@@ -1,7 +1,7 @@
 // npm run bench [-- --json FILE]
 //
 // What things cost, as ratios against a floor taken in the same run on the same machine: a transaction with one insert.
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -128,12 +128,22 @@ try {
 
   const catalog = loadCatalog(join(ROOT, 'profiles'))
   const profile = profileNamed(catalog, 'aws-standard')
+  const usage = { clusters: 1, vcpu: 24, installs: 1, usdThisMonth: 100, profileUsdThisMonth: 0 }
+  const holdings = { team: 't', quota: { clusters: 10, usdPerMonth: 1000 }, usage, now: new Date() }
   const decisions = await rate(
-    async () => void decide({ name: 'x', platform: 'aws', profile: 'aws-standard' }, profile),
+    async () => void decide({ name: 'x', platform: 'aws', profile: 'aws-standard', tags: { a: 'b' } }, profile, holdings),
     1,
     20_000,
   )
   note('a policy decision', 1000 / decisions, 'ms')
+  const thousand = join(dir, 'profiles')
+  mkdirSync(thousand)
+  const standard = readFileSync(join(ROOT, 'profiles/aws-standard.yaml'), 'utf8')
+  for (let index = 0; index < 1000; index++)
+    writeFileSync(join(thousand, `p${index}.yaml`), standard.replace('name: aws-standard', `name: p${index}`))
+  const loadedAt = performance.now()
+  if (loadCatalog(thousand).list().length !== 1000) throw new Error('not all profiles were read')
+  note('load 1 000 profiles', performance.now() - loadedAt, 'ms')
   const line =
     'time="2026-01-01T00:00:00Z" level=debug msg="Still waiting for the cluster to initialize: Working towards 4.20.3: 640 of 901 done (71% complete)"\n'
   const log = line.repeat(100_000) + 'time="2026-01-01T00:00:00Z" level=error msg="VcpuLimitExceeded: limit of 32"\n'

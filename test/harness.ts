@@ -75,7 +75,7 @@ export type JournalLine = {
 }
 
 export async function openHarness(
-  options: { speed?: number; concurrency?: number; leaseSeconds?: number } = {},
+  options: { speed?: number; concurrency?: number; leaseSeconds?: number; profilesDir?: string } = {},
 ): Promise<Harness> {
   const database = `test_${randomBytes(6).toString('hex')}`
   await query(inject('serverUrl'), `create database ${database} template ${inject('template')}`)
@@ -90,7 +90,7 @@ export async function openHarness(
     // A test that kills workers takes less, so that it need not wait long.
     OCPCTL_LEASE_SECONDS: String(options.leaseSeconds ?? 30),
     OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
-    OCPCTL_PROFILES: join(ROOT, 'profiles'),
+    OCPCTL_PROFILES: options.profilesDir ?? join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',
     OCPCTL_DB_POOL_MAX: '20',
     OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',

@@ -1,5 +1,6 @@
 // The shapes of a cluster: what is asked for, what is stored, what is shown.
 import { z } from 'zod'
+import { readSshKey } from '../install-config/ssh-key.ts'
 import { clusterStatuses, platforms, type clusters } from '../db/schema.ts'
 
 export { clusterStatuses, platforms }
@@ -31,10 +32,13 @@ export const clusterRequest = z.strictObject({
   sshPublicKey: z
     .string()
     .max(16_384)
-    .regex(/^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( [^\r\n]*)?$/, {
-      error: 'must be one line of an OpenSSH public key, such as "ssh-ed25519 AAAA… you@host"',
+    .superRefine((line, context) => {
+      const key = readSshKey(line)
+      if (typeof key === 'string') context.addIssue({ code: 'custom', message: key })
     })
+    .describe('One line of an OpenSSH public key, which may then sign in to the nodes.')
     .optional(),
+  workerReplicas: z.int().min(0).max(1000).optional(),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).optional(),
   offHours: z.boolean().optional(),
   preserveOnFailure: z.boolean().optional(),

@@ -5,36 +5,48 @@ import { writeAudit } from '../audit.ts'
 import { mayActForOthers, requireInTeam } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { InventoryAnswer } from '../clouds/inventory.ts'
-import type { Transaction } from '../db/client.ts'
+import type { Db, Transaction } from '../db/client.ts'
 import { clusters, jobs, leakRecords } from '../db/schema.ts'
-import { AppError } from '../errors.ts'
+import { AppError, type FieldError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../install-config/install-config.ts'
+import { lintInstallConfig } from '../install-config/lint.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
 import { openJobStatuses, type JobRow } from '../jobs/job.ts'
 import { jobForChange } from '../jobs/queries.ts'
-import { decide, effectiveTags, type Decision } from '../policy/policy.ts'
+import { decide, effectiveTags, type Decision, type Usage } from '../policy/policy.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
-import { MASKED_PULL_SECRET, renderInstallConfig } from '../profiles/install-config.ts'
+import type { Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'
+import { pointerOf } from '../profiles/yaml-file.ts'
 import type { ClusterRequest, ClusterRow } from './cluster.ts'
 import { listInfraIds } from './ledger.ts'
 import { transitionCluster } from './lifecycle.ts'
-import { clusterFor } from './queries.ts'
+import { clusterFor, findExpectedDuration, type Expectation } from './queries.ts'
+import { readUsage, requireInstallTurn, takeQuotaTurn } from './quota.ts'
 
 const HOUR_MS = 3_600_000
 const DEFAULT_TEAM = 'default'
 
-type Plan = { profile: Profile; decision: Decision; cluster: typeof clusters.$inferInsert }
+type Plan = {
+  profile: Profile
+  decision: Decision
+  cluster: typeof clusters.$inferInsert & { workerReplicas: number }
+}
 
-/** Throws POLICY_VIOLATION with every violation, NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN. */
+/** Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every violation, NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN. */
 export async function requestCluster(
   app: App,
   tx: Transaction,
   by: Actor,
   request: ClusterRequest,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
-  const { decision, profile, cluster: values } = planCluster(app, by, request)
+  const { profile, team } = placeRequest(app, by, request)
+  await takeQuotaTurn(tx, team, app.catalog.quotaOf(team), profile)
+  const { decision, cluster: values } = await planCluster(app, tx, by, request)
+  if (decision.isOnlyQuota)
+    throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
     throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
   const cluster = await insertCluster(tx, values)
@@ -50,33 +62,47 @@ export async function requestCluster(
 
 export type Preview = {
   allowed: boolean
-  violations: { pointer: string; detail: string }[]
+  violations: FieldError[]
+  warnings: { pointer: string; detail: string }[]
   installConfig: string
   effectiveTags: Record<string, string>
+  footprint: Footprint
   usdPerHour: number
   usdUntilExpiry: number
   destroyAt: string
+  /** Of the installation; null while there is no history of its kind. */
+  expectedDuration: Expectation | null
 }
 
 /** What a request would come to; writes nothing. */
-export function previewCluster(app: App, by: Actor, request: ClusterRequest): Preview {
-  const { decision, profile, cluster } = planCluster(app, by, request)
+export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
+  const { decision, profile, cluster } = await planCluster(app, app.db, by, request)
+  const input = {
+    name: cluster.name,
+    baseDomain: cluster.baseDomain,
+    region: cluster.region,
+    workerReplicas: cluster.workerReplicas,
+    profile,
+    tags: cluster.effectiveTags,
+    sshPublicKey: request.sshPublicKey,
+    pullSecret: MASKED_PULL_SECRET,
+  }
+  // Of what the policy allows only warnings remain; what it does not allow is told by the policy.
+  const lint = lintInstallConfig(buildInstallConfig(input)).filter(({ severity }) => severity === 'warning')
   return {
     allowed: decision.allowed,
     violations: decision.violations,
-    installConfig: renderInstallConfig({
-      name: cluster.name,
-      baseDomain: cluster.baseDomain,
-      region: cluster.region,
-      profile,
-      tags: cluster.effectiveTags,
-      sshPublicKey: request.sshPublicKey,
-      pullSecret: MASKED_PULL_SECRET,
-    }),
+    warnings: [
+      ...decision.warnings,
+      ...lint.map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail })),
+    ],
+    installConfig: renderInstallConfig(input),
     effectiveTags: cluster.effectiveTags,
-    usdPerHour: profile.cost.usdPerHour,
-    usdUntilExpiry: Math.round(profile.cost.usdPerHour * decision.terms.ttlHours * 100) / 100,
+    footprint: decision.footprint,
+    usdPerHour: decision.cost.usdPerHour,
+    usdUntilExpiry: decision.cost.usdUntilExpiry,
     destroyAt: cluster.destroyAt.toISOString(),
+    expectedDuration: (await findExpectedDuration(app.db, cluster)) ?? null,
   }
 }
 
@@ -113,7 +139,7 @@ export async function destroyCluster(
 }
 
 /**
- * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, or NOT_IN_STATE when the job did
+ * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or NOT_IN_STATE when the job did
  * not fail or is not the cluster's latest.
  */
 export async function retryJob(
@@ -132,6 +158,7 @@ export async function retryJob(
     .limit(1)
   if (later) throw new AppError('NOT_IN_STATE', `${later.id} came after this job; only the latest can be retried`)
   if (job.type !== 'CREATE') return destroyCluster(app, tx, by, cluster.id)
+  await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
   const moved = await transitionCluster(tx, by, cluster.id, 'retryCreate')
   return { cluster: moved, job: await openJob(app, tx, by, moved, 'CREATE') }
 }
@@ -177,7 +204,8 @@ export async function abandonCluster(
   return row
 }
 
-function planCluster(app: App, by: Actor, request: ClusterRequest): Plan {
+/** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */
+function placeRequest(app: App, by: Actor, request: ClusterRequest): { team: string; owner: string; profile: Profile } {
   const team = request.team ?? defaultTeam(by)
   requireInTeam(by, 'cluster.create', team)
   const owner = request.owner ?? nameOf(by)
@@ -185,9 +213,15 @@ function planCluster(app: App, by: Actor, request: ClusterRequest): Plan {
     throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
       { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
     ])
-  const profile = profileNamed(app.catalog, request.profile)
-  const decision = decide(request, profile)
-  const { terms } = decision
+  return { team, owner, profile: profileNamed(app.catalog, request.profile) }
+}
+
+async function planCluster(app: App, db: Db | Transaction, by: Actor, request: ClusterRequest): Promise<Plan> {
+  const { team, owner, profile } = placeRequest(app, by, request)
+  const quota = app.catalog.quotaOf(team)
+  const usage: Usage = await readUsage(db, team, quota, profile)
+  const decision = decide(request, profile, { team, quota, usage, now: new Date() })
+  const { terms, footprint, cost } = decision
   const id = newId('clu')
   const destroyAt = new Date(Date.now() + terms.ttlHours * HOUR_MS)
   const costCenter = request.costCenter ?? null
@@ -220,7 +254,9 @@ function planCluster(app: App, by: Actor, request: ClusterRequest): Plan {
       ttlHours: terms.ttlHours,
       destroyAt,
       preserveOnFailure: request.preserveOnFailure ?? false,
-      usdPerHour: profile.cost.usdPerHour,
+      usdPerHour: cost.usdPerHour,
+      workerReplicas: terms.workerReplicas,
+      vcpu: footprint.vcpu,
     },
   }
 }

@@ -66,6 +66,30 @@ export async function listClusters(
   return db.select().from(clusters).where(where).orderBy(orderBy).limit(limit)
 }
 
+export type Expectation = { p50Minutes: number; p90Minutes: number; samples: number }
+const SAMPLES = 200
+
+/** How long the last installations of a kind took, from the start of the work to READY; undefined without history. */
+export async function findExpectedDuration(
+  db: Reader,
+  kind: { platform: Platform; region: string; profile: string },
+): Promise<Expectation | undefined> {
+  const { rows } = await db.execute<{ p50: number | null; p90: number | null; samples: number }>(sql`
+    select percentile_cont(0.5) within group (order by minutes) as p50,
+      percentile_cont(0.9) within group (order by minutes) as p90, count(*)::int as samples
+    from (
+      select extract(epoch from c.ready_at - (select min(j.started_at) from ${jobs} j
+        where j.cluster_id = c.id and j.type = 'CREATE' and j.status = 'SUCCEEDED'))::float8 / 60 as minutes
+      from ${clusters} c
+      where c.profile = ${kind.profile} and c.region = ${kind.region} and c.platform = ${kind.platform} and c.ready_at is not null
+      order by c.ready_at desc limit ${SAMPLES}
+    ) last where minutes is not null`)
+  const [row] = rows
+  if (!row || row.p50 === null || row.p90 === null) return undefined
+  const tenths = (minutes: number) => Math.round(minutes * 10) / 10
+  return { p50Minutes: tenths(row.p50), p90Minutes: tenths(row.p90), samples: row.samples }
+}
+
 /** The newest attempt of the cluster's newest job, and the newest failed one. */
 export async function findAttempts(
   db: Reader,
@@ -106,7 +130,9 @@ export async function listDueDestroys(db: Reader, limit = 100): Promise<string[]
       .where(and(condition, eq(clusters.protected, false), isNull(clusters.abandonedAt)))
       .limit(limit)
   // Each half has a partial index of its own: clusters_end, clusters_destroy_retry.
-  const expired = sql`${clusters.destroyAt} <= now() and ${clusters.status} <> 'DESTROYED' and ${clusters.status} not in ('DESTROYING', 'DESTROY_FAILED')`
+  // Few are past their end at a time: the grace of their profiles is read from those alone.
+  const grace = sql`make_interval(hours => coalesce((${clusters.profileSnapshot} #>> '{lifecycle,graceHours}')::int, 0))`
+  const expired = sql`${clusters.destroyAt} <= now() and ${clusters.destroyAt} + ${grace} <= now() and ${clusters.status} <> 'DESTROYED' and ${clusters.status} not in ('DESTROYING', 'DESTROY_FAILED')`
   const leftover = sql`${clusters.destroyRetryAt} <= now() and ${clusters.status} in ('FAILED', 'DESTROY_FAILED') and ${clusters.destroyRetryAt} is not null`
   const rows = await Promise.all([due(expired), due(leftover)])
   return [...new Set(rows.flat().map((row) => row.id))]

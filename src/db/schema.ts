@@ -87,6 +87,9 @@ export const clusters = pgTable(
     protected: boolean('protected').notNull().default(false),
     preserveOnFailure: boolean('preserve_on_failure').notNull().default(false),
     usdPerHour: doublePrecision('usd_per_hour').notNull(),
+    workerReplicas: integer('worker_replicas').notNull().default(0),
+    /** Of all nodes; what the quotas count. */
+    vcpu: integer('vcpu').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
     readyAt: at('ready_at'),
@@ -107,6 +110,13 @@ export const clusters = pgTable(
       .on(t.name, t.baseDomain)
       .where(sql`status <> 'DESTROYED'`),
     index('clusters_team').on(t.team, t.id),
+    // What quotas count: those that live, and those destroyed in this month.
+    index('clusters_team_spend').on(t.team, t.destroyedAt),
+    index('clusters_profile_spend').on(t.profile, t.destroyedAt),
+    // How long the last installations of a kind took.
+    index('clusters_ready')
+      .on(t.profile, t.region, t.readyAt)
+      .where(sql`ready_at is not null`),
     index('clusters_owner').on(t.owner, t.id),
     index('clusters_status_live')
       .on(t.status, t.id)

@@ -6,19 +6,30 @@ import { clusterFor, findAttempts, listClusters } from '../clusters/queries.ts'
 import { toPage } from '../db/page.ts'
 import { listJobs } from '../jobs/queries.ts'
 import { once } from './once.ts'
-import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import { fieldErrorSchema, idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
 import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
 const preview = z
   .object({
     allowed: z.boolean(),
-    violations: z.array(z.object({ pointer: z.string(), detail: z.string() })),
+    violations: z.array(fieldErrorSchema),
+    warnings: z.array(z.object({ pointer: z.string(), detail: z.string() })),
     installConfig: z.string(),
     effectiveTags: z.record(z.string(), z.string()),
+    footprint: z.object({
+      nodes: z.int(),
+      vcpu: z.int(),
+      loadBalancers: z.int(),
+      publicAddresses: z.int(),
+    }),
     usdPerHour: z.number(),
     usdUntilExpiry: z.number(),
     destroyAt: z.iso.datetime(),
+    expectedDuration: z
+      .object({ p50Minutes: z.number(), p90Minutes: z.number(), samples: z.int() })
+      .nullable()
+      .openapi({ description: 'Of the last installations of this platform, region and profile; null: no history yet.' }),
   })
   .openapi('Preview')
 const detail = clusterSchema
@@ -57,7 +68,7 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const request = c.req.valid('json')
-      if (c.req.valid('query').dryRun === 'true') return c.json(previewCluster(app, by, request), 200)
+      if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, by, request), 200)
       const body = await once(c, { operation: 'POST /clusters', body: request, status: 202 }, async (tx) => {
         const { cluster, job } = await requestCluster(app, tx, by, request)
         return { cluster: showCluster(cluster), job: showJob(job) }

@@ -1,10 +1,17 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { sql } from 'drizzle-orm'
 import { messageOf } from '../errors.ts'
+import { tellProblem } from '../profiles/catalog.ts'
 import { json, router } from './router.ts'
 
 const state = z
-  .object({ ready: z.boolean(), failing: z.array(z.object({ part: z.string(), detail: z.string() })) })
+  .object({
+    ready: z.boolean(),
+    failing: z.array(z.object({ part: z.string(), detail: z.string() })),
+    degraded: z.array(z.object({ part: z.string(), detail: z.string() })).openapi({
+      description: 'What is wrong and does not hinder the service.',
+    }),
+  })
   .openapi('Readiness')
 
 export const healthRoutes = router()
@@ -40,6 +47,7 @@ export const healthRoutes = router()
         check.status === 'rejected' ? [{ part: parts[index]?.[0] ?? '', detail: messageOf(check.reason) }] : [],
       )
       for (const { part, detail } of failing) app.log.warn({ part }, `not ready: ${detail}`)
-      return c.json({ ready: failing.length === 0, failing }, failing.length === 0 ? 200 : 503)
+      const degraded = app.catalog.problems().map((mistake) => ({ part: 'profiles', detail: tellProblem(mistake) }))
+      return c.json({ ready: failing.length === 0, failing, degraded }, failing.length === 0 ? 200 : 503)
     },
   )

@@ -21,6 +21,20 @@ export function router(): OpenAPIHono<Env> {
   })
 }
 
+export const fieldErrorSchema = z
+  .object({
+    pointer: z.string(),
+    detail: z.string(),
+    allowed: z
+      .union([
+        z.array(z.union([z.string(), z.number()])),
+        z.object({ min: z.number().optional(), max: z.number().optional() }),
+      ])
+      .optional(),
+    nearest: z.union([z.string(), z.number()]).optional(),
+  })
+  .openapi('FieldError')
+
 export const problemSchema = z
   .object({
     type: z.string(),
@@ -29,7 +43,7 @@ export const problemSchema = z
     detail: z.string(),
     code: z.string(),
     requestId: z.string(),
-    errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+    errors: z.array(fieldErrorSchema).optional(),
   })
   .openapi('Problem')
 

@@ -34,6 +34,8 @@ export const clusterSchema = z
     protected: z.boolean(),
     abandonedAt: time.nullable(),
     usdPerHour: z.number(),
+    workerReplicas: z.int(),
+    vcpu: z.int(),
     actions: z.array(z.string()),
   })
   .openapi('Cluster')
@@ -64,6 +66,8 @@ export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
     protected: row.protected,
     abandonedAt: row.abandonedAt?.toISOString() ?? null,
     usdPerHour: row.usdPerHour,
+    workerReplicas: row.workerReplicas,
+    vcpu: row.vcpu,
     actions: actionsOf(row),
   }
 }

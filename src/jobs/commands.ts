@@ -28,7 +28,7 @@ export async function openJob(
       clusterId: cluster.id,
       type,
       params,
-      maxAttempts: cluster.profileSnapshot.maxAttempts,
+      maxAttempts: cluster.profileSnapshot.retry.maxAttempts,
       requestedBy: nameOf(by),
     })
     .returning()

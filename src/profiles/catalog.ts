@@ -1,42 +1,105 @@
-// The profiles on offer, read from the profile directory at start.
+// The profiles and quotas on offer: a directory of YAML that is read again when it changes. A file that is broken later
+// keeps its last good version, and what is wrong with it is told; at the start nothing may be broken.
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import canonicalize from 'canonicalize'
 import { ConfigError } from '../config.ts'
-import { AppError } from '../errors.ts'
-import { parseProfile, type Profile, type ProfileProblem } from './profile.ts'
+import { AppError, messageOf } from '../errors.ts'
+import type { Log } from '../observability/log.ts'
+import { parseProfile } from './profile-file.ts'
+import type { Profile } from './profile.ts'
+import { noQuotas, quotaOf, quotasSchema, type Quota, type Quotas } from './quotas.ts'
+import { parseYamlAs, type Problem } from './yaml-file.ts'
 
-export type Catalog = { list: () => Profile[]; find: (name: string) => Profile | undefined }
+export type Catalog = {
+  /** By name, disabled ones included. */
+  list: () => Profile[]
+  find: (name: string) => Profile | undefined
+  quotaOf: (team: string) => Quota
+  /** What is wrong with the files as they are now; what is served is then the last good version. */
+  problems: () => Problem[]
+  /** Reads what has changed since the last time; says whether anything has. */
+  refresh: () => boolean
+}
+
+type Entry = { signature: string; profile?: Profile | undefined; quotas?: Quotas | undefined; problems: Problem[] }
+
+const QUOTAS_FILE = 'quotas.yaml'
+const REFRESH_MS = 2000
 
 /** Throws ConfigError that lists every problem of every file. */
 export function loadCatalog(directory: string): Catalog {
-  const profiles = new Map<string, Profile>()
-  const problems: ProfileProblem[] = []
-  for (const name of listYaml(directory)) {
-    const file = relative(process.cwd(), join(directory, name))
-    const result = parseProfile(file, readFileSync(join(directory, name), 'utf8'))
-    problems.push(...result.problems)
-    if (!result.profile) continue
-    if (profiles.has(result.profile.name))
-      problems.push({
-        file,
-        line: 1,
-        path: '/name',
-        detail: `"${result.profile.name}" is the name of another profile too`,
-      })
-    profiles.set(result.profile.name, result.profile)
+  let entries = new Map<string, Entry>()
+  let profiles: Profile[] = []
+  let byName = new Map<string, Profile>()
+  let quotas = noQuotas
+  let problems: Problem[] = []
+
+  const refresh = (): boolean => {
+    const files = listYaml(directory)
+    const read = new Map(files.map((name) => [name, readEntry(directory, name, entries.get(name))]))
+    const isSame = read.size === entries.size && [...read].every(([name, entry]) => entries.get(name) === entry)
+    if (isSame && problems.every(({ file }) => file !== directory)) return false
+    entries = read
+    byName = new Map()
+    problems = [...read.values()].flatMap((entry) => entry.problems)
+    for (const [name, { profile }] of read) {
+      if (!profile) continue
+      const first = byName.get(profile.name)
+      if (!first) byName.set(profile.name, profile)
+      else
+        problems.push({
+          file: nameOf(directory, name),
+          line: 1,
+          path: '/name',
+          detail: `"${profile.name}" is the name of another profile too`,
+        })
+    }
+    profiles = [...byName.values()].sort((a, b) => a.name.localeCompare(b.name))
+    quotas = read.get(QUOTAS_FILE)?.quotas ?? noQuotas
+    return true
+  }
+
+  try {
+    refresh()
+  } catch {
+    throw new ConfigError(`the profile directory ${directory} cannot be read: correct OCPCTL_PROFILES`)
   }
   if (problems.length > 0)
-    throw new ConfigError(
-      ['the profiles have mistakes:', ...problems.map((p) => `  ${p.file}:${p.line} ${p.path} ${p.detail}`)].join('\n'),
-    )
-  if (profiles.size === 0) throw new ConfigError(`no profile (*.yaml) in ${directory}: correct OCPCTL_PROFILES`)
+    throw new ConfigError(['the profiles have mistakes:', ...problems.map((p) => `  ${tellProblem(p)}`)].join('\n'))
+  if (profiles.length === 0) throw new ConfigError(`no profile (*.yaml) in ${directory}: correct OCPCTL_PROFILES`)
   return {
-    list: () => [...profiles.values()].sort((a, b) => a.name.localeCompare(b.name)),
-    find: (name) => profiles.get(name),
+    list: () => profiles,
+    find: (name) => byName.get(name),
+    quotaOf: (team) => quotaOf(quotas, team),
+    problems: () => problems,
+    refresh() {
+      try {
+        return refresh()
+      } catch (error) {
+        const detail = `cannot be read: ${messageOf(error)}`
+        const isNew = !problems.some((problem) => problem.detail === detail)
+        problems = [{ file: directory, line: 0, path: '', detail }]
+        return isNew
+      }
+    },
   }
 }
+
+/** Refreshes the catalogue for as long as the process lives, and logs what changes. Polled: mounts send no events. */
+export function watchCatalog(catalog: Catalog, log: Log): () => void {
+  const timer = setInterval(() => {
+    if (!catalog.refresh()) return
+    const problems = catalog.problems().map(tellProblem)
+    if (problems.length === 0) log.info({ profiles: catalog.list().length }, 'the profiles were read again')
+    else log.error({ problems }, 'the profiles have mistakes; the last good version of each file is served')
+  }, REFRESH_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+export const tellProblem = ({ file, line, path, detail }: Problem): string => `${file}:${line} ${path} ${detail}`
 
 /** Throws NOT_FOUND with the names there are. */
 export function profileNamed(catalog: Catalog, name: string): Profile {
@@ -52,12 +115,23 @@ export function hashOf(profile: Profile): string {
     .digest('hex')
 }
 
-function listYaml(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-      .filter((name) => /\.ya?ml$/.test(name))
-      .sort()
-  } catch {
-    throw new ConfigError(`the profile directory ${directory} cannot be read: correct OCPCTL_PROFILES`)
+function readEntry(directory: string, name: string, before: Entry | undefined): Entry {
+  const path = join(directory, name)
+  const { mtimeMs, size, ino } = statSync(path)
+  const signature = `${mtimeMs} ${size} ${ino}`
+  if (before?.signature === signature) return before
+  const text = readFileSync(path, 'utf8')
+  const file = nameOf(directory, name)
+  if (name === QUOTAS_FILE) {
+    const { value = before?.quotas, problems } = parseYamlAs(file, text, quotasSchema, 'quotas')
+    return { signature, quotas: value, problems }
   }
+  const { profile = before?.profile, problems } = parseProfile(file, text)
+  return { signature, profile, problems }
 }
+
+const nameOf = (directory: string, name: string) => relative(process.cwd(), join(directory, name))
+const listYaml = (directory: string) =>
+  readdirSync(directory)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { findOpenEntry, markBootstrapped, openEntry } from '../clusters/ledger.ts'
 import { recordOutputs, sealOutputs } from '../clusters/outputs.ts'
 import { messageOf } from '../errors.ts'
+import { renderInstallConfig } from '../install-config/install-config.ts'
 import type { InstallerCommand } from '../installer/installer.ts'
 import { assertSafeMetadata, parseMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
 import type { Stage } from '../installer/stages.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
-import { renderInstallConfig } from '../profiles/install-config.ts'
 import { DestroyFailed, destroyInfrastructure, restoreLatest } from './destroy.ts'
 import { Stopped, type CommandResult, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
@@ -27,8 +27,7 @@ class InstallFailed extends Error {
   }
 }
 
-/** The installer's own waits add up to two hours and twenty minutes. */
-const DEADLINE_MS = 3 * 3600 * 1000
+const MINUTE_MS = 60_000
 const SHORTEST_DEADLINE_MS = 60_000
 /** Waited for API, bootstrap, initialization or stability in vain. */
 const TIMEOUT_CODES = [5, 6, 7]
@@ -104,6 +103,7 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
     name: cluster.name,
     baseDomain: cluster.baseDomain,
     region: cluster.region,
+    workerReplicas: cluster.workerReplicas,
     profile: cluster.profileSnapshot,
     tags: cluster.effectiveTags,
     sshPublicKey: cluster.request.sshPublicKey,
@@ -247,7 +247,8 @@ async function cleanUp(operation: Operation, { last }: { last: boolean }): Promi
   }
 }
 
-const deadlineOf = (operation: Operation) => operation.realMs(DEADLINE_MS, SHORTEST_DEADLINE_MS)
+const deadlineOf = ({ realMs, claim }: Operation) =>
+  realMs(claim.cluster.profileSnapshot.deadlines.installMinutes * MINUTE_MS, SHORTEST_DEADLINE_MS)
 
 async function readOutputs(dir: string) {
   const [kubeconfig, kubeadminPassword, log] = await Promise.all([

@@ -23,7 +23,6 @@ import { retrySeconds } from './retry.ts'
 
 const MINUTE_MS = 60 * 1000
 /** The destroyers of some clouds try for ever. */
-const DEADLINE_MS = 45 * MINUTE_MS
 const SHORTEST_DEADLINE_MS = 30_000
 /** As long as the inventory may stand still while the destroyer runs; the largest clouds delete slowly. */
 const STILL_MS = 15 * MINUTE_MS
@@ -87,7 +86,10 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
   const watch = watchProgress(operation)
   try {
     const { exitCode, timedOut, log } = await operation.run('destroy cluster', dir, {
-      deadlineMs: operation.realMs(DEADLINE_MS, SHORTEST_DEADLINE_MS),
+      deadlineMs: operation.realMs(
+        operation.claim.cluster.profileSnapshot.deadlines.destroyMinutes * MINUTE_MS,
+        SHORTEST_DEADLINE_MS,
+      ),
       giveUp: watch.standsStill,
     })
     operation.reached('destroy:installer-ended')

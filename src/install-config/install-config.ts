@@ -1,0 +1,152 @@
+// The install-config.yaml of a cluster, from its profile and its terms. Pure. The YAML comes from a serializer, so no
+// string of a request can add a key or change a type; the same input gives the same bytes.
+import { stringify } from 'yaml'
+import type { Profile } from '../profiles/profile.ts'
+import type { InstallConfig } from './schema.ts'
+
+export type InstallConfigInput = {
+  name: string
+  baseDomain: string
+  region: string
+  workerReplicas: number
+  profile: Profile
+  /** As the cloud takes them. */
+  tags: Record<string, string>
+  sshPublicKey?: string | undefined
+  /** The pull secret's JSON text. */
+  pullSecret: string
+}
+
+export const MASKED_PULL_SECRET = '{"auths":{"masked":{"auth":"***"}}}'
+
+export function renderInstallConfig(input: InstallConfigInput): string {
+  return stringify(buildInstallConfig(input), { lineWidth: 0, aliasDuplicateObjects: false })
+}
+
+export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
+  const { name, baseDomain, workerReplicas, profile, sshPublicKey, pullSecret } = input
+  const { controlPlane, workers, networking, features, proxy } = profile
+  return defined({
+    apiVersion: 'v1',
+    metadata: { name },
+    baseDomain,
+    credentialsMode: profile.credentialsMode,
+    controlPlane: machinePool('master', profile, controlPlane, controlPlane.replicas),
+    compute: [machinePool('worker', profile, workers, workerReplicas)],
+    networking: defined({
+      networkType: 'OVNKubernetes',
+      clusterNetwork: networking.clusterNetwork,
+      serviceNetwork: [networking.serviceNetwork],
+      machineNetwork: networking.machineNetwork.map((cidr) => ({ cidr })),
+      clusterNetworkMTU: networking.mtu,
+    }),
+    platform: platformBlock(input),
+    publish: features.private ? ('Internal' as const) : ('External' as const),
+    fips: features.fips || undefined,
+    featureSet: features.featureSet,
+    capabilities: features.capabilities && {
+      baselineCapabilitySet: features.capabilities.baseline,
+      additionalEnabledCapabilities: features.capabilities.additional,
+    },
+    proxy: proxy && defined({ httpProxy: proxy.http, httpsProxy: proxy.https, noProxy: proxy.noProxy }),
+    imageDigestSources: profile.imageMirrors,
+    additionalTrustBundle: profile.trustBundle,
+    // By itself the installer gives the bundle to the proxy alone.
+    additionalTrustBundlePolicy: profile.trustBundle === undefined ? undefined : ('Always' as const),
+    pullSecret,
+    sshKey: sshPublicKey,
+  })
+}
+
+type Pool = Profile['controlPlane'] | Profile['workers']
+
+function machinePool(name: string, profile: Profile, pool: Pool, replicas: number) {
+  const { instanceType: type, zones, rootVolume: disk, architecture } = pool
+  const osDisk = disk && defined({ diskSizeGB: disk.sizeGiB, diskType: disk.type })
+  const machine = {
+    aws: () =>
+      defined({
+        type,
+        zones,
+        rootVolume: disk && defined({ size: disk.sizeGiB, type: disk.type ?? 'gp3', iops: disk.iops }),
+        metadataService: { authentication: (profile.aws?.imdsv2 ?? true) ? ('Required' as const) : ('Optional' as const) },
+      }),
+    azure: () => defined({ type, zones, osDisk }),
+    gcp: () => defined({ type, zones, osDisk }),
+    ibmcloud: () => defined({ type, zones }),
+  }[profile.platform]()
+  return { name, replicas, architecture, platform: { [profile.platform]: machine } }
+}
+
+function platformBlock({ profile, region, tags }: InstallConfigInput): InstallConfig['platform'] {
+  switch (profile.platform) {
+    case 'aws': {
+      const { subnets, hostedZone, hostedZoneRole, lbType, propagateUserTags = true } = profile.aws ?? {}
+      return {
+        aws: defined({
+          region,
+          propagateUserTags,
+          userTags: tags,
+          lbType,
+          hostedZone,
+          hostedZoneRole,
+          vpc: subnets && {
+            subnets: subnets.map(({ id, roles }) =>
+              defined({ id, roles: roles.length > 0 ? roles.map((type) => ({ type })) : undefined }),
+            ),
+          },
+        }),
+      }
+    }
+    case 'azure': {
+      const { baseDomainResourceGroup, outboundType, cloud, network } = profile.azure ?? {}
+      return {
+        azure: defined({
+          region,
+          userTags: tags,
+          baseDomainResourceGroupName: baseDomainResourceGroup,
+          outboundType,
+          cloudName: cloud,
+          networkResourceGroupName: network?.resourceGroup,
+          virtualNetwork: network?.virtualNetwork,
+          controlPlaneSubnet: network?.controlPlaneSubnet,
+          computeSubnet: network?.computeSubnet,
+        }),
+      }
+    }
+    case 'gcp': {
+      const { project, network, controlPlaneSubnet, computeSubnet, networkProject } = profile.gcp ?? {}
+      return {
+        gcp: defined({
+          region,
+          projectID: project,
+          network,
+          controlPlaneSubnet,
+          computeSubnet,
+          networkProjectID: networkProject,
+          userLabels: Object.entries(tags).map(([key, value]) => ({ key, value })),
+        }),
+      }
+    }
+    case 'ibmcloud': {
+      const { resourceGroup, networkResourceGroup, vpc, controlPlaneSubnets, computeSubnets } = profile.ibmcloud ?? {}
+      return {
+        ibmcloud: defined({
+          region,
+          resourceGroupName: resourceGroup,
+          networkResourceGroupName: networkResourceGroup,
+          vpcName: vpc,
+          controlPlaneSubnets,
+          computeSubnets,
+        }),
+      }
+    }
+  }
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** Without the keys that have no value. */
+function defined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T> // as filtered
+}

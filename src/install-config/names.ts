@@ -1,0 +1,35 @@
+// What a cluster may be called, so that its DNS names and its cloud resources can be made. Pure.
+import type { Platform } from '../clusters/cluster.ts'
+
+const LONGEST_NAME = 54
+const LONGEST_DOMAIN = 253
+/** Of the names that a cluster answers to, the one that adds the most. */
+const LONGEST_HOST = 'console-openshift-console.apps.'
+const subdomain = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
+
+// Azure refuses resources that bear them: whole, anywhere, or at the beginning.
+const azureWords =
+  /^(access|azure|bing|bizspark|biztalk|cortana|directx|dotnet|dynamics|excel|exchange|forefront|groove|hololens|hyperv|kinect|lync|msdn|o365|office|office365|onedrive|onenote|outlook|powerpoint|sharepoint|skype|visio|visualstudio)$|microsoft|windows|^login|^xbox/
+
+/** What is wrong with a name on a platform, as a sentence. */
+export function nameProblem(platform: Platform | undefined, name: string): string | undefined {
+  if (!subdomain.test(name))
+    return `"${name}" is no DNS name: lower-case letters, digits and dashes, beginning and ending with a letter or digit`
+  if (name.length > LONGEST_NAME) return `has ${name.length} characters; at most ${LONGEST_NAME} are allowed`
+  if ((platform === 'gcp' || platform === 'azure') && !/^[a-z]/.test(name))
+    return `a name on ${platform} begins with a letter`
+  if (platform === 'gcp' && /goog|g00g/.test(name)) return 'Google Cloud refuses names that look like "google"'
+  if (platform === 'azure' && azureWords.test(name))
+    return `Azure reserves a word in "${name}" for its owner's products: take another name`
+  return undefined
+}
+
+/** What is wrong with the domain that name and base domain make together. */
+export function domainProblem(name: string, baseDomain: string): string | undefined {
+  const domain = baseDomain.replace(/\.$/, '')
+  if (!subdomain.test(domain)) return `"${baseDomain}" is no DNS name in lower case`
+  const longest = `${LONGEST_HOST}${name}.${domain}`
+  if (longest.length > LONGEST_DOMAIN)
+    return `the cluster's longest host name, ${LONGEST_HOST}${name}.…, would have ${longest.length} characters; DNS allows ${LONGEST_DOMAIN}`
+  return undefined
+}

@@ -1,0 +1,58 @@
+// What each cloud takes as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the clouds'
+// own rules where they are tighter (IAM and ELB take fewer characters than the installer lets through).
+import type { Platform } from '../clusters/cluster.ts'
+
+/** How many tags install-config.yaml may carry; ours are among them. IBM Cloud's has none, the number is ours. */
+export const tagBudget: Record<Platform, number> = { aws: 25, azure: 10, gcp: 32, ibmcloud: 25 }
+/** An S3 object, as the bootstrap ignition is one, has at most 10 tags, and the installer adds two. */
+export const AWS_TAGS_WITHOUT_RISK = 8
+
+type Rule = { key: RegExp; value: RegExp; syntax: string; reserved: RegExp }
+
+const amazon: Rule = {
+  key: /^[0-9A-Za-z_.:/=+@ -]{1,128}$/,
+  value: /^[0-9A-Za-z_.:/=+@ -]{1,256}$/,
+  syntax:
+    'a key has 1 to 128 and a value 1 to 256 characters, each a letter, a digit, a space or one of _ . : / = + @ -',
+  reserved: /^name$|^aws:|(^|\.)(kubernetes|openshift)\.io\//i,
+}
+
+const rules: Record<Platform, Rule> = {
+  aws: amazon,
+  ibmcloud: amazon,
+  azure: {
+    key: /^[a-zA-Z]([0-9A-Za-z_.-]{0,126}[0-9A-Za-z_])?$/,
+    value: /^[0-9A-Za-z_.:/=+@-]{1,256}$/,
+    syntax:
+      'a key has at most 128 letters, digits and _ . -, beginning with a letter; a value has 1 to 256 letters, digits and _ . : / = + @ -',
+    reserved: /^name$|^(kubernetes\.io|openshift\.io|microsoft|azure|windows)/i,
+  },
+  gcp: {
+    key: /^[a-z][0-9a-z_-]{0,62}$/,
+    value: /^[0-9a-z_-]{1,63}$/,
+    syntax:
+      'a key has at most 63 lower-case letters, digits, _ and -, beginning with a letter; a value has 1 to 63 of the same',
+    reserved: /^(kubernetes-io|openshift-io)/,
+  },
+}
+
+/** What is wrong with a tag, as a sentence; undefined when the cloud takes it. */
+export function tagProblem(platform: Platform, key: string, value: string): string | undefined {
+  const rule = rules[platform]
+  if (rule.reserved.test(key)) return `the key "${key}" is reserved on ${platform}`
+  if (!rule.key.test(key) || !rule.value.test(value)) return `is no tag of ${platform}: ${rule.syntax}`
+  return undefined
+}
+
+/** Keys that one cloud takes for the same: Azure does not tell upper from lower case. */
+export const tagIdentity = (platform: Platform, key: string): string => (platform === 'azure' ? key.toLowerCase() : key)
+
+/** The text as a value that the cloud takes. Different texts may become the same. */
+export function toTagValue(platform: Platform, text: string): string {
+  if (platform === 'gcp')
+    return text
+      .toLowerCase()
+      .replace(/[^0-9a-z_-]/g, '-')
+      .slice(0, 63)
+  return text.replace(platform === 'azure' ? /[^0-9A-Za-z_.:/=+@-]/g : /[^0-9A-Za-z_.:/=+@ -]/g, '-').slice(0, 256)
+}

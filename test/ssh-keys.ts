@@ -1,0 +1,13 @@
+// Public keys made for the tests; nobody keeps their other halves.
+export const RSA_1024 =
+  'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDRS9aepVW5Wrsy8i8Ko1OndNepbkjG5su6DWPjrh58S3G5xY8sa6UpUA+UKxJ9BT585n3TjrcDyBfUk6cElRq7MIROazGHOZUYi4aKjiZWHxEy3gfsGUQlHVhUU2DwdhaeYVQOSpCnEIUt2h5poV4Da0VPrYIr7B4wTjuY9w7+Rw== test'
+export const RSA_2048 =
+  'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCuX1Vt/hFQURBPqzxcbWAcZq0RGq/kXE8Umq51Rn35M+EpFB5wft3ACRvd88REzRotr/3ndh+62Hw6ujw7vjyhHmxPig1U5fry52tyVPEKm+6XumiRZTaHqCf/zB1xrbvpiGwYqGb0qO/3iMa3HQ3b4EMJMKLnqbY+rqTaUIkl8hOlW4RtlZV8ee9U0G/JVMdSlp/4z+JO7hY4P6ZAMdlMq36p0H4qkJxTQshpASqsc6ZS10GzHBPKokMFkYTNtmDgdQdm83Ta0EhjysS7BiqUS06tOXX00inPjceNjdkWNODfzEdHPWv28+IBWvkFCCvgbTylJ2pPJGr6/8PbWKv9 test'
+export const ED25519 =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeOcHBFq7qjsfInnOSaRZL+ChvSXpzlbT5/9nVy/kvl test'
+export const ECDSA_256 =
+  'ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBN4I1TiyrgscgTNvOFUMrWfLQtYrPgykLAIJ//OS7Fk2d5SjNnxd4nqLapGXdPqgaBVaGWbZzvoMm829y3m7a6g= test'
+export const ECDSA_384 =
+  'ecdsa-sha2-nistp384 AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABhBAVjsznOw9LKW3oFgRjLJCy7Pzk2Kgb6Bvo3uwIduAOJGKwGBaMXxDMJJlR1LWj/iTp/4goce6g65HvvVlpPk2N0C5HsV98CvBjYF5SDjG0CFxkiu+O/tWmTHUAL3IrYOw== test'
+export const ECDSA_521 =
+  'ecdsa-sha2-nistp521 AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACFBAH3eoz0/cYtys2GcndUYypzxrfkzl/bkw4yUQDwo0H9RxJWcndJ0/Q9mXkS6lOCQ9bfCcuP6gEXUZ+i11Z9JixfhAEJqS20gs9Z5mj5yPXVeksJUl8I8jbe/S3zTU2jCthuuXZTiohR++kyJ5F8RnIqs7cF+NNV9sE7uLE3DDBqWJEwdA== test'
