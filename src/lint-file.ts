@@ -13,15 +13,16 @@ export async function runLint(options: string[]): Promise<number> {
     throw new ConfigError(`${file} cannot be read: ${messageOf(error)}`)
   })
   const { value, problems, lineOf } = readYaml(file, text)
-  const found = problems.length > 0
-    ? problems.map(({ line, detail }) => ({ line, place: '', severity: 'error', detail, rule: 'yaml' }))
-    : lintInstallConfig(value).map(({ path, severity, detail, rule }) => ({
-        line: lineOf(path),
-        place: pointerOf(path),
-        severity,
-        detail,
-        rule,
-      }))
+  const found =
+    problems.length > 0
+      ? problems.map(({ line, detail }) => ({ line, place: '', severity: 'error', detail, rule: 'yaml' }))
+      : lintInstallConfig(value).map(({ path, severity, detail, rule }) => ({
+          line: lineOf(path),
+          place: pointerOf(path),
+          severity,
+          detail,
+          rule,
+        }))
   const errors = found.filter(({ severity }) => severity === 'error').length
   const lines = found
     .toSorted((a, b) => a.line - b.line)

@@ -100,7 +100,9 @@ it('policy, install-config and metadata are pure', () => {
   const impure = real.filter(
     ({ from, to }) =>
       pure.includes(from) &&
-      ((to.startsWith('node:') && to !== 'node:crypto') || (room(to) === 'db' && to !== 'db/schema.ts') || to.startsWith('drizzle')),
+      ((to.startsWith('node:') && to !== 'node:crypto') ||
+        (room(to) === 'db' && to !== 'db/schema.ts') ||
+        to.startsWith('drizzle')),
   )
   expect(impure).toEqual([])
 })

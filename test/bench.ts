@@ -131,7 +131,8 @@ try {
   const usage = { clusters: 1, vcpu: 24, installs: 1, usdThisMonth: 100, profileUsdThisMonth: 0 }
   const holdings = { team: 't', quota: { clusters: 10, usdPerMonth: 1000 }, usage, now: new Date() }
   const decisions = await rate(
-    async () => void decide({ name: 'x', platform: 'aws', profile: 'aws-standard', tags: { a: 'b' } }, profile, holdings),
+    async () =>
+      void decide({ name: 'x', platform: 'aws', profile: 'aws-standard', tags: { a: 'b' } }, profile, holdings),
     1,
     20_000,
   )

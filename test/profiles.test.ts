@@ -22,33 +22,187 @@ describe('a profile', () => {
   })
 
   it.each<[what: string, text: string, at: string, path: string, detail: string]>([
-    ['an unknown key', good.replace('displayName:', 'colour: red\ndisplayName:'), 'colour', '/colour', '"colour" is not a key of a profile here'],
-    ['an unknown key inside', good.replace('  min: 2', '  min: 2\n  mix: 3'), '  mix', '/workers/mix', '"mix" is not a key of a profile here'],
+    [
+      'an unknown key',
+      good.replace('displayName:', 'colour: red\ndisplayName:'),
+      'colour',
+      '/colour',
+      '"colour" is not a key of a profile here',
+    ],
+    [
+      'an unknown key inside',
+      good.replace('  min: 2', '  min: 2\n  mix: 3'),
+      '  mix',
+      '/workers/mix',
+      '"mix" is not a key of a profile here',
+    ],
     ['a missing key', good.replace(/^displayName.*\n/m, ''), '#', '/displayName', 'is missing'],
     ['a wrong type', good.replace('min: 2', 'min: two'), '  min', '/workers/min', 'must be of type number'],
-    ['an unknown platform', good.replace('platform: aws', 'platform: mars').replace('credentialsMode: Mint\n', ''), 'platform', '/platform', 'must be one of aws, azure, gcp, ibmcloud'],
-    ['a default that is not allowed', good.replace('default: us-east-1', 'default: mars-1'), '  default: mars', '/regions/default', 'must be one of the allowed values'],
-    ['a default version out of range', good.replace('default: 4.20.3', 'default: 4.21.0'), '  default: 4.21', '/versions/default', 'must be one of the allowed values'],
-    ['a range as default', good.replace('default: 4.20.3', 'default: 4.20.x'), '  default: 4.20.x', '/versions/default', 'must be a full version such as 4.20.3'],
-    ['two control plane nodes', good.replace('replicas: 3', 'replicas: 2'), '  replicas: 2', '/controlPlane/replicas', 'must be 1, 3 or 5'],
-    ['too few workers', good.replace('min: 2', 'min: 4'), '  replicas: 3\n  min', '/workers/replicas', 'must lie between min and max'],
-    ['a default TTL above the longest', good.replace('maxTtlHours: 168', 'maxTtlHours: 2'), '  defaultTtlHours', '/lifecycle/defaultTtlHours', 'must not be above maxTtlHours'],
-    ['a choice of time that is none', good.replace('maxTtlHours: 168', 'maxTtlHours: 168\n  requesterMayChoose: false'), '  maxTtlHours', '/lifecycle/maxTtlHours', 'must be defaultTtlHours when the requester may not choose'],
-    ['a credentials mode that the platform lacks', good.replace('platform: aws', 'platform: azure').replace('m6i.xlarge', 'Standard_D4s_v5').replace('m6i.xlarge', 'Standard_D4s_v5').replace('tags:', 'azure:\n  baseDomainResourceGroup: dns\ntags:'), 'credentialsMode', '/credentialsMode', 'azure takes Passthrough, Manual, not Mint'],
-    ["another platform's block", `${good}gcp:\n  project: p\n`, 'gcp', '/gcp', 'is for profiles of gcp; this one is of aws'],
-    ['no project on gcp', read('gcp-standard').replace('gcp:\n  project: clusters-test\n', ''), '#', '/gcp', 'is missing: gcp.project at least'],
-    ['zones of several regions', good.replace('  min: 2', '  zones: [us-east-1a]\n  min: 2'), '  zones', '/workers/zones', 'belong to one region: let the profile offer one region only'],
-    ['a small disk', good.replace('  min: 2', '  rootVolume: { sizeGiB: 50 }\n  min: 2'), '  rootVolume', '/workers/rootVolume/sizeGiB', 'must be at least 100: RHCOS and its images need them'],
-    ['a machine type that tells nothing', good.replace('instanceType: m6i.xlarge', 'instanceType: m6i.metal'), '  instanceType: m6i.metal', '/controlPlane/instanceType', 'the name m6i.metal does not tell how many vCPU a node has: add controlPlane.vcpu'],
-    ['networks that overlap', `${good}networking:\n  machineNetwork:\n    - 10.128.0.0/16\n`, '    - 10.128', '/networking/clusterNetwork/0/cidr', 'the cluster network 10.128.0.0/14 overlaps with the machine network 10.128.0.0/16'],
-    ['a network that is too small for all its workers', `${good}networking:\n  clusterNetwork:\n    - cidr: 10.128.0.0/20\n      hostPrefix: 23\n`, '  clusterNetwork', '/networking/clusterNetwork', 'there is room for 8 nodes, and the cluster has 13: take a wider network or a longer hostPrefix'],
-    ['a proxy with a password', `${good}proxy:\n  http: http://me:secret@proxy:3128\n`, '  http', '/proxy/http', 'must be a URL without user and password: profiles are shown to everybody'],
-    ['a tag that its cloud refuses', good.replace('environment: test', 'environment: "tést"'), '  fixed', '/tags/fixed/environment', 'is no tag of aws: a key has 1 to 128 and a value 1 to 256 characters, each a letter, a digit, a space or one of _ . : / = + @ -'],
-    ['a default tag that does not match', good.replace('tags:\n', 'tags:\n  defaults: { ticket: x }\n  patterns: { ticket: "[A-Z]+-[0-9]+" }\n'), '  defaults', '/tags/defaults/ticket', 'does not match [A-Z]+-[0-9]+'],
-    ['a pattern that is none', good.replace('tags:\n', 'tags:\n  patterns: { ticket: "(" }\n'), '  patterns', '/tags/patterns/ticket', 'must be a regular expression'],
-    ['a private zone without subnets', `${good}aws:\n  hostedZone: Z1\n`, 'aws:', '/aws', 'a private zone of your own needs vpc.subnets of your own'],
-    ['a capability that is none', `${good}features:\n  capabilities:\n    additional: [Tea]\n`, '    additional', '/features/capabilities/additional/0', 'there is no capability "Tea"; there are baremetal, marketplace, openshift-samples, MachineAPI, Console, Insights, Storage, CSISnapshot, NodeTuning, ImageRegistry, Build, DeploymentConfig, OperatorLifecycleManager, CloudCredential, Ingress, CloudControllerManager, OperatorLifecycleManagerV1'],
-    ['a date that is none', good.replace(/pricedAt: .*/, 'pricedAt: yesterday'), '  pricedAt', '/cost/pricedAt', 'must be a date such as 2026-01-31'],
+    [
+      'an unknown platform',
+      good.replace('platform: aws', 'platform: mars').replace('credentialsMode: Mint\n', ''),
+      'platform',
+      '/platform',
+      'must be one of aws, azure, gcp, ibmcloud',
+    ],
+    [
+      'a default that is not allowed',
+      good.replace('default: us-east-1', 'default: mars-1'),
+      '  default: mars',
+      '/regions/default',
+      'must be one of the allowed values',
+    ],
+    [
+      'a default version out of range',
+      good.replace('default: 4.20.3', 'default: 4.21.0'),
+      '  default: 4.21',
+      '/versions/default',
+      'must be one of the allowed values',
+    ],
+    [
+      'a range as default',
+      good.replace('default: 4.20.3', 'default: 4.20.x'),
+      '  default: 4.20.x',
+      '/versions/default',
+      'must be a full version such as 4.20.3',
+    ],
+    [
+      'two control plane nodes',
+      good.replace('replicas: 3', 'replicas: 2'),
+      '  replicas: 2',
+      '/controlPlane/replicas',
+      'must be 1, 3 or 5',
+    ],
+    [
+      'too few workers',
+      good.replace('min: 2', 'min: 4'),
+      '  replicas: 3\n  min',
+      '/workers/replicas',
+      'must lie between min and max',
+    ],
+    [
+      'a default TTL above the longest',
+      good.replace('maxTtlHours: 168', 'maxTtlHours: 2'),
+      '  defaultTtlHours',
+      '/lifecycle/defaultTtlHours',
+      'must not be above maxTtlHours',
+    ],
+    [
+      'a choice of time that is none',
+      good.replace('maxTtlHours: 168', 'maxTtlHours: 168\n  requesterMayChoose: false'),
+      '  maxTtlHours',
+      '/lifecycle/maxTtlHours',
+      'must be defaultTtlHours when the requester may not choose',
+    ],
+    [
+      'a credentials mode that the platform lacks',
+      good
+        .replace('platform: aws', 'platform: azure')
+        .replace('m6i.xlarge', 'Standard_D4s_v5')
+        .replace('m6i.xlarge', 'Standard_D4s_v5')
+        .replace('tags:', 'azure:\n  baseDomainResourceGroup: dns\ntags:'),
+      'credentialsMode',
+      '/credentialsMode',
+      'azure takes Passthrough, Manual, not Mint',
+    ],
+    [
+      "another platform's block",
+      `${good}gcp:\n  project: p\n`,
+      'gcp',
+      '/gcp',
+      'is for profiles of gcp; this one is of aws',
+    ],
+    [
+      'no project on gcp',
+      read('gcp-standard').replace('gcp:\n  project: clusters-test\n', ''),
+      '#',
+      '/gcp',
+      'is missing: gcp.project at least',
+    ],
+    [
+      'zones of several regions',
+      good.replace('  min: 2', '  zones: [us-east-1a]\n  min: 2'),
+      '  zones',
+      '/workers/zones',
+      'belong to one region: let the profile offer one region only',
+    ],
+    [
+      'a small disk',
+      good.replace('  min: 2', '  rootVolume: { sizeGiB: 50 }\n  min: 2'),
+      '  rootVolume',
+      '/workers/rootVolume/sizeGiB',
+      'must be at least 100: RHCOS and its images need them',
+    ],
+    [
+      'a machine type that tells nothing',
+      good.replace('instanceType: m6i.xlarge', 'instanceType: m6i.metal'),
+      '  instanceType: m6i.metal',
+      '/controlPlane/instanceType',
+      'the name m6i.metal does not tell how many vCPU a node has: add controlPlane.vcpu',
+    ],
+    [
+      'networks that overlap',
+      `${good}networking:\n  machineNetwork:\n    - 10.128.0.0/16\n`,
+      '    - 10.128',
+      '/networking/clusterNetwork/0/cidr',
+      'the cluster network 10.128.0.0/14 overlaps with the machine network 10.128.0.0/16',
+    ],
+    [
+      'a network that is too small for all its workers',
+      `${good}networking:\n  clusterNetwork:\n    - cidr: 10.128.0.0/20\n      hostPrefix: 23\n`,
+      '  clusterNetwork',
+      '/networking/clusterNetwork',
+      'there is room for 8 nodes, and the cluster has 13: take a wider network or a longer hostPrefix',
+    ],
+    [
+      'a proxy with a password',
+      `${good}proxy:\n  http: http://me:secret@proxy:3128\n`,
+      '  http',
+      '/proxy/http',
+      'must be a URL without user and password: profiles are shown to everybody',
+    ],
+    [
+      'a tag that its cloud refuses',
+      good.replace('environment: test', 'environment: "tést"'),
+      '  fixed',
+      '/tags/fixed/environment',
+      'is no tag of aws: a key has 1 to 128 and a value 1 to 256 characters, each a letter, a digit, a space or one of _ . : / = + @ -',
+    ],
+    [
+      'a default tag that does not match',
+      good.replace('tags:\n', 'tags:\n  defaults: { ticket: x }\n  patterns: { ticket: "[A-Z]+-[0-9]+" }\n'),
+      '  defaults',
+      '/tags/defaults/ticket',
+      'does not match [A-Z]+-[0-9]+',
+    ],
+    [
+      'a pattern that is none',
+      good.replace('tags:\n', 'tags:\n  patterns: { ticket: "(" }\n'),
+      '  patterns',
+      '/tags/patterns/ticket',
+      'must be a regular expression',
+    ],
+    [
+      'a private zone without subnets',
+      `${good}aws:\n  hostedZone: Z1\n`,
+      'aws:',
+      '/aws',
+      'a private zone of your own needs vpc.subnets of your own',
+    ],
+    [
+      'a capability that is none',
+      `${good}features:\n  capabilities:\n    additional: [Tea]\n`,
+      '    additional',
+      '/features/capabilities/additional/0',
+      'there is no capability "Tea"; there are baremetal, marketplace, openshift-samples, MachineAPI, Console, Insights, Storage, CSISnapshot, NodeTuning, ImageRegistry, Build, DeploymentConfig, OperatorLifecycleManager, CloudCredential, Ingress, CloudControllerManager, OperatorLifecycleManagerV1',
+    ],
+    [
+      'a date that is none',
+      good.replace(/pricedAt: .*/, 'pricedAt: yesterday'),
+      '  pricedAt',
+      '/cost/pricedAt',
+      'must be a date such as 2026-01-31',
+    ],
   ])('with %s is told file, line and place', (_, text, at, path, detail) => {
     const { problems, profile } = parseProfile('p.yaml', text)
     expect(profile).toBeUndefined()
@@ -64,7 +218,18 @@ describe('a profile', () => {
     expect(parseProfile('p.yaml', bad).problems.map(({ path }) => path)).toEqual(['/regions/default', '/workers/replicas', '/x']) // prettier-ignore
   })
 
-  it.each([['broken YAML', `${good}\n\tx`], ['two keys of one name', `${good}name: b\n`], ['aliases of aliases', `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`], ['nothing', ''], ['a list', '- a'], ['a number', '1']])( // prettier-ignore
+  it.each([
+    ['broken YAML', `${good}\n\tx`],
+    ['two keys of one name', `${good}name: b\n`],
+    [
+      'aliases of aliases',
+      `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n`,
+    ],
+    ['nothing', ''],
+    ['a list', '- a'],
+    ['a number', '1'],
+  ])(
+    // prettier-ignore
     'that is %s is told and not taken',
     (_, text) => {
       const { problems, profile } = parseProfile('p.yaml', text)
@@ -179,7 +344,9 @@ describe('a cluster', () => {
     h.app.catalog.refresh()
     const ask = (name: string) =>
       h.call('POST', '/clusters', { key: name, body: { name, platform: 'aws', profile: 'aws-standard' } })
-    expect((await ask('late')).body.errors).toEqual([{ pointer: '/profile', detail: 'profile aws-standard is disabled' }])
+    expect((await ask('late')).body.errors).toEqual([
+      { pointer: '/profile', detail: 'profile aws-standard is disabled' },
+    ])
     await h.reach(cluster.id, 'READY')
     expect((await h.call('GET', `/clusters/${cluster.id}`)).body).toMatchObject({ workerReplicas: 4, vcpu: 28 })
 

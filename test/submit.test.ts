@@ -1,7 +1,10 @@
 // Submitting: one transaction, one answer, a lease on the name, and every mistake told at once.
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { openHarness, type Harness } from './harness.ts'
+import { openHarness, ROOT, type Harness } from './harness.ts'
 
 let h: Harness
 beforeAll(async () => {
@@ -94,7 +97,12 @@ describe('a request', () => {
       '/tags/kubernetes.io~1x',
       '/tags/empty',
     ])
-    expect(answer.body.errors[1].detail).toBe('100 hours is longer than aws-minimal-test allows; at most 72')
+    expect(answer.body.errors[1]).toEqual({
+      pointer: '/ttlHours',
+      detail: '100 hours is longer than aws-minimal-test allows; at most 72',
+      allowed: { min: 1, max: 72 },
+      nearest: 72,
+    })
   })
 
   it.each([
@@ -140,14 +148,112 @@ describe('a request', () => {
   })
 })
 
+describe('a quota', () => {
+  let small: Harness
+  beforeAll(async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ocpctl-profiles-'))
+    cpSync(join(ROOT, 'profiles'), dir, { recursive: true })
+    writeFileSync(
+      join(dir, 'quotas.yaml'),
+      'teams:\n  few: { clusters: 7 }\n  slow: { concurrentInstalls: 1 }\n  poor: { usdPerMonth: 1 }\n',
+    )
+    writeFileSync(
+      join(dir, 'capped.yaml'),
+      readFileSync(join(dir, 'aws-minimal-test.yaml'), 'utf8')
+        .replace('name: aws-minimal-test', 'name: capped')
+        .replace('usdPerHour: 0.84', 'usdPerHour: 1\n  monthlyCeilingUsd: 9.1'),
+    )
+    small = await openHarness({ profilesDir: dir })
+  })
+  afterAll(() => small.close())
+  const ask = (name: string, team: string, more = {}) =>
+    small.call('POST', '/clusters', { key: name, body: body(name, { team, ...more }) })
+
+  it('is never passed by a hundred requests at once, and frees itself when a cluster is gone', async () => {
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => ask(`few-${index}`, 'few')))
+    expect(answers.filter((answer) => answer.status === 202)).toHaveLength(7)
+    const refused = answers.filter((answer) => answer.status === 409)
+    expect(refused).toHaveLength(93)
+    expect(refused[0]?.body).toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+      errors: [{ pointer: '/team', detail: expect.stringContaining('team "few" holds 7 of 7 clusters') }],
+    })
+    await small.startWorker()
+    const [one] = answers.filter((answer) => answer.status === 202)
+    await small.destroy(one?.body.cluster.id)
+    await small.reach(one?.body.cluster.id, 'DESTROYED')
+    expect((await ask('few-again', 'few')).status).toBe(202)
+  })
+
+  it('of a profile holds for all teams together', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) =>
+        ask(`capped-${index}`, `team-${index}`, { profile: 'capped', ttlHours: 3 }),
+      ),
+    )
+    // Three of three hours fit into 9.1 USD, unless the month is about to end.
+    expect(answers.filter((answer) => answer.status === 202).length).toBeGreaterThanOrEqual(3)
+    const [spend] = await small.rows<{ usd: number }>(
+      `select sum(usd_per_hour * extract(epoch from least(destroy_at,
+         (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc') - created_at) / 3600)::float8 as usd
+       from clusters where profile = 'capped'`,
+    )
+    expect(spend?.usd).toBeLessThanOrEqual(9.1)
+  })
+
+  it('of installations holds for one that is asked for again', async () => {
+    small.setFaults([{ cluster: 'slow-1', stage: 'infrastructure', exitCode: 3, log: 'Error: invalid' }])
+    const first = await ask('slow-1', 'slow')
+    await small.reach(first.body.cluster.id, 'FAILED')
+    small.setFaults([{ cluster: 'slow-2', stage: 'bootstrap', action: 'hang' }])
+    expect((await ask('slow-2', 'slow')).status).toBe(202)
+    const retry = await small.call('POST', `/jobs/${first.body.job.id}/retry`, { key: 'retry-slow' })
+    expect(retry).toMatchObject({
+      status: 409,
+      body: { code: 'QUOTA_EXCEEDED', detail: expect.stringContaining('1 of 1 installations at once') },
+    })
+  })
+
+  it('that time cannot cure is told with all else that is wrong', async () => {
+    expect(await ask('poor', 'poor', { region: 'mars' })).toMatchObject({
+      status: 422,
+      body: { code: 'POLICY_VIOLATION', errors: [{ pointer: '/region' }, { pointer: '/team' }] },
+    })
+  })
+})
+
 describe('a dry run', () => {
+  it('knows how long the last installations of its kind took', async () => {
+    const other = await openHarness()
+    try {
+      await other.startWorker()
+      const { cluster } = await other.requestCluster('timed')
+      await other.reach(cluster.id, 'READY')
+      await other.rows(`update jobs set started_at = now() - interval '40 minutes' where type = 'CREATE'`)
+      await other.rows(`update clusters set ready_at = now()`)
+      const { body: shown } = await other.call('POST', '/clusters?dryRun=true', { body: body('next') })
+      expect(shown.expectedDuration).toEqual({ p50Minutes: 40, p90Minutes: 40, samples: 1 })
+      const elsewhere = { body: body('next', { region: 'us-west-2' }) }
+      expect((await other.call('POST', '/clusters?dryRun=true', elsewhere)).body.expectedDuration).toBeNull()
+    } finally {
+      await other.close()
+    }
+  })
+
   it('shows decision, install-config without secrets, tags and cost, and writes nothing', async () => {
     const answer = await h.call('POST', '/clusters?dryRun=true', {
       body: body('dry', { ttlHours: 10, tags: { note: 'a: "b"\nc: d'.replace(/[\n"]/g, ' ') } }),
     })
     expect(answer).toMatchObject({
       status: 200,
-      body: { allowed: true, violations: [], usdPerHour: 0.78, usdUntilExpiry: 7.8 },
+      body: {
+        allowed: true,
+        violations: [],
+        usdPerHour: 0.84,
+        usdUntilExpiry: 8.4,
+        footprint: { nodes: 3, vcpu: 12, loadBalancers: 3, publicAddresses: 4 },
+        expectedDuration: null,
+      },
     })
     const config = parse(answer.body.installConfig)
     expect(config).toMatchObject({

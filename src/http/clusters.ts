@@ -6,7 +6,17 @@ import { clusterFor, findAttempts, listClusters } from '../clusters/queries.ts'
 import { toPage } from '../db/page.ts'
 import { listJobs } from '../jobs/queries.ts'
 import { once } from './once.ts'
-import { fieldErrorSchema, idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import {
+  fieldErrorSchema,
+  idempotencyHeader,
+  idParam,
+  json,
+  pageOf,
+  pageQuery,
+  problems,
+  router,
+  security,
+} from './router.ts'
 import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
@@ -29,7 +39,9 @@ const preview = z
     expectedDuration: z
       .object({ p50Minutes: z.number(), p90Minutes: z.number(), samples: z.int() })
       .nullable()
-      .openapi({ description: 'Of the last installations of this platform, region and profile; null: no history yet.' }),
+      .openapi({
+        description: 'Of the last installations of this platform, region and profile; null: no history yet.',
+      }),
   })
   .openapi('Preview')
 const detail = clusterSchema

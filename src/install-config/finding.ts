@@ -5,8 +5,7 @@ export type Finding = { severity: 'error' | 'warning'; rule: string; path: Path;
 export type Report = (severity: Finding['severity'], rule: string, path: Path, detail: string) => void
 export type Block = Record<string, unknown>
 
-const isBlock = (value: unknown): value is Block =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isBlock = (value: unknown): value is Block => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 // A value of the wrong type is told by the schema; the rules then pass over it.
 export const blockOf = (value: unknown): Block => (isBlock(value) ? value : {})

@@ -69,7 +69,9 @@ function machinePool(name: string, profile: Profile, pool: Pool, replicas: numbe
         type,
         zones,
         rootVolume: disk && defined({ size: disk.sizeGiB, type: disk.type ?? 'gp3', iops: disk.iops }),
-        metadataService: { authentication: (profile.aws?.imdsv2 ?? true) ? ('Required' as const) : ('Optional' as const) },
+        metadataService: {
+          authentication: (profile.aws?.imdsv2 ?? true) ? ('Required' as const) : ('Optional' as const),
+        },
       }),
     azure: () => defined({ type, zones, osDisk }),
     gcp: () => defined({ type, zones, osDisk }),

@@ -43,7 +43,12 @@ export function lintNetworking(config: Block, nodes: number, isOnAws: boolean, r
         `${cidr} is too wide for services: a mask of /${WIDEST_SERVICE_MASK} or longer is needed`,
       )
   if (listOf(networking['serviceNetwork']).length > 2)
-    report('error', 'service-network-count', ['networking', 'serviceNetwork'], 'one network, or one each of IPv4 and IPv6')
+    report(
+      'error',
+      'service-network-count',
+      ['networking', 'serviceNetwork'],
+      'one network, or one each of IPv4 and IPv6',
+    )
   lintHostPrefixes(networking, networks, nodes, report)
   lintMachineSize(networks, nodes, report)
   lintMtu(networking, isOnAws, report)
@@ -81,12 +86,15 @@ function readNetworks(networking: Block, report: Report): Network[] {
 /** The range, or what is wrong with its form. */
 function parseCidr(cidr: string): [IPv4 | IPv6, number] | string {
   // As Go's net.ParseCIDR has it: four decimal parts without leading zeros, and a mask.
-  const isForm = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}\/\d{1,2}$/.test(cidr) || /^[0-9a-f:.]*:[0-9a-f:.]*\/\d{1,3}$/i.test(cidr)
+  const isForm =
+    /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}\/\d{1,2}$/.test(cidr) || /^[0-9a-f:.]*:[0-9a-f:.]*\/\d{1,3}$/i.test(cidr)
   if (!isForm || !ipaddr.isValidCIDR(cidr)) return `"${cidr}" is no network: write it as 10.0.0.0/16`
   const [address, bits] = ipaddr.parseCIDR(cidr)
   const first = (address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6).networkAddressFromCIDR(cidr)
   const canonical = `${first.toString()}/${bits}`
-  return address.toString() === first.toString() ? [address, bits] : `${cidr} has host bits set: the network is ${canonical}`
+  return address.toString() === first.toString()
+    ? [address, bits]
+    : `${cidr} has host bits set: the network is ${canonical}`
 }
 
 function lintRanges(networks: Network[], report: Report): void {
@@ -149,7 +157,12 @@ function lintHostPrefixes(networking: Block, networks: Network[], nodes: number,
     room += 2 ** (hostPrefix - mask)
   }
   if (prefixes.size > 1)
-    report('error', 'host-prefix-differs', ['networking', 'clusterNetwork'], 'all IPv4 cluster networks need the same hostPrefix')
+    report(
+      'error',
+      'host-prefix-differs',
+      ['networking', 'clusterNetwork'],
+      'all IPv4 cluster networks need the same hostPrefix',
+    )
   if (prefixes.size > 0 && room < nodes)
     report(
       'error',

@@ -17,18 +17,27 @@ export const awsSubnetRoles = [
   'ControlPlaneExternalLB',
   'ControlPlaneInternalLB',
 ] as const
-export const azureOutboundTypes = ['Loadbalancer', 'NATGatewaySingleZone', 'NATGatewayMultiZone', 'UserDefinedRouting'] as const
-export const azureClouds = ['AzurePublicCloud', 'AzureUSGovernmentCloud', 'AzureChinaCloud', 'AzureGermanCloud'] as const
+export const azureOutboundTypes = [
+  'Loadbalancer',
+  'NATGatewaySingleZone',
+  'NATGatewayMultiZone',
+  'UserDefinedRouting',
+] as const
+export const azureClouds = [
+  'AzurePublicCloud',
+  'AzureUSGovernmentCloud',
+  'AzureChinaCloud',
+  'AzureGermanCloud',
+] as const
 
 export function lintPlatform(config: Block, platform: Platform, report: Report): void {
   const settings = blockOf(blockOf(config['platform'])[platform])
   const required = (key: string, why = '') => {
-    if (!textOf(settings[key]))
-      report('error', 'platform-required', ['platform', platform], `${key} is missing${why}`)
+    if (!textOf(settings[key])) report('error', 'platform-required', ['platform', platform], `${key} is missing${why}`)
   }
   const oneOf = (key: string, values: readonly string[]) => {
     const value = settings[key]
-    if (value !== undefined && !values.includes(String(value)))
+    if (value !== undefined && !values.some((allowed) => allowed === value))
       report('error', 'platform-value', ['platform', platform, key], `must be one of ${values.join(', ')}`)
   }
   required('region')
@@ -38,7 +47,8 @@ export function lintPlatform(config: Block, platform: Platform, report: Report):
       oneOf('lbType', ['Classic', 'NLB'])
       return lintAws(config, settings, report)
     case 'azure':
-      if (config['publish'] !== 'Internal') required('baseDomainResourceGroupName', ': the resource group of the public DNS zone')
+      if (config['publish'] !== 'Internal')
+        required('baseDomainResourceGroupName', ': the resource group of the public DNS zone')
       oneOf('outboundType', azureOutboundTypes)
       oneOf('cloudName', azureClouds)
       return lintAzure(settings, report)
@@ -101,7 +111,12 @@ function lintAws(config: Block, settings: Block, report: Report): void {
   if (new Set(ids).size < ids.length)
     report('error', 'aws-subnets', [...path, 'vpc', 'subnets'], 'a subnet is named twice')
   if (settings['hostedZone'] !== undefined && subnets.length === 0 && listOf(settings['subnets']).length === 0)
-    report('error', 'aws-hosted-zone', [...path, 'hostedZone'], 'a private zone of your own needs vpc.subnets of your own')
+    report(
+      'error',
+      'aws-hosted-zone',
+      [...path, 'hostedZone'],
+      'a private zone of your own needs vpc.subnets of your own',
+    )
   if (settings['hostedZoneRole'] !== undefined) {
     if (settings['hostedZone'] === undefined)
       report('error', 'aws-hosted-zone', [...path, 'hostedZoneRole'], 'hostedZoneRole needs hostedZone')
@@ -144,7 +159,12 @@ function lintGcp(config: Block, settings: Block, report: Report): void {
     report('error', 'gcp-network', path, 'subnets of your own need their network')
   if (settings['networkProjectID'] !== undefined) {
     if (settings['network'] === undefined)
-      report('error', 'gcp-network', [...path, 'networkProjectID'], "another project's network needs its name in network")
+      report(
+        'error',
+        'gcp-network',
+        [...path, 'networkProjectID'],
+        "another project's network needs its name in network",
+      )
     if (config['credentialsMode'] !== 'Passthrough' && config['credentialsMode'] !== 'Manual')
       report(
         'error',
@@ -160,5 +180,10 @@ function lintIbmCloud(settings: Block, report: Report): void {
   const withSubnets = keys.filter((key) => listOf(settings[key]).length > 0)
   const hasVpc = settings['vpcName'] !== undefined
   if (hasVpc !== (withSubnets.length === keys.length) || (!hasVpc && withSubnets.length > 0))
-    report('error', 'ibmcloud-network', ['platform', 'ibmcloud'], `vpcName, ${keys.join(' and ')} go together or not at all`)
+    report(
+      'error',
+      'ibmcloud-network',
+      ['platform', 'ibmcloud'],
+      `vpcName, ${keys.join(' and ')} go together or not at all`,
+    )
 }

@@ -53,18 +53,21 @@ function lintForm(input: unknown, report: Report): void {
     if (issue.code === 'unrecognized_keys')
       for (const key of issue.keys)
         report('warning', 'unknown-key', [...path, key], `"${key}" is not known here; the installer passes over it`)
-    else if (issue.code === 'invalid_type' && issue.message.endsWith('undefined')) report('error', 'missing', path, 'is missing')
+    else if (issue.code === 'invalid_type' && issue.message.endsWith('undefined'))
+      report('error', 'missing', path, 'is missing')
     else report('error', 'form', path, plain(issue.message))
   }
 }
 
-const plain = (message: string) => message.replace(/^Invalid (input|option): expected/, 'must be').replace(/, received.*/, '')
+const plain = (message: string) =>
+  message.replace(/^Invalid (input|option): expected/, 'must be').replace(/, received.*/, '')
 
 function lintPlatformChoice(config: Block, report: Report): Platform | undefined {
   if (config['apiVersion'] !== undefined && config['apiVersion'] !== 'v1')
     report('error', 'api-version', ['apiVersion'], 'must be v1')
   const given = Object.keys(blockOf(config['platform']))
-  if (given.length > 1) report('error', 'platform', ['platform'], `names ${given.join(' and ')}; one platform is allowed`)
+  if (given.length > 1)
+    report('error', 'platform', ['platform'], `names ${given.join(' and ')}; one platform is allowed`)
   const [only] = given
   if (only === undefined) report('error', 'platform', ['platform'], `must name one of ${platforms.join(', ')}`)
   else if (!platforms.some((known) => known === only) && !otherPlatforms.includes(only))
@@ -102,7 +105,8 @@ function lintPullSecret(config: Block, report: Report): void {
   // The value is a secret and is not repeated in a message.
   const parsed = parseJson(text)
   const auths = blockOf(parsed)['auths']
-  if (parsed === undefined) report('error', 'pull-secret', path, 'is no JSON: give the file from console.redhat.com on one line')
+  if (parsed === undefined)
+    report('error', 'pull-secret', path, 'is no JSON: give the file from console.redhat.com on one line')
   else if (Object.keys(blockOf(auths)).length === 0)
     report('error', 'pull-secret', path, 'must be a JSON object with at least one registry in "auths"')
   for (const [registry, entry] of Object.entries(blockOf(auths)))
@@ -173,10 +177,20 @@ function lintCapabilities(config: Block, isOnCloud: boolean, report: Report): vo
   const added = listOf(capabilities['additionalEnabledCapabilities']).map(String)
   const path = ['capabilities', 'additionalEnabledCapabilities']
   if (!baselineSet.test(baseline))
-    report('error', 'capabilities', ['capabilities', 'baselineCapabilitySet'], 'must be None, vCurrent or a version such as v4.18')
+    report(
+      'error',
+      'capabilities',
+      ['capabilities', 'baselineCapabilitySet'],
+      'must be None, vCurrent or a version such as v4.18',
+    )
   for (const [index, name] of added.entries())
     if (!capabilityNames.includes(name))
-      report('error', 'capabilities', [...path, index], `there is no capability "${name}"; there are ${capabilityNames.join(', ')}`)
+      report(
+        'error',
+        'capabilities',
+        [...path, index],
+        `there is no capability "${name}"; there are ${capabilityNames.join(', ')}`,
+      )
   if (baseline !== 'None') return
   if (added.includes('marketplace') && !added.includes('OperatorLifecycleManager'))
     report('error', 'capabilities', path, 'marketplace needs OperatorLifecycleManager')
@@ -213,7 +227,11 @@ function lintProxy(config: Block, report: Report): void {
     if (problem) report('error', 'proxy', ['proxy', key], problem)
   }
   const noProxy = textOf(proxy['noProxy'])
-  if (noProxy !== undefined && noProxy !== '*' && noProxy.split(',').some((item) => !/^\.?[^\s*/]+(\/\d+)?$/.test(item.trim())))
+  if (
+    noProxy !== undefined &&
+    noProxy !== '*' &&
+    noProxy.split(',').some((item) => !/^\.?[^\s*/]+(\/\d+)?$/.test(item.trim()))
+  )
     report('error', 'proxy', ['proxy', 'noProxy'], 'must be *, or domains, addresses and networks joined by commas')
 }
 
@@ -221,7 +239,9 @@ function proxyProblem(url: string, key: string): string | undefined {
   if (!URL.canParse(url)) return 'must be a URL such as http://proxy.example.com:3128'
   const { protocol } = new URL(url)
   const allowed = key === 'httpProxy' ? ['http:'] : ['http:', 'https:']
-  return allowed.includes(protocol) ? undefined : `must begin with ${allowed.map((scheme) => `${scheme}//`).join(' or ')}`
+  return allowed.includes(protocol)
+    ? undefined
+    : `must begin with ${allowed.map((scheme) => `${scheme}//`).join(' or ')}`
 }
 
 function lintImages(config: Block, report: Report): void {
@@ -254,7 +274,12 @@ function lintTrust(config: Block, report: Report): void {
     report('error', 'trust-bundle', ['additionalTrustBundle'], 'holds no certificate in PEM form')
   for (const [index, block] of blocks.entries())
     if (!isCertificate(block))
-      report('error', 'trust-bundle', ['additionalTrustBundle'], `certificate ${index + 1} of ${blocks.length} cannot be read`)
+      report(
+        'error',
+        'trust-bundle',
+        ['additionalTrustBundle'],
+        `certificate ${index + 1} of ${blocks.length} cannot be read`,
+      )
 }
 
 function isCertificate(pem: string): boolean {

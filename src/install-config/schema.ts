@@ -30,9 +30,7 @@ const machinePlatform = z.looseObject({
       osDisk: z.looseObject({ diskSizeGB: z.int(), diskType: z.string() }).partial(),
     })
     .partial(),
-  ibmcloud: z
-    .looseObject({ type: z.string(), zones: z.array(z.string()) })
-    .partial(),
+  ibmcloud: z.looseObject({ type: z.string(), zones: z.array(z.string()) }).partial(),
 })
 
 const pool = z.strictObject({
@@ -126,7 +124,11 @@ export const installConfigSchema = z.strictObject({
     })
     .optional(),
   proxy: z
-    .strictObject({ httpProxy: z.string().optional(), httpsProxy: z.string().optional(), noProxy: z.string().optional() })
+    .strictObject({
+      httpProxy: z.string().optional(),
+      httpsProxy: z.string().optional(),
+      noProxy: z.string().optional(),
+    })
     .optional(),
   imageDigestSources: z.array(mirror).optional(),
   imageContentSources: z.array(mirror).optional(),

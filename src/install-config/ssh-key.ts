@@ -28,7 +28,8 @@ export function readSshKey(line: string): SshKey | string {
   const [named, first, second] = parts ?? []
   if (!named || Buffer.from(named).toString('latin1') !== kind || !first)
     return 'is cut off or not what its first word says: copy the whole line of the .pub file'
-  const bits = kind === 'ssh-rsa' ? bitLength(second) : kind === NOT_IN_FIPS ? first.length * 8 : curveBits(kind, second)
+  const bits =
+    kind === 'ssh-rsa' ? bitLength(second) : kind === NOT_IN_FIPS ? first.length * 8 : curveBits(kind, second)
   return bits === undefined || (kind === NOT_IN_FIPS && bits !== 256)
     ? 'is cut off: copy the whole line of the .pub file'
     : { kind, bits }

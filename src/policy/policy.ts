@@ -215,7 +215,9 @@ function tagViolation(
     }
   if (!tagMatches(tags.patterns, key, value)) return { detail: `"${value}" does not match ${tags.patterns[key]}` }
   if ((identities.get(tagIdentity(platform, key))?.length ?? 0) > 1)
-    return { detail: `${platform} takes this key for the same as another: ${identities.get(tagIdentity(platform, key))?.join(', ')}` }
+    return {
+      detail: `${platform} takes this key for the same as another: ${identities.get(tagIdentity(platform, key))?.join(', ')}`,
+    }
   return undefined
 }
 
@@ -253,7 +255,14 @@ function quotaViolations(
   { usdThisMonth }: Cost,
 ): FieldError[] {
   const found: FieldError[] = []
-  const check = (has: number, adds: number, limit: number | undefined, what: string, pointer: string, whose: string) => {
+  const check = (
+    has: number,
+    adds: number,
+    limit: number | undefined,
+    what: string,
+    pointer: string,
+    whose: string,
+  ) => {
     if (limit !== undefined && has + adds > limit)
       found.push({
         pointer,

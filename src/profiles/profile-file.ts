@@ -21,7 +21,9 @@ type Place = { path: Path; detail: string }
 
 function findUntoldSizes({ platform, ...profile }: Profile): Place[] {
   return (['controlPlane', 'workers'] as const)
-    .filter((pool) => profile[pool].vcpu === undefined && vcpuByName(platform, profile[pool].instanceType) === undefined)
+    .filter(
+      (pool) => profile[pool].vcpu === undefined && vcpuByName(platform, profile[pool].instanceType) === undefined,
+    )
     .map((pool) => ({
       path: [pool, 'instanceType'],
       detail: `the name ${profile[pool].instanceType} does not tell how many vCPU a node has: add ${pool}.vcpu`,
@@ -63,7 +65,9 @@ function placeInProfile(path: Path, profile: Profile): Path {
       if (second === 'machineNetwork') return ['networking', 'machineNetwork', ...(third === undefined ? [] : [third])]
       return path
     case 'proxy':
-      return ['proxy', second === 'httpProxy' ? 'http' : second === 'httpsProxy' ? 'https' : (second ?? '')].filter(Boolean)
+      return ['proxy', second === 'httpProxy' ? 'http' : second === 'httpsProxy' ? 'https' : (second ?? '')].filter(
+        Boolean,
+      )
     case 'capabilities':
       if (second === 'baselineCapabilitySet') return ['features', 'capabilities', 'baseline']
       return ['features', 'capabilities', 'additional', ...(third === undefined ? [] : [third])]

@@ -54,7 +54,11 @@ const poolShape = {
     .min(1)
     .optional()
     .describe('Of one node; needed only when the name of the instance type does not tell it.'),
-  zones: z.array(word).min(1).optional().describe('Availability zones; the installer takes all of the region otherwise.'),
+  zones: z
+    .array(word)
+    .min(1)
+    .optional()
+    .describe('Availability zones; the installer takes all of the region otherwise.'),
   rootVolume: z
     .strictObject({
       sizeGiB: z.int().min(100, { error: 'must be at least 100: RHCOS and its images need them' }).max(16_384),
@@ -110,7 +114,7 @@ const aws = z.strictObject({
     )
     .min(1)
     .optional()
-    .describe("Subnets of a VPC of your own; roles either on all or on none. The profile then offers one region."),
+    .describe('Subnets of a VPC of your own; roles either on all or on none. The profile then offers one region.'),
   hostedZone: word.optional().describe('The private zone of your own VPC.'),
   hostedZoneRole: word.optional().describe("The ARN of the role that may change it, when it is another account's."),
   lbType: z.enum(['Classic', 'NLB']).default('NLB').describe('Of the ingress load balancer.'),
@@ -134,7 +138,9 @@ const gcp = z.strictObject({
   network: word.optional().describe('A network of your own, with both subnets.'),
   controlPlaneSubnet: word.optional(),
   computeSubnet: word.optional(),
-  networkProject: word.optional().describe("The host project of a shared VPC; needs credentialsMode Passthrough or Manual."),
+  networkProject: word
+    .optional()
+    .describe('The host project of a shared VPC; needs credentialsMode Passthrough or Manual.'),
 })
 const ibmcloud = z.strictObject({
   resourceGroup: word.optional().describe('An existing resource group; the installer makes one otherwise.'),
@@ -193,9 +199,19 @@ export const profileSchema = z
         requesterMayChoose: z.boolean().default(true).describe('Whether a request may name a time at all.'),
         maxExtensionHours: hours
           .optional()
-          .describe('How far from now an extension may move the end; maxTtlHours when left out. Kept with the cluster; nothing extends yet.'),
-        warnHours: z.array(hours).default([24, 2]).describe('How long before the end its owner is to be warned. Kept with the cluster; nothing warns yet.'),
-        graceHours: z.int().min(0).max(168).default(0).describe('How long after its end a cluster is still left alone.'),
+          .describe(
+            'How far from now an extension may move the end; maxTtlHours when left out. Kept with the cluster; nothing extends yet.',
+          ),
+        warnHours: z
+          .array(hours)
+          .default([24, 2])
+          .describe('How long before the end its owner is to be warned. Kept with the cluster; nothing warns yet.'),
+        graceHours: z
+          .int()
+          .min(0)
+          .max(168)
+          .default(0)
+          .describe('How long after its end a cluster is still left alone.'),
       })
       .refine((l) => l.defaultTtlHours <= l.maxTtlHours, {
         error: 'must not be above maxTtlHours',
@@ -207,7 +223,10 @@ export const profileSchema = z
       .strictObject({
         fips: z.boolean().default(false).describe('FIPS 140 mode; Ed25519 SSH keys are then refused.'),
         private: z.boolean().default(false).describe('API and applications on internal load balancers only.'),
-        offHours: z.boolean().default(false).describe('Whether a request may ask for off-hours scaling. The wish is kept; nothing scales yet.'),
+        offHours: z
+          .boolean()
+          .default(false)
+          .describe('Whether a request may ask for off-hours scaling. The wish is kept; nothing scales yet.'),
         featureSet: z.enum(featureSets).optional().describe('Such clusters can never be upgraded.'),
         capabilities: z
           .strictObject({
@@ -231,9 +250,14 @@ export const profileSchema = z
       .strictObject({
         usdPerHour: usd.describe('Of a running cluster with its usual workers.'),
         usdPerWorkerHour: usd.default(0).describe('What each worker more or less changes.'),
-        usdPerHourHibernated: usd.default(0).describe('Of a hibernated one: disks, addresses, load balancers. Shown; nothing hibernates yet.'),
+        usdPerHourHibernated: usd
+          .default(0)
+          .describe('Of a hibernated one: disks, addresses, load balancers. Shown; nothing hibernates yet.'),
         reckoned: word.describe('How, so that somebody can do it again.'),
-        pricedAt: z.iso.date({ error: 'must be a date such as 2026-01-31' }).optional().describe('When the prices were read.'),
+        pricedAt: z.iso
+          .date({ error: 'must be a date such as 2026-01-31' })
+          .optional()
+          .describe('When the prices were read.'),
         monthlyCeilingUsd: usd
           .optional()
           .describe('What all clusters of this profile together may come to in a calendar month (UTC).'),
@@ -275,7 +299,8 @@ export const profileSchema = z
     if (profile.platform !== 'aws' && profile.workers.rootVolume?.iops !== undefined)
       issue(['workers', 'rootVolume', 'iops'], 'is for aws only')
     for (const pool of ['controlPlane', 'workers'] as const) {
-      if (profile.platform === 'ibmcloud' && profile[pool].rootVolume) issue([pool, 'rootVolume'], 'is not for ibmcloud')
+      if (profile.platform === 'ibmcloud' && profile[pool].rootVolume)
+        issue([pool, 'rootVolume'], 'is not for ibmcloud')
       if (profile[pool].zones && profile.regions.allowed.length > 1)
         issue([pool, 'zones'], 'belong to one region: let the profile offer one region only')
     }

@@ -31,7 +31,8 @@ export function profileJsonSchema(): string {
 export function withReference(document: string): string {
   const [before, rest] = document.split(BEGIN)
   const after = rest?.split(END)[1]
-  if (before === undefined || after === undefined) throw new Error(`docs/profiles.md needs the lines ${BEGIN} and ${END}`)
+  if (before === undefined || after === undefined)
+    throw new Error(`docs/profiles.md needs the lines ${BEGIN} and ${END}`)
   const profile = listFields(nodeOf(profileSchema))
   const quotas = listFields(nodeOf(quotasSchema))
   return `${before}${BEGIN}\n\n### A profile\n\n${profile}\n\n### quotas.yaml\n\n${quotas}\n\n${END}${after}`
@@ -78,5 +79,7 @@ function typeOf(node: Node): string {
 
 function defaultOf({ default: value }: Node): string {
   if (value === undefined) return 'optional'
-  return typeof value === 'object' && Object.keys(value ?? {}).length === 0 ? 'optional' : `default \`${JSON.stringify(value)}\``
+  return typeof value === 'object' && Object.keys(value ?? {}).length === 0
+    ? 'optional'
+    : `default \`${JSON.stringify(value)}\``
 }

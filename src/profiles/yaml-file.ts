@@ -20,7 +20,11 @@ export function readYaml(file: string, text: string): YamlFile {
   try {
     return { value: document.toJS({ maxAliasCount: 100 }), problems, lineOf }
   } catch {
-    return { value: undefined, problems: [{ file, line: 1, path: '', detail: 'has aliases that cannot be resolved' }], lineOf }
+    return {
+      value: undefined,
+      problems: [{ file, line: 1, path: '', detail: 'has aliases that cannot be resolved' }],
+      lineOf,
+    }
   }
 }
 
@@ -53,7 +57,9 @@ export const pointerOf = (path: PropertyKey[]): string =>
 function plain(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`
   if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message
-  return issue.message.endsWith('undefined') ? 'is missing' : `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`
+  return issue.message.endsWith('undefined')
+    ? 'is missing'
+    : `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`
 }
 
 function lineIn(document: Document, lines: LineCounter, path: PropertyKey[]): number {
