@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, cpSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { loadCatalog, tellProblem } from '../src/profiles/catalog.ts'
+import { loadCatalog, tellProblem, watchCatalog } from '../src/profiles/catalog.ts'
 import { vcpuByName } from '../src/profiles/footprint.ts'
 import { parseProfile } from '../src/profiles/profile-file.ts'
-import { openHarness, ROOT, type Harness } from './harness.ts'
+import { eventually, openHarness, ROOT, type Harness } from './harness.ts'
 
 const SHIPPED = join(ROOT, 'profiles')
 const read = (name: string) => readFileSync(join(SHIPPED, `${name}.yaml`), 'utf8')
@@ -306,6 +306,25 @@ describe('the catalogue', () => {
     expect(catalog.refresh()).toBe(false)
     expect(catalog.list()).toHaveLength(2)
     expect(catalog.problems()).toEqual([expect.objectContaining({ detail: expect.stringContaining('cannot be read') })])
+  })
+
+  it('is read again by itself, and says so in the log', async () => {
+    const catalog = loadCatalog(dir)
+    const said: unknown[][] = []
+    const say = (...words: unknown[]) => void said.push(words)
+    const stop = watchCatalog(catalog, { info: say, error: say }, 5)
+    write('a.yaml', 'broken: "')
+    await eventually(() => said.length === 1)
+    write('a.yaml', named('a'))
+    await eventually(() => said.length === 2)
+    stop()
+    expect(said).toEqual([
+      [
+        { problems: expect.arrayContaining([expect.stringMatching(/a\.yaml:\d /)]) },
+        'the profiles have mistakes; the last good version of each file is served',
+      ],
+      [{ profiles: 2 }, 'the profiles were read again'],
+    ])
   })
 
   it('refuses two profiles of one name', () => {

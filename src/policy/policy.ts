@@ -190,7 +190,7 @@ function tagViolations(given: Record<string, string>, profile: Profile): FieldEr
     if (detail) found.push({ pointer: `/tags/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, ...detail })
   }
   for (const key of tags.required)
-    if (!Object.hasOwn(given, key) && !(key in tags.defaults) && !(key in tags.fixed))
+    if (!Object.hasOwn(given, key) && !Object.hasOwn(tags.defaults, key) && !Object.hasOwn(tags.fixed, key))
       found.push({ pointer: '/tags', detail: `the tag "${key}" is required by ${profile.name}` })
   return found
 }
@@ -207,7 +207,7 @@ function tagViolation(
   const fixed = Object.hasOwn(tags.fixed, key) ? tags.fixed[key] : undefined
   if (fixed !== undefined && fixed !== value)
     return { detail: `${name} sets this tag to "${fixed}"`, allowed: [fixed], nearest: fixed }
-  if (tags.userKeys && !(key in tags.fixed) && !tags.userKeys.some((pattern) => keyMatches(pattern, key)))
+  if (tags.userKeys && fixed === undefined && !tags.userKeys.some((pattern) => keyMatches(pattern, key)))
     return {
       detail: `${name} takes the tags ${tags.userKeys.join(', ') || '(none)'} only`,
       allowed: tags.userKeys,

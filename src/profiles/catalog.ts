@@ -88,13 +88,13 @@ export function loadCatalog(directory: string): Catalog {
 }
 
 /** Refreshes the catalogue for as long as the process lives, and logs what changes. Polled: mounts send no events. */
-export function watchCatalog(catalog: Catalog, log: Log): () => void {
+export function watchCatalog(catalog: Catalog, log: Pick<Log, 'info' | 'error'>, everyMs = REFRESH_MS): () => void {
   const timer = setInterval(() => {
     if (!catalog.refresh()) return
     const problems = catalog.problems().map(tellProblem)
     if (problems.length === 0) log.info({ profiles: catalog.list().length }, 'the profiles were read again')
     else log.error({ problems }, 'the profiles have mistakes; the last good version of each file is served')
-  }, REFRESH_MS)
+  }, everyMs)
   timer.unref()
   return () => clearInterval(timer)
 }

@@ -85,5 +85,5 @@ function placeInProfile(path: Path, profile: Profile): Path {
 function placeOfTag(key: string | number | undefined, { platform, tags }: Profile): Path {
   if (key === undefined) return ['tags', 'fixed']
   const name = platform === 'gcp' ? Object.keys({ ...tags.defaults, ...tags.fixed })[Number(key)] : String(key)
-  return ['tags', name !== undefined && name in tags.fixed ? 'fixed' : 'defaults', name ?? '']
+  return ['tags', name !== undefined && Object.hasOwn(tags.fixed, name) ? 'fixed' : 'defaults', name ?? '']
 }

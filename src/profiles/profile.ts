@@ -309,7 +309,8 @@ export const profileSchema = z
     if (ownNetwork !== undefined && profile.regions.allowed.length > 1)
       issue(['regions', 'allowed'], 'a network of your own is in one region: let the profile offer one region only')
     const { fixed, defaults, patterns } = profile.tags
-    for (const key of Object.keys(fixed)) if (key in defaults) issue(['tags', 'defaults', key], 'is fixed already')
+    for (const key of Object.keys(fixed))
+      if (Object.hasOwn(defaults, key)) issue(['tags', 'defaults', key], 'is fixed already')
     for (const [key, value] of Object.entries(defaults))
       if (!tagMatches(patterns, key, value)) issue(['tags', 'defaults', key], `does not match ${patterns[key]}`)
   })
