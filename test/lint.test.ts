@@ -212,7 +212,7 @@ const cases: Case[] = [
     'two control plane nodes',
     set('controlPlane.replicas', 2),
     'control-plane',
-    'error',
+    'warning',
     '/controlPlane/replicas',
     '2 nodes hold no better quorum than 1: take 1, 3 or 5',
   ],
@@ -255,6 +255,22 @@ const cases: Case[] = [
     'error',
     '/networking/networkType',
     'OpenShiftSDN ended with 4.15: take OVNKubernetes',
+  ],
+  [
+    'another network type',
+    set('networking.networkType', 'Cilium'),
+    'network-type',
+    'warning',
+    '/networking/networkType',
+    'Cilium is not offered: take OVNKubernetes',
+  ],
+  [
+    'the old names of networks',
+    set('networking.machineCIDR', '10.0.0.0/16'),
+    'network-deprecated',
+    'warning',
+    '/networking/machineCIDR',
+    'is deprecated: say it in machineNetwork, serviceNetwork, clusterNetwork, networkType',
   ],
   [
     'Kuryr',
@@ -337,12 +353,12 @@ const cases: Case[] = [
     '11.0.0.0/8 is too wide for services: a mask of /12 or longer is needed',
   ],
   [
-    'three service networks',
-    set('networking.serviceNetwork', ['172.30.0.0/16', 'fd02::/112', '172.31.0.0/16']),
+    'two service networks of a kind',
+    set('networking.serviceNetwork', ['172.30.0.0/16', '172.31.0.0/16']),
     'service-network-count',
     'error',
     '/networking/serviceNetwork',
-    'one network, or one each of IPv4 and IPv6',
+    'only one network is allowed for services, or one each of IPv4 and IPv6',
   ],
   [
     'a host prefix wider than its network',
@@ -458,7 +474,18 @@ const cases: Case[] = [
     'capabilities',
     'error',
     '/capabilities/baselineCapabilitySet',
-    'must be None, vCurrent or a version such as v4.18',
+    'must be None, vCurrent or a version from v4.11 on',
+  ],
+  [
+    'an old capability set in a cloud',
+    set('capabilities', {
+      baselineCapabilitySet: 'v4.12',
+      additionalEnabledCapabilities: ['OperatorLifecycleManager'],
+    }),
+    'capabilities',
+    'error',
+    '/capabilities/additionalEnabledCapabilities',
+    'a cluster in a cloud cannot be without CloudCredential, CloudControllerManager, Ingress',
   ],
   [
     'marketplace alone',
@@ -558,15 +585,23 @@ const cases: Case[] = [
     'image-sources',
     'error',
     '/imageDigestSources/0/mirrors/0',
-    '"https://m/a" is no repository: host/path without scheme, tag or digest',
+    'is no repository: host/path without scheme, tag or digest',
   ],
   [
     'a trust policy alone',
     set('additionalTrustBundlePolicy', 'Always'),
     'trust-bundle',
-    'error',
+    'warning',
     '/additionalTrustBundlePolicy',
-    'needs additionalTrustBundle',
+    'does nothing without additionalTrustBundle',
+  ],
+  [
+    'a bundle with a key',
+    set('additionalTrustBundle', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'),
+    'trust-bundle',
+    'error',
+    '/additionalTrustBundle',
+    'may hold certificates only: there is another kind of PEM block',
   ],
   [
     'a bundle without certificates',
@@ -789,6 +824,12 @@ describe('the lint', () => {
     expect(rules.length).toBeGreaterThan(50)
     const tested = new Set(cases.map(([, , rule]) => rule))
     expect([...new Set(rules)].filter((rule) => !tested.has(rule ?? ''))).toEqual([])
+  })
+
+  it('takes a key without a value for one that is not there', () => {
+    expect(
+      lintInstallConfig({ ...goodConfig(), sshKey: null, proxy: null, additionalTrustBundlePolicy: 'Proxyonly' }),
+    ).toEqual([])
   })
 
   it.each([null, 1, 'x', [], { platform: [] }, { networking: 3, compute: {}, pullSecret: 1, platform: { aws: null } }])(

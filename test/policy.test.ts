@@ -281,6 +281,16 @@ describe('a request', () => {
     expect(decide(request, strict, idle)).toMatchObject({ allowed: true, terms: { version: '4.20.17' } })
   })
 
+  it.each(['v4.20.3', ' 4.20.3 ', '4.20.3+x', '4.20', '4.20.x'])('may not name the version %j', (version) => {
+    expect(decide(ask({ version }), of('aws-standard'), idle).allowed).toBe(false)
+  })
+
+  it('is decided at once, whatever the pattern of a tag', () => {
+    const slow = profileWith({ tags: { ...strict.tags, userKeys: undefined, required: [], patterns: { x: '(a+)+' } } })
+    const { violations } = decide(ask({ tags: { x: `${'a'.repeat(200)}!` } }), slow, idle)
+    expect(violations).toEqual([expect.objectContaining({ pointer: '/tags/x' })])
+  })
+
   it('is told of all quotas at once, what there is and what it needs', () => {
     const holdings: Holdings = {
       ...idle,
@@ -421,7 +431,10 @@ describe('install-config.yaml', () => {
         (profile, sshPublicKey, pullSecret, tags) => {
           const input = { name: 'demo', baseDomain: 'example.com', region: 'r', workerReplicas: 3, profile, tags, sshPublicKey, pullSecret } // prettier-ignore
           const text = renderInstallConfig(input)
-          expect(parse(text)).toEqual(JSON.parse(JSON.stringify(buildInstallConfig(input))))
+          const built = JSON.parse(JSON.stringify(buildInstallConfig(input)))
+          expect(parse(text)).toEqual(built)
+          // The installer's own reader is of YAML 1.1.
+          expect(parse(text, { version: '1.1' })).toEqual(built)
           expect(renderInstallConfig(input)).toBe(text)
         },
       ),
@@ -512,6 +525,15 @@ describe('install-config.yaml', () => {
       expect(accepted).toBeGreaterThan(1000)
     },
   )
+
+  it.each(['no', 'on', 'y', 'off', '0b11', '1e3', '0o7', '1-30', '007'])('keeps the name %s a string', (name) => {
+    const input = { name, baseDomain: 'example.com', region: 'r', workerReplicas: 3, profile: of('aws-standard'), tags: { [name]: name }, pullSecret: '{}' } // prettier-ignore
+    for (const version of ['1.1', '1.2'] as const) {
+      const config = parse(renderInstallConfig(input), { version })
+      expect(config.metadata).toEqual({ name })
+      expect(config.platform.aws.userTags).toEqual({ [name]: name })
+    }
+  })
 
   it('has every key that a profile can set', () => {
     const text = [

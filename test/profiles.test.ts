@@ -1,5 +1,5 @@
 // Profiles: every mistake with its file, line and place; read again when they change; kept by the clusters made from them.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, cpSync } from 'node:fs'
+import { mkdirSync, symlinkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, cpSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -180,7 +180,7 @@ describe('a profile', () => {
       good.replace('tags:\n', 'tags:\n  patterns: { ticket: "(" }\n'),
       '  patterns',
       '/tags/patterns/ticket',
-      'must be a regular expression',
+      'must be a regular expression as RE2 has them: no look-around, no back-references',
     ],
     [
       'a private zone without subnets',
@@ -211,6 +211,49 @@ describe('a profile', () => {
     expect({ ...told, line: undefined }).toEqual({ file: 'p.yaml', line: undefined, path, detail })
     // What a file leaves to a default has no line of its own: the nearest above it is told.
     if (!path.startsWith('/networking/clusterNetwork/0')) expect(told?.line).toBe(line)
+  })
+
+  it.each([
+    [
+      'our own tag',
+      good.replace('environment: test', 'OCPCTL-Owner: me'),
+      'is one of ours, which every cluster carries',
+    ],
+    [
+      'more tags than azure has room for',
+      read('azure-standard').replace('environment: test', 'a: b, c: d, e: f, g: h'),
+      '11 are too many; azure has room for 10',
+    ],
+    [
+      'a broken pattern for a default',
+      good.replace('tags:\n', 'tags:\n  defaults: { x: y }\n  patterns: { x: "[" }\n'),
+      'must be a regular expression as RE2 has them: no look-around, no back-references',
+    ],
+    [
+      'a password alone in its proxy',
+      `${good}proxy:\n  http: http://:secret@proxy:3128\n`,
+      'must be a URL without user and password: profiles are shown to everybody',
+    ],
+    [
+      'a private key in its bundle',
+      `${good}trustBundle: |\n  -----BEGIN PRIVATE KEY-----\n  AAAA\n`,
+      'may hold certificates only: there is another kind of PEM block',
+    ],
+    [
+      'a size of Azure that counts otherwise',
+      read('azure-standard').replace('Standard_D4s_v5', 'Standard_DS3_v2'),
+      'the name Standard_DS3_v2 does not tell how many vCPU a node has: add controlPlane.vcpu',
+    ],
+  ])('with %s is refused', (_, text, detail) => {
+    const { problems, profile } = parseProfile('p.yaml', text)
+    expect(profile).toBeUndefined()
+    expect(problems.map((problem) => problem.detail)).toContain(detail)
+  })
+
+  it('tells no more than it must of what is in a broken file', () => {
+    const { problems } = parseProfile('p.yaml', 'a: "x" c2VjcmV0\n')
+    expect(JSON.stringify(problems)).not.toContain('c2VjcmV0')
+    expect(parseProfile('p.yaml', '['.repeat(20_000)).problems.length).toBeLessThanOrEqual(20)
   })
 
   it('with many mistakes is told them all', () => {
@@ -246,6 +289,10 @@ describe('a profile', () => {
     ['aws', 't3.medium', undefined],
     ['azure', 'Standard_D4s_v5', 4],
     ['azure', 'Standard_E16as_v5', 16],
+    ['azure', 'Standard_B4ms', 4],
+    ['azure', 'Standard_F8s_v2', 8],
+    ['azure', 'Standard_DS3_v2', undefined],
+    ['azure', 'Standard_D13', undefined],
     ['gcp', 'n2-standard-8', 8],
     ['gcp', 'custom-6-20480', 6],
     ['gcp', 'e2-medium', undefined],
@@ -327,6 +374,28 @@ describe('the catalogue', () => {
     ])
   })
 
+  it('passes over what is no file, what vanishes, and what editors leave', () => {
+    const catalog = loadCatalog(dir)
+    symlinkSync('nowhere', join(dir, '.#a.yaml'))
+    symlinkSync('nowhere', join(dir, 'gone.yaml'))
+    mkdirSync(join(dir, 'old.yaml'))
+    write('c.yaml', named('c'))
+    expect(catalog.refresh()).toBe(true)
+    expect(catalog.list().map(({ name }) => name)).toEqual(['a', 'b', 'c'])
+    expect(catalog.problems()).toEqual([expect.objectContaining({ file: expect.stringMatching(/old\.yaml$/) })])
+    expect(catalog.refresh()).toBe(false)
+  })
+
+  it('leaves a name to the file that had it', () => {
+    const catalog = loadCatalog(dir)
+    write('0-copy.yaml', named('b').replace('Standard on AWS', 'A copy'))
+    catalog.refresh()
+    expect(catalog.find('b')?.displayName).toBe('Standard on AWS')
+    expect(catalog.problems().map(tellProblem)).toEqual([
+      expect.stringMatching(/0-copy\.yaml:1 \/name "b" is the name of another profile too/),
+    ])
+  })
+
   it('refuses two profiles of one name', () => {
     write('b.yaml', named('a'))
     expect(() => loadCatalog(dir)).toThrow('"a" is the name of another profile too')
@@ -342,6 +411,15 @@ describe('the catalogue', () => {
     catalog.refresh()
     expect(catalog.problems().map(({ line, path }) => [line, path])).toEqual([[1, '/default/clusters'], [2, '/team']]) // prettier-ignore
     expect(catalog.quotaOf('small')).toEqual({ clusters: 5, vcpu: 100 })
+    rmSync(join(dir, 'quotas.yaml'))
+    expect(catalog.refresh()).toBe(true)
+    expect(catalog.refresh()).toBe(false)
+    expect(catalog.quotaOf('small')).toEqual({ clusters: 5, vcpu: 100 })
+    expect(catalog.problems()).toEqual([expect.objectContaining({ detail: expect.stringContaining('still hold') })])
+    write('quotas.yaml', 'default: {}\n')
+    catalog.refresh()
+    expect(catalog.quotaOf('small')).toEqual({})
+    expect(catalog.problems()).toEqual([])
   })
 })
 

@@ -1,7 +1,7 @@
 // API tokens: 256 random bits, stored hashed. The secret is shown once, when it is made.
 import { createHash, randomBytes } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'

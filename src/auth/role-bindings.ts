@@ -1,7 +1,7 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
 // has; the last platform administrator cannot be removed.
 import { and, eq, inArray, ne, sql, type SQL } from 'drizzle-orm'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { rbacMappings } from '../db/schema.ts'

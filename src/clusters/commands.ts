@@ -1,11 +1,11 @@
 // What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import { mayActForOthers, requireInTeam } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { InventoryAnswer } from '../clouds/inventory.ts'
-import type { Db, Transaction } from '../db/client.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { clusters, jobs, leakRecords } from '../db/schema.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import { announce } from '../events.ts'
@@ -15,10 +15,11 @@ import { lintInstallConfig } from '../install-config/lint.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
 import { openJobStatuses, type JobRow } from '../jobs/job.ts'
 import { jobForChange } from '../jobs/queries.ts'
-import { decide, effectiveTags, type Decision, type Usage } from '../policy/policy.ts'
+import { decide, effectiveTags, type Decision, type Usage, type Warning } from '../policy/policy.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
 import type { Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'
+import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
 import type { ClusterRequest, ClusterRow } from './cluster.ts'
 import { listInfraIds } from './ledger.ts'
@@ -29,6 +30,7 @@ import { readUsage, requireInstallTurn, takeQuotaTurn } from './quota.ts'
 const HOUR_MS = 3_600_000
 const DEFAULT_TEAM = 'default'
 
+type Place = { team: string; owner: string; profile: Profile; quota: Quota }
 type Plan = {
   profile: Profile
   decision: Decision
@@ -41,10 +43,11 @@ export async function requestCluster(
   tx: Transaction,
   by: Actor,
   request: ClusterRequest,
-): Promise<{ cluster: ClusterRow; job: JobRow }> {
-  const { profile, team } = placeRequest(app, by, request)
-  await takeQuotaTurn(tx, team, app.catalog.quotaOf(team), profile)
-  const { decision, cluster: values } = await planCluster(app, tx, by, request)
+): Promise<{ cluster: ClusterRow; job: JobRow; warnings: Warning[] }> {
+  const place = placeRequest(app, by, request)
+  const { profile } = place
+  await takeQuotaTurn(tx, place.team, place.quota, profile)
+  const { decision, cluster: values } = await planCluster(tx, by, request, place)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
@@ -57,13 +60,13 @@ export async function requestCluster(
   })
   await announce(tx, 'cluster', cluster.id)
   const job = await openJob(app, tx, by, cluster, 'CREATE')
-  return { cluster, job }
+  return { cluster, job, warnings: decision.warnings }
 }
 
 export type Preview = {
   allowed: boolean
   violations: FieldError[]
-  warnings: { pointer: string; detail: string }[]
+  warnings: Warning[]
   installConfig: string
   effectiveTags: Record<string, string>
   footprint: Footprint
@@ -76,7 +79,8 @@ export type Preview = {
 
 /** What a request would come to; writes nothing. */
 export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
-  const { decision, profile, cluster } = await planCluster(app, app.db, by, request)
+  const place = placeRequest(app, by, request)
+  const { decision, profile, cluster } = await planCluster(app.db, by, request, place)
   const input = {
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -87,15 +91,16 @@ export async function previewCluster(app: App, by: Actor, request: ClusterReques
     sshPublicKey: request.sshPublicKey,
     pullSecret: MASKED_PULL_SECRET,
   }
+  const lint = (severity: 'error' | 'warning') =>
+    lintInstallConfig(buildInstallConfig(input))
+      .filter((finding) => finding.severity === severity)
+      .map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail }))
   // Of what the policy allows only warnings remain; what it does not allow is told by the policy.
-  const lint = lintInstallConfig(buildInstallConfig(input)).filter(({ severity }) => severity === 'warning')
+  const violations = decision.allowed ? lint('error') : decision.violations
   return {
-    allowed: decision.allowed,
-    violations: decision.violations,
-    warnings: [
-      ...decision.warnings,
-      ...lint.map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail })),
-    ],
+    allowed: violations.length === 0,
+    violations,
+    warnings: [...decision.warnings, ...lint('warning')],
     installConfig: renderInstallConfig(input),
     effectiveTags: cluster.effectiveTags,
     footprint: decision.footprint,
@@ -139,8 +144,8 @@ export async function destroyCluster(
 }
 
 /**
- * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or NOT_IN_STATE when the job did
- * not fail or is not the cluster's latest.
+ * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or NOT_IN_STATE
+ * when the job did not fail or is not the cluster's latest.
  */
 export async function retryJob(
   app: App,
@@ -205,7 +210,7 @@ export async function abandonCluster(
 }
 
 /** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */
-function placeRequest(app: App, by: Actor, request: ClusterRequest): { team: string; owner: string; profile: Profile } {
+function placeRequest(app: App, by: Actor, request: ClusterRequest): Place {
   const team = request.team ?? defaultTeam(by)
   requireInTeam(by, 'cluster.create', team)
   const owner = request.owner ?? nameOf(by)
@@ -213,12 +218,15 @@ function placeRequest(app: App, by: Actor, request: ClusterRequest): { team: str
     throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
       { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
     ])
-  return { team, owner, profile: profileNamed(app.catalog, request.profile) }
+  return { team, owner, profile: profileNamed(app.catalog, request.profile), quota: app.catalog.quotaOf(team) }
 }
 
-async function planCluster(app: App, db: Db | Transaction, by: Actor, request: ClusterRequest): Promise<Plan> {
-  const { team, owner, profile } = placeRequest(app, by, request)
-  const quota = app.catalog.quotaOf(team)
+async function planCluster(
+  db: Reader,
+  by: Actor,
+  request: ClusterRequest,
+  { team, owner, profile, quota }: Place,
+): Promise<Plan> {
   const usage: Usage = await readUsage(db, team, quota, profile)
   const decision = decide(request, profile, { team, quota, usage, now: new Date() })
   const { terms, footprint, cost } = decision

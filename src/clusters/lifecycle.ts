@@ -2,7 +2,7 @@
 // Actions and error texts are derived from it.
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusters } from '../db/schema.ts'

@@ -2,7 +2,7 @@
 import { eq } from 'drizzle-orm'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusterOutputs } from '../db/schema.ts'

@@ -58,7 +58,8 @@ async function readHoldings(db: Reader, whose: SQL): Promise<Omit<Usage, 'profil
       coalesce(sum(vcpu) ${living}, 0)::int as vcpu,
       count(*) filter (where status in ('PENDING', 'CREATING'))::int as installs,
       coalesce(sum(usd_per_hour * greatest(0, extract(epoch from
-        least(coalesce(destroyed_at, greatest(destroy_at, now())), ends) - greatest(created_at, starts)))) / 3600, 0)::float8 as usd
+        least(coalesce(destroyed_at, greatest(destroy_at + make_interval(hours =>
+          coalesce((profile_snapshot #>> '{lifecycle,graceHours}')::int, 0)), now())), ends) - greatest(created_at, starts)))) / 3600, 0)::float8 as usd
     from ${clusters}, month
     where ${whose} and (destroyed_at is null or destroyed_at >= starts)`)
   const [row] = rows

@@ -381,8 +381,18 @@ export const auditEvents = pgTable(
     check('audit_events_outcome', oneOf('outcome', ['success', 'failure', 'denied'])),
     index('audit_events_cluster').on(t.clusterId, t.id),
     index('audit_events_actor').on(t.actor, t.id),
+    index('audit_events_action').on(t.action, t.id),
   ],
 )
+
+// The hash chain over the trail; a trigger of a migration notes each new event as unsealed in its own transaction.
+export const auditSeals = pgTable('audit_seals', {
+  number: bigint('number', { mode: 'number' }).primaryKey(),
+  eventId: text('event_id').notNull().unique(),
+  hash: text('hash').notNull(),
+  sealedAt: at('sealed_at').notNull().defaultNow(),
+})
+export const auditUnsealed = pgTable('audit_unsealed', { eventId: text('event_id').primaryKey() })
 
 // What an abandoned destroy left in the cloud. Kept for ever.
 export const leakRecords = pgTable(

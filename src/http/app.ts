@@ -9,9 +9,12 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
+import { writeAudit } from '../audit/audit.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { AppError, hasCode } from '../errors.ts'
+import { idPattern } from '../ids.ts'
 import { accessRoutes } from './access.ts'
+import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
 import { findingRoutes } from './findings.ts'
 import { healthRoutes } from './health.ts'
@@ -53,8 +56,9 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   http.notFound((c) =>
     problem(c, new AppError('NOT_FOUND', `there is nothing at ${c.req.method} ${c.req.path}; see /docs`)),
   )
-  http.onError((error, c) => {
+  http.onError(async (error, c) => {
     if (error instanceof AppError) {
+      if (error.code === 'FORBIDDEN') await recordDenial(app, c, error.message)
       if (error.code === 'UNAUTHENTICATED') c.header('www-authenticate', 'Bearer')
       return problem(c, error)
     }
@@ -91,7 +95,7 @@ export function describeApi() {
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
-  for (const routes of [clusterRoutes, jobRoutes, findingRoutes, profileRoutes, accessRoutes])
+  for (const routes of [clusterRoutes, jobRoutes, findingRoutes, profileRoutes, accessRoutes, auditRoutes])
     http.route('/api/v1', routes)
   return http
 }
@@ -123,6 +127,18 @@ function addDocs(http: OpenAPIHono<Env>): void {
     if (type === undefined) return c.notFound()
     return c.body(readFileSync(join(home, file)), 200, { 'content-type': type, 'cache-control': 'max-age=86400' })
   })
+}
+
+/** What somebody who is known tried and may not do; an unknown caller could fill the trail. */
+async function recordDenial(app: App, c: Context<Env>, reason: string): Promise<void> {
+  const by = c.get('by')
+  if (by === undefined) return
+  const { method, path } = c.req
+  const clusterId = idPattern('clu').exec(path.split('/')[4] ?? '')?.[0]
+  const entry = { action: 'access.denied', outcome: 'denied' as const, detail: { method, path, reason } }
+  await app.db
+    .transaction((tx) => writeAudit(tx, by, { ...entry, ...(clusterId === undefined ? {} : { clusterId }) }))
+    .catch((error: unknown) => app.log.error({ err: error, requestId: c.var.requestId }, 'a denial was not recorded'))
 }
 
 function requestIdOf(c: Context<Env>): string {

@@ -20,11 +20,12 @@ import {
 import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
+const warnings = z.array(z.object({ pointer: z.string(), detail: z.string() }))
 const preview = z
   .object({
     allowed: z.boolean(),
     violations: z.array(fieldErrorSchema),
-    warnings: z.array(z.object({ pointer: z.string(), detail: z.string() })),
+    warnings,
     installConfig: z.string(),
     effectiveTags: z.record(z.string(), z.string()),
     footprint: z.object({
@@ -72,7 +73,7 @@ export const clusterRoutes = router()
         body: { required: true, content: { 'application/json': { schema: clusterRequest } } },
       },
       responses: {
-        202: json(submitted, 'Accepted; the installation is queued'),
+        202: json(submitted.extend({ warnings }), 'Accepted; the installation is queued'),
         200: json(preview, 'The preview of a dry run'),
         ...problems(409, 413, 422),
       },
@@ -82,8 +83,8 @@ export const clusterRoutes = router()
       const request = c.req.valid('json')
       if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, by, request), 200)
       const body = await once(c, { operation: 'POST /clusters', body: request, status: 202 }, async (tx) => {
-        const { cluster, job } = await requestCluster(app, tx, by, request)
-        return { cluster: showCluster(cluster), job: showJob(job) }
+        const { cluster, job, warnings } = await requestCluster(app, tx, by, request)
+        return { cluster: showCluster(cluster), job: showJob(job), warnings }
       })
       c.header('Location', `/api/v1/clusters/${body.cluster.id}`)
       return c.json(body, 202)

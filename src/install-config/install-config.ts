@@ -1,6 +1,6 @@
 // The install-config.yaml of a cluster, from its profile and its terms. Pure. The YAML comes from a serializer, so no
 // string of a request can add a key or change a type; the same input gives the same bytes.
-import { stringify } from 'yaml'
+import { Document, visit } from 'yaml'
 import type { Profile } from '../profiles/profile.ts'
 import type { InstallConfig } from './schema.ts'
 
@@ -20,8 +20,19 @@ export type InstallConfigInput = {
 export const MASKED_PULL_SECRET = '{"auths":{"masked":{"auth":"***"}}}'
 
 export function renderInstallConfig(input: InstallConfigInput): string {
-  return stringify(buildInstallConfig(input), { lineWidth: 0, aliasDuplicateObjects: false })
+  const document = new Document(buildInstallConfig(input), { aliasDuplicateObjects: false })
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === 'string' && !isPlainWord(node.value)) node.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString({ lineWidth: 0 })
 }
+
+// The installer reads YAML 1.1, where no, on and 1:30 are not strings; every other reader YAML 1.2. A word that begins with a
+// letter and is none of these is a string to both.
+const isPlainWord = (text: string) =>
+  /^[A-Za-z][\w./-]*$/.test(text) && !/^(y|yes|n|no|on|off|true|false|null)$/i.test(text)
 
 export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
   const { name, baseDomain, workerReplicas, profile, sshPublicKey, pullSecret } = input
@@ -83,7 +94,7 @@ function machinePool(name: string, profile: Profile, pool: Pool, replicas: numbe
 function platformBlock({ profile, region, tags }: InstallConfigInput): InstallConfig['platform'] {
   switch (profile.platform) {
     case 'aws': {
-      const { subnets, hostedZone, hostedZoneRole, lbType, propagateUserTags = true } = profile.aws ?? {}
+      const { subnets, hostedZone, hostedZoneRole, lbType = 'NLB', propagateUserTags = true } = profile.aws ?? {}
       return {
         aws: defined({
           region,

@@ -10,6 +10,7 @@ const forbidden = [
   ['100.88.0.0/16', 'OVN-Kubernetes connects its zones in 100.88.0.0/16'],
   ['169.254.0.0/17', '169.254.0.0/17 is link-local, and OVN-Kubernetes masquerades in it'],
 ] as const
+const LONGEST_CIDR = 50
 const DOCKER_BRIDGE = '172.17.0.0/16'
 const WIDEST_SERVICE_MASK = 12
 /** A kubelet runs up to 250 pods; with fewer addresses a node cannot. */
@@ -22,9 +23,17 @@ const LARGEST_CLUSTER_MTU = JUMBO - 100
 export function lintNetworking(config: Block, nodes: number, isOnAws: boolean, report: Report): void {
   const networking = blockOf(config['networking'])
   const type = textOf(networking['networkType'])
+  for (const key of ['machineCIDR', 'serviceCIDR', 'clusterNetworks', 'type'])
+    if (networking[key] !== undefined)
+      report(
+        'warning',
+        'network-deprecated',
+        ['networking', key],
+        'is deprecated: say it in machineNetwork, serviceNetwork, clusterNetwork, networkType',
+      )
   if (type !== undefined && type !== 'OVNKubernetes')
     report(
-      'error',
+      type === 'OpenShiftSDN' || type === 'Kuryr' ? 'error' : 'warning',
       'network-type',
       ['networking', 'networkType'],
       type === 'OpenShiftSDN'
@@ -42,12 +51,13 @@ export function lintNetworking(config: Block, nodes: number, isOnAws: boolean, r
         path,
         `${cidr} is too wide for services: a mask of /${WIDEST_SERVICE_MASK} or longer is needed`,
       )
-  if (listOf(networking['serviceNetwork']).length > 2)
+  const services = networks.filter(({ name }) => name === 'service')
+  if (new Set(services.map(({ range }) => range[0].kind())).size < services.length)
     report(
       'error',
       'service-network-count',
       ['networking', 'serviceNetwork'],
-      'one network, or one each of IPv4 and IPv6',
+      'only one network is allowed for services, or one each of IPv4 and IPv6',
     )
   lintHostPrefixes(networking, networks, nodes, report)
   lintMachineSize(networks, nodes, report)
@@ -73,7 +83,8 @@ function readNetworks(networking: Block, report: Report): Network[] {
     ]),
   ]
   for (const name of ['machine', 'cluster', 'service'] as const)
-    if (!given.some(([kind]) => kind === name)) given.push([name, ['networking'], defaults[name]])
+    if (!given.some(([kind]) => kind === name) && !usesOldKey(networking, name))
+      given.push([name, ['networking'], defaults[name]])
   return given.flatMap(([name, path, cidr]) => {
     if (cidr === undefined) return []
     const range = parseCidr(cidr)
@@ -83,9 +94,13 @@ function readNetworks(networking: Block, report: Report): Network[] {
   })
 }
 
+const usesOldKey = (networking: Block, name: 'machine' | 'cluster' | 'service') =>
+  networking[{ machine: 'machineCIDR', cluster: 'clusterNetworks', service: 'serviceCIDR' }[name]] !== undefined
+
 /** The range, or what is wrong with its form. */
 function parseCidr(cidr: string): [IPv4 | IPv6, number] | string {
   // As Go's net.ParseCIDR has it: four decimal parts without leading zeros, and a mask.
+  if (cidr.length > LONGEST_CIDR) return 'is no network: write it as 10.0.0.0/16'
   const isForm =
     /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}\/\d{1,2}$/.test(cidr) || /^[0-9a-f:.]*:[0-9a-f:.]*\/\d{1,3}$/i.test(cidr)
   if (!isForm || !ipaddr.isValidCIDR(cidr)) return `"${cidr}" is no network: write it as 10.0.0.0/16`

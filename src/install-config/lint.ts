@@ -15,7 +15,7 @@ const DEFAULT_REPLICAS = 3
 /** infraID keeps 21 characters of the name. Ours: resources are then named by the whole of it. */
 const NAME_IN_INFRA_ID = 21
 const otherPlatforms = ['baremetal', 'external', 'none', 'nutanix', 'openstack', 'powervs', 'vsphere', 'ovirt']
-const baselineSet = /^(None|vCurrent|v4\.\d+)$/
+const baselineSet = /^(None|vCurrent|v4\.(1[1-9]|[2-9]\d))$/
 const capabilityNames = [
   ...['baremetal', 'marketplace', 'openshift-samples', 'MachineAPI', 'Console', 'Insights', 'Storage', 'CSISnapshot'],
   ...['NodeTuning', 'ImageRegistry', 'Build', 'DeploymentConfig', 'OperatorLifecycleManager', 'CloudCredential'],
@@ -25,7 +25,9 @@ const capabilityNames = [
 const CLOUD_NEEDS = ['CloudCredential', 'CloudControllerManager', 'Ingress']
 
 /** Every finding, errors and warnings, in the order of the rules. */
-export function lintInstallConfig(input: unknown): Finding[] {
+export function lintInstallConfig(given: unknown): Finding[] {
+  // To the installer a key without a value is not there.
+  const input = withoutNulls(given)
   const findings: Finding[] = []
   const report: Report = (severity, rule, path, detail) => findings.push({ severity, rule, path, detail })
   const config = blockOf(input)
@@ -55,6 +57,7 @@ function lintForm(input: unknown, report: Report): void {
         report('warning', 'unknown-key', [...path, key], `"${key}" is not known here; the installer passes over it`)
     else if (issue.code === 'invalid_type' && issue.message.endsWith('undefined'))
       report('error', 'missing', path, 'is missing')
+    else if (issue.code === 'invalid_value') report('error', 'form', path, `must be one of ${issue.values.join(', ')}`)
     else report('error', 'form', path, plain(issue.message))
   }
 }
@@ -123,7 +126,12 @@ function lintPools(config: Block, report: Report): number {
     report('error', 'pool-name', ['controlPlane', 'name'], 'must be master')
   if (masters <= 0) report('error', 'control-plane', path, 'at least one control plane node is needed')
   else if (masters % 2 === 0 && config['arbiter'] === undefined && controlPlane['fencing'] === undefined)
-    report('error', 'control-plane', path, `${masters} nodes hold no better quorum than ${masters - 1}: take 1, 3 or 5`)
+    report(
+      'warning',
+      'control-plane',
+      path,
+      `${masters} nodes hold no better quorum than ${masters - 1}: take 1, 3 or 5`,
+    )
   const names = new Set<string>()
   let nodes = masters
   const pools = Array.isArray(config['compute']) ? config['compute'].map(blockOf) : [{ name: 'worker' } as Block]
@@ -181,7 +189,7 @@ function lintCapabilities(config: Block, isOnCloud: boolean, report: Report): vo
       'error',
       'capabilities',
       ['capabilities', 'baselineCapabilitySet'],
-      'must be None, vCurrent or a version such as v4.18',
+      'must be None, vCurrent or a version from v4.11 on',
     )
   for (const [index, name] of added.entries())
     if (!capabilityNames.includes(name))
@@ -191,10 +199,12 @@ function lintCapabilities(config: Block, isOnCloud: boolean, report: Report): vo
         [...path, index],
         `there is no capability "${name}"; there are ${capabilityNames.join(', ')}`,
       )
-  if (baseline !== 'None') return
-  if (added.includes('marketplace') && !added.includes('OperatorLifecycleManager'))
+  const minor = Number(/^v4\.(\d+)$/.exec(baseline)?.[1] ?? (baseline === 'None' ? 0 : Infinity))
+  // The set of 4.11 has the marketplace; the lifecycle manager became optional with 4.15.
+  if ((added.includes('marketplace') || minor >= 11) && minor < 15 && !added.includes('OperatorLifecycleManager'))
     report('error', 'capabilities', path, 'marketplace needs OperatorLifecycleManager')
-  const missing = isOnCloud ? CLOUD_NEEDS.filter((name) => !added.includes(name)) : []
+  const inSet = minor >= 16 ? CLOUD_NEEDS : minor === 15 ? ['CloudCredential'] : []
+  const missing = isOnCloud ? CLOUD_NEEDS.filter((name) => !added.includes(name) && !inSet.includes(name)) : []
   if (missing.length > 0)
     report('error', 'capabilities', path, `a cluster in a cloud cannot be without ${missing.join(', ')}`)
 }
@@ -260,15 +270,22 @@ function lintImages(config: Block, report: Report): void {
       ]
       for (const [at, image] of images)
         if (typeof image === 'string' && !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(\/[a-z0-9._-]+)*$/.test(image))
-          report('error', 'image-sources', at, `"${image}" is no repository: host/path without scheme, tag or digest`)
+          report('error', 'image-sources', at, 'is no repository: host/path without scheme, tag or digest')
     }
 }
 
 function lintTrust(config: Block, report: Report): void {
   const bundle = textOf(config['additionalTrustBundle'])
-  if (config['additionalTrustBundlePolicy'] !== undefined && !bundle)
-    report('error', 'trust-bundle', ['additionalTrustBundlePolicy'], 'needs additionalTrustBundle')
+  if (config['additionalTrustBundlePolicy'] === 'Always' && !bundle)
+    report('warning', 'trust-bundle', ['additionalTrustBundlePolicy'], 'does nothing without additionalTrustBundle')
   if (!bundle) return
+  if (/-----BEGIN (?!CERTIFICATE-----)/.test(bundle))
+    report(
+      'error',
+      'trust-bundle',
+      ['additionalTrustBundle'],
+      'may hold certificates only: there is another kind of PEM block',
+    )
   const blocks = bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0)
     report('error', 'trust-bundle', ['additionalTrustBundle'], 'holds no certificate in PEM form')
@@ -288,6 +305,14 @@ function isCertificate(pem: string): boolean {
   } catch {
     return false
   }
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => (each === null ? [] : [[key, withoutNulls(each)]])),
+  )
 }
 
 function parseJson(text: string): unknown {

@@ -121,6 +121,10 @@ export const installConfigSchema = z.strictObject({
       serviceNetwork: z.array(z.string()).optional(),
       clusterNetworkMTU: z.int().optional(),
       ovnKubernetesConfig: z.unknown().optional(),
+      machineCIDR: z.unknown().optional(),
+      serviceCIDR: z.unknown().optional(),
+      clusterNetworks: z.unknown().optional(),
+      type: z.unknown().optional(),
     })
     .optional(),
   proxy: z
@@ -146,7 +150,7 @@ export const installConfigSchema = z.strictObject({
       additionalEnabledCapabilities: z.array(z.string()).optional(),
     })
     .optional(),
-  featureSet: z.enum(featureSets).or(z.literal('')).optional(),
+  featureSet: z.enum(['', ...featureSets]).optional(),
   featureGates: z.array(z.string()).optional(),
   osImageStream: z.string().optional(),
   pki: z.unknown().optional(),

@@ -2,7 +2,7 @@
 // transaction that locks the cluster row first, then lock, job and queue entry: always in this order.
 import { and, count, eq, inArray, isNotNull, max, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'

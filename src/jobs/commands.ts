@@ -1,7 +1,7 @@
 // Opening jobs and taking them back. A job row, its queue entry and its audit event commit together.
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
 import type { Transaction } from '../db/client.ts'

@@ -1,6 +1,6 @@
 // What each type of job does to its cluster, and the one writer of a job's end.
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { tryTransition, type Transition } from '../clusters/lifecycle.ts'
 import type { ClusterRow, ClusterStatus } from '../clusters/cluster.ts'

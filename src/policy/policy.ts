@@ -7,7 +7,7 @@ import { domainProblem, nameProblem } from '../install-config/names.ts'
 import { sshKeyProblem } from '../install-config/ssh-key.ts'
 import { AWS_TAGS_WITHOUT_RISK, tagBudget, tagIdentity, tagProblem, toTagValue } from '../install-config/tags.ts'
 import { footprintOf, usdPerHourOf, type Footprint } from '../profiles/footprint.ts'
-import { tagMatches, versionMatches, type Profile } from '../profiles/profile.ts'
+import { isOwnTag, tagMatches, versionMatches, type Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 
 export type Terms = { version: string; region: string; baseDomain: string; ttlHours: number; workerReplicas: number }
@@ -201,7 +201,7 @@ function tagViolation(
   value: string,
   identities: Map<string, string[]>,
 ): Omit<FieldError, 'pointer'> | undefined {
-  if (/^ocpctl[-:/.]/i.test(key)) return { detail: `the key "${key}" is reserved` }
+  if (isOwnTag(key)) return { detail: `the key "${key}" is reserved` }
   const problem = tagProblem(platform, key, value)
   if (problem) return { detail: problem }
   const fixed = Object.hasOwn(tags.fixed, key) ? tags.fixed[key] : undefined
@@ -238,7 +238,7 @@ function tagWarnings(given: Record<string, string>, { platform, tags }: Profile)
 function costOf(profile: Profile, { ttlHours, workerReplicas }: Terms, now: Date): Cost {
   const usdPerHour = usdPerHourOf(profile, workerReplicas)
   const monthEnd = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
-  const hoursThisMonth = Math.min(ttlHours, (monthEnd - now.getTime()) / 3_600_000)
+  const hoursThisMonth = Math.min(ttlHours + profile.lifecycle.graceHours, (monthEnd - now.getTime()) / 3_600_000)
   return {
     usdPerHour,
     usdUntilExpiry: cents(usdPerHour * ttlHours),
@@ -296,7 +296,7 @@ function spendWarnings(profile: Profile, { team, quota, usage }: Holdings, { usd
 
 /** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
 export function effectiveTags(
-  { tags: requestTags, profile }: { tags: Record<string, string>; profile: Profile },
+  { tags: requestTags, profile }: { tags: Record<string, string>; profile: Pick<Profile, 'platform' | 'tags'> },
   cluster: { id: string; name: string; owner: string; team: string; costCenter: string | null; destroyAt: Date },
 ): Record<string, string> {
   const { platform, tags } = profile

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import canonicalize from 'canonicalize'
 import { ConfigError } from '../config.ts'
-import { AppError, messageOf } from '../errors.ts'
+import { AppError, hasCode, messageOf } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import { parseProfile } from './profile-file.ts'
 import type { Profile } from './profile.ts'
@@ -38,13 +38,25 @@ export function loadCatalog(directory: string): Catalog {
 
   const refresh = (): boolean => {
     const files = listYaml(directory)
-    const read = new Map(files.map((name) => [name, readEntry(directory, name, entries.get(name))]))
+    const read = new Map<string, Entry>()
+    for (const name of files) {
+      const entry = readEntry(directory, name, entries.get(name))
+      if (entry) read.set(name, entry)
+    }
+    const quotasBefore = entries.get(QUOTAS_FILE)
+    if (quotasBefore && !read.has(QUOTAS_FILE)) read.set(QUOTAS_FILE, quotasGone(directory, quotasBefore))
     const isSame = read.size === entries.size && [...read].every(([name, entry]) => entries.get(name) === entry)
     if (isSame && problems.every(({ file }) => file !== directory)) return false
+    // Of two files with one name the one that had it keeps it.
+    const owners = new Map([...entries].map(([name, { profile }]) => [profile?.name, name]))
+    const ordered = [...read].sort(
+      ([a, one], [b, other]) =>
+        Number(owners.get(other.profile?.name) === b) - Number(owners.get(one.profile?.name) === a),
+    )
     entries = read
     byName = new Map()
     problems = [...read.values()].flatMap((entry) => entry.problems)
-    for (const [name, { profile }] of read) {
+    for (const [name, { profile }] of ordered) {
       if (!profile) continue
       const first = byName.get(profile.name)
       if (!first) byName.set(profile.name, profile)
@@ -63,8 +75,10 @@ export function loadCatalog(directory: string): Catalog {
 
   try {
     refresh()
-  } catch {
-    throw new ConfigError(`the profile directory ${directory} cannot be read: correct OCPCTL_PROFILES`)
+  } catch (error) {
+    throw new ConfigError(
+      `the profile directory ${directory} cannot be read: correct OCPCTL_PROFILES (${messageOf(error)})`,
+    )
   }
   if (problems.length > 0)
     throw new ConfigError(['the profiles have mistakes:', ...problems.map((p) => `  ${tellProblem(p)}`)].join('\n'))
@@ -115,7 +129,30 @@ export function hashOf(profile: Profile): string {
     .digest('hex')
 }
 
-function readEntry(directory: string, name: string, before: Entry | undefined): Entry {
+/** Undefined when the file is gone meanwhile. */
+function readEntry(directory: string, name: string, before: Entry | undefined): Entry | undefined {
+  try {
+    return readFile(directory, name, before)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    const signature = messageOf(error)
+    if (before?.signature === signature) return before
+    return { ...before, signature, problems: [{ file: nameOf(directory, name), line: 1, path: '', detail: signature }] }
+  }
+}
+
+/** Limits are lifted on purpose only, not by a file that is away for a moment. */
+function quotasGone(directory: string, before: Entry): Entry {
+  if (before.signature === 'gone') return before
+  const detail = 'is gone: the quotas that it had still hold; to lift them, write "default: {}" into it'
+  return {
+    ...before,
+    signature: 'gone',
+    problems: [{ file: nameOf(directory, QUOTAS_FILE), line: 1, path: '', detail }],
+  }
+}
+
+function readFile(directory: string, name: string, before: Entry | undefined): Entry {
   const path = join(directory, name)
   const { mtimeMs, size, ino } = statSync(path)
   const signature = `${mtimeMs} ${size} ${ino}`
@@ -133,5 +170,5 @@ function readEntry(directory: string, name: string, before: Entry | undefined): 
 const nameOf = (directory: string, name: string) => relative(process.cwd(), join(directory, name))
 const listYaml = (directory: string) =>
   readdirSync(directory)
-    .filter((name) => /\.ya?ml$/.test(name))
+    .filter((name) => /^[^.].*\.ya?ml$/.test(name))
     .sort()

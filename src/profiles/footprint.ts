@@ -36,7 +36,8 @@ export function vcpuByName(platform: Platform, type: string): number | undefined
       return size === undefined ? undefined : size === 'large' ? 2 : 4 * Number(times || 1)
     }
     case 'azure':
-      return wholeIn(/^(?:Standard|Basic)_[A-Z]+(\d+)[a-z]*(?:_v\d+)?$/, type)
+      // The older D, DS, E and G count otherwise.
+      return wholeIn(/^Standard_(?:[A-Z]+(\d+)[a-z]*_v(?:[3-9]|\d\d)|[BFLM]S?(\d+)[a-z]*(?:_v\d)?)$/, type)
     case 'gcp':
       return wholeIn(/^[a-z]\d[a-z]?-[a-z]+-(\d+)$/, type) ?? wholeIn(/^(?:[a-z]\d[a-z]?-)?custom-(\d+)-\d+$/, type)
     case 'ibmcloud':
@@ -45,7 +46,7 @@ export function vcpuByName(platform: Platform, type: string): number | undefined
 }
 
 function wholeIn(pattern: RegExp, text: string): number | undefined {
-  const [, number] = pattern.exec(text) ?? []
+  const number = pattern.exec(text)?.slice(1).find(Boolean)
   return number === undefined ? undefined : Number(number)
 }
 

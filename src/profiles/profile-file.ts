@@ -2,14 +2,18 @@
 import type { Path } from '../install-config/finding.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET } from '../install-config/install-config.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
+import { effectiveTags } from '../policy/policy.ts'
 import { vcpuByName } from './footprint.ts'
 import { profileSchema, type Profile } from './profile.ts'
 import { parseYamlAs, pointerOf, type Problem } from './yaml-file.ts'
 
+const PROBLEMS_SHOWN = 20
+const SAMPLE = { id: 'clu_x', name: 'a', owner: 'a', team: 'a', costCenter: 'a', destroyAt: new Date(0) }
+
 /** All problems of one file together; never throws for bad input. */
 export function parseProfile(file: string, text: string): { profile?: Profile; problems: Problem[] } {
   const { value: profile, problems, lineOf } = parseYamlAs(file, text, profileSchema, 'a profile')
-  if (!profile) return { problems }
+  if (!profile) return { problems: problems.slice(0, PROBLEMS_SHOWN) }
   const found = [...findUntoldSizes(profile), ...findInstallerProblems(profile)]
   if (found.length === 0) return { profile, problems: [] }
   return {
@@ -39,7 +43,7 @@ function findInstallerProblems(profile: Profile): Place[] {
     region: profile.regions.default,
     workerReplicas: profile.workers.max,
     profile,
-    tags: { ...profile.tags.defaults, ...profile.tags.fixed },
+    tags: effectiveTags({ tags: {}, profile }, SAMPLE),
     pullSecret: MASKED_PULL_SECRET,
   })
   return lintInstallConfig(config)
@@ -84,6 +88,9 @@ function placeInProfile(path: Path, profile: Profile): Path {
 
 function placeOfTag(key: string | number | undefined, { platform, tags }: Profile): Path {
   if (key === undefined) return ['tags', 'fixed']
-  const name = platform === 'gcp' ? Object.keys({ ...tags.defaults, ...tags.fixed })[Number(key)] : String(key)
+  const name =
+    platform === 'gcp'
+      ? Object.keys(effectiveTags({ tags: {}, profile: { platform, tags } }, SAMPLE))[Number(key)]
+      : String(key)
   return ['tags', name !== undefined && Object.hasOwn(tags.fixed, name) ? 'fixed' : 'defaults', name ?? '']
 }

@@ -1,4 +1,5 @@
 // What a platform team offers. The descriptions are the reference of docs/profiles.md and of the editors' JSON Schema.
+import { RE2JS } from 're2js'
 import { satisfies } from 'semver'
 import { z } from 'zod'
 import { platforms } from '../db/schema.ts'
@@ -18,16 +19,19 @@ const cidr = z
 const count = z.int().min(0).max(1000)
 const hours = z.int().min(1).max(8760)
 const usd = z.number().min(0)
-const version = z.string().regex(/^4\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/, { error: 'must be a full version such as 4.20.3' })
+const fullVersion = /^4\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/
+const version = z.string().regex(fullVersion, { error: 'must be a full version such as 4.20.3' })
 const versionRange = z
   .string()
   .regex(/^4\.\d+\.(x|\d+(-[0-9A-Za-z.-]+)?)$/, { error: 'must be a version such as 4.20.3 or a range such as 4.20.x' })
-const url = z.string().refine((text) => URL.canParse(text) && new URL(text).username === '', {
-  error: 'must be a URL without user and password: profiles are shown to everybody',
-})
+const url = z
+  .string()
+  .refine((text) => URL.canParse(text) && `${new URL(text).username}${new URL(text).password}` === '', {
+    error: 'must be a URL without user and password: profiles are shown to everybody',
+  })
 
 export const versionMatches = (range: string, wanted: string): boolean =>
-  range === wanted || (range.endsWith('x') && satisfies(wanted, range))
+  fullVersion.test(wanted) && (range === wanted || (range.endsWith('x') && satisfies(wanted, range)))
 
 /** A list of allowed values and the one taken when the request names none. */
 function choice<T extends z.ZodString>(
@@ -97,10 +101,12 @@ const tags = z.strictObject({
   patterns: z
     .record(
       word,
-      z.string().refine((text) => isRegExp(text), { error: 'must be a regular expression' }),
+      z.string().refine((text) => isRegExp(text), {
+        error: 'must be a regular expression as RE2 has them: no look-around, no back-references',
+      }),
     )
     .default({})
-    .describe('By key, the regular expression that the whole value must match.'),
+    .describe('By key, the regular expression (RE2) that the whole value must match.'),
 })
 
 const aws = z.strictObject({
@@ -127,7 +133,9 @@ const azure = z.strictObject({
   subscription: z
     .uuid({ error: 'must be the id of the subscription' })
     .optional()
-    .describe("Of which subscription the worker's credentials must be; the installer takes it from them."),
+    .describe(
+      "For people: of which subscription the worker's credentials are to be. The installer takes it from them, and nothing compares it.",
+    ),
   network: z
     .strictObject({ resourceGroup: word, virtualNetwork: word, controlPlaneSubnet: word, computeSubnet: word })
     .optional()
@@ -309,23 +317,33 @@ export const profileSchema = z
     if (ownNetwork !== undefined && profile.regions.allowed.length > 1)
       issue(['regions', 'allowed'], 'a network of your own is in one region: let the profile offer one region only')
     const { fixed, defaults, patterns } = profile.tags
+    for (const [place, keys] of [
+      ['fixed', fixed],
+      ['defaults', defaults],
+    ] as const)
+      for (const key of Object.keys(keys))
+        if (isOwnTag(key)) issue(['tags', place, key], 'is one of ours, which every cluster carries')
     for (const key of Object.keys(fixed))
       if (Object.hasOwn(defaults, key)) issue(['tags', 'defaults', key], 'is fixed already')
     for (const [key, value] of Object.entries(defaults))
-      if (!tagMatches(patterns, key, value)) issue(['tags', 'defaults', key], `does not match ${patterns[key]}`)
+      if (isRegExp(patterns[key] ?? '') && !tagMatches(patterns, key, value))
+        issue(['tags', 'defaults', key], `does not match ${patterns[key]}`)
   })
 
 export type Profile = z.infer<typeof profileSchema>
 
+/** Whether the key is kept for the tags by which a cluster's resources are found. */
+export const isOwnTag = (key: string): boolean => /^ocpctl[-:/.]/i.test(key)
+
 /** Whether the whole value is what the pattern of its key wants; any value is, where there is none. */
 export function tagMatches(patterns: Record<string, string>, key: string, value: string): boolean {
   const pattern = Object.hasOwn(patterns, key) ? patterns[key] : undefined
-  return pattern === undefined || new RegExp(`^(?:${pattern})$`, 'u').test(value)
+  return pattern === undefined || RE2JS.matches(pattern, value)
 }
 
 function isRegExp(text: string): boolean {
   try {
-    return new RegExp(text, 'u').source.length > 0
+    return RE2JS.compile(text).pattern() === text
   } catch {
     return false
   }

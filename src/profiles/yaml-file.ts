@@ -13,7 +13,8 @@ export function readYaml(file: string, text: string): YamlFile {
     file,
     line: lines.linePos(error.pos[0]).line,
     path: '',
-    detail: error.message.split('\n')[0] ?? 'is not YAML',
+    // What follows is of the file, and may be a secret that stands in the wrong place.
+    detail: error.message.split(/\n|: "/)[0] ?? 'is not YAML',
   }))
   const lineOf = (path: PropertyKey[]) => lineIn(document, lines, path)
   if (problems.length > 0) return { value: undefined, problems, lineOf }

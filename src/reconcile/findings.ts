@@ -1,7 +1,7 @@
 // What disagreed, for operators. A finding is open once a type and subject; each pass that sees it again moves
 // lastSeenAt, and a pass that no longer sees it resolves it. Filing, repairing and resolving are audited.
 import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
-import { writeAudit } from '../audit.ts'
+import { writeAudit } from '../audit/audit.ts'
 import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'

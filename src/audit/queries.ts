@@ -1,0 +1,55 @@
+// Reading the trail.
+import { and, asc, eq, gte, gt, lt, type SQL } from 'drizzle-orm'
+import { requireAnywhere } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Reader } from '../db/client.ts'
+import { keyset, type PageRequest } from '../db/page.ts'
+import { auditEvents } from '../db/schema.ts'
+import { firstIdAt } from '../ids.ts'
+import type { AuditRow } from './audit.ts'
+
+export type AuditFilter = {
+  actor?: string | undefined
+  action?: string | undefined
+  clusterId?: string | undefined
+  /** Included. */
+  from?: Date | undefined
+  /** Not included. */
+  to?: Date | undefined
+}
+
+const EXPORT_BATCH = 500
+
+/** One row more than the page asks for, newest first. Throws FORBIDDEN. */
+export async function listAudit(db: Reader, by: Actor, filter: AuditFilter, page: PageRequest): Promise<AuditRow[]> {
+  requireAnywhere(by, 'audit.read')
+  const { where, orderBy, limit } = keyset(auditEvents.id, page, conditionOf(filter))
+  return db.select().from(auditEvents).where(where).orderBy(orderBy).limit(limit)
+}
+
+/** All of a time, oldest first, in batches. Throws FORBIDDEN. */
+export async function* exportAudit(db: Reader, by: Actor, filter: AuditFilter): AsyncGenerator<AuditRow[]> {
+  requireAnywhere(by, 'audit.read')
+  let after: string | undefined
+  for (;;) {
+    const rows = await db
+      .select()
+      .from(auditEvents)
+      .where(and(conditionOf(filter), after === undefined ? undefined : gt(auditEvents.id, after)))
+      .orderBy(asc(auditEvents.id))
+      .limit(EXPORT_BATCH)
+    if (rows.length > 0) yield rows
+    after = rows.at(-1)?.id
+    if (rows.length < EXPORT_BATCH) return
+  }
+}
+
+// Ids are in the order of time, so that a span of it is a span of the primary key.
+const conditionOf = ({ actor, action, clusterId, from, to }: AuditFilter): SQL | undefined =>
+  and(
+    actor === undefined ? undefined : eq(auditEvents.actor, actor),
+    action === undefined ? undefined : eq(auditEvents.action, action),
+    clusterId === undefined ? undefined : eq(auditEvents.clusterId, clusterId),
+    from === undefined ? undefined : gte(auditEvents.id, firstIdAt('evt', from)),
+    to === undefined ? undefined : lt(auditEvents.id, firstIdAt('evt', to)),
+  )

@@ -1,0 +1,132 @@
+// The proof that nobody changed the trail: each event gets a number and a hash over the event and the hash before it. A
+// trigger notes every new event as unsealed in its own transaction, and a job seals what has been committed, so that
+// writers wait for nothing. Whoever has a later hash from the log can prove everything before it.
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import { asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { requireAnywhere } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Db, Reader } from '../db/client.ts'
+import { auditEvents, auditSeals, auditUnsealed } from '../db/schema.ts'
+import type { AuditRow } from './audit.ts'
+
+export type Head = { number: number; hash: string }
+export type AuditProblem = { eventId: string; kind: 'changed' | 'removed' | 'inserted'; detail: string }
+export type AuditProof = {
+  isIntact: boolean
+  /** How many sealed events were read. */
+  sealed: number
+  unsealed: number
+  head: Head
+  /** The first of them. */
+  problems: AuditProblem[]
+}
+
+const BATCH = 1000
+const PROBLEMS_SHOWN = 100
+const BEGINNING: Head = { number: 0, hash: '0'.repeat(64) }
+
+/** Seals what is not, in batches; two at once wait for each other. Returns how many, and the newest seal. */
+export async function sealAudit(db: Db): Promise<{ sealed: number; head: Head }> {
+  let sealed = 0
+  for (;;) {
+    const { head, count } = await sealBatch(db)
+    sealed += count
+    if (count < BATCH) return { sealed, head }
+  }
+}
+
+function sealBatch(db: Db): Promise<{ head: Head; count: number }> {
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('audit seal', 0))`)
+    let head = await findHead(tx)
+    const rows = await tx
+      .select({ event: auditEvents })
+      .from(auditUnsealed)
+      .innerJoin(auditEvents, eq(auditEvents.id, auditUnsealed.eventId))
+      .orderBy(asc(auditEvents.position))
+      .limit(BATCH)
+    if (rows.length === 0) return { head, count: 0 }
+    const seals = rows.map(({ event }) => {
+      head = { number: head.number + 1, hash: hashOf(head.hash, event) }
+      return { ...head, eventId: event.id }
+    })
+    await tx.insert(auditSeals).values(seals)
+    const ids = seals.map(({ eventId }) => eventId)
+    await tx.delete(auditUnsealed).where(inArray(auditUnsealed.eventId, ids))
+    return { head, count: seals.length }
+  })
+}
+
+/** Reads the whole trail and names each event that is not as it was sealed. Throws FORBIDDEN. */
+export async function verifyAudit(db: Reader, by: Actor): Promise<AuditProof> {
+  requireAnywhere(by, 'audit.read')
+  const problems: AuditProblem[] = []
+  let head = BEGINNING
+  let sealed = 0
+  for (;;) {
+    const rows = await db
+      .select({ seal: auditSeals, event: auditEvents })
+      .from(auditSeals)
+      .leftJoin(auditEvents, eq(auditEvents.id, auditSeals.eventId))
+      .where(gt(auditSeals.number, head.number))
+      .orderBy(asc(auditSeals.number))
+      .limit(BATCH)
+    for (const { seal, event } of rows) {
+      problems.push(...check(head, seal, event))
+      head = { number: seal.number, hash: seal.hash }
+      sealed++
+    }
+    if (rows.length < BATCH) break
+  }
+  problems.push(...(await findInserted(db)), ...(await findLostUnsealed(db)))
+  const unsealed = await db.$count(auditUnsealed)
+  return { isIntact: problems.length === 0, sealed, unsealed, head, problems: problems.slice(0, PROBLEMS_SHOWN) }
+}
+
+function check(before: Head, seal: typeof auditSeals.$inferSelect, event: AuditRow | null): AuditProblem[] {
+  const { eventId, number, hash } = seal
+  const gap = number - before.number - 1
+  const found: AuditProblem[] =
+    gap > 0 ? [{ eventId, kind: 'removed', detail: `${gap} seals are missing before number ${number}` }] : []
+  if (!event) found.push({ eventId, kind: 'removed', detail: `the event of seal ${number} is gone` })
+  else if (hashOf(before.hash, event) !== hash)
+    found.push({ eventId, kind: 'changed', detail: `the event is not what seal ${number} says, or stands elsewhere` })
+  return found
+}
+
+/** Events that came past the trigger. One snapshot: an event is unsealed or sealed in it, never neither. */
+async function findInserted(db: Reader): Promise<AuditProblem[]> {
+  const rows = await db
+    .select({ id: auditEvents.id })
+    .from(auditEvents)
+    .where(
+      sql`not exists (select from ${auditSeals} where ${auditSeals.eventId} = ${auditEvents.id})
+        and not exists (select from ${auditUnsealed} where ${auditUnsealed.eventId} = ${auditEvents.id})`,
+    )
+    .limit(PROBLEMS_SHOWN)
+  return rows.map(({ id }) => ({ eventId: id, kind: 'inserted', detail: 'the event was never announced to be sealed' }))
+}
+
+async function findLostUnsealed(db: Reader): Promise<AuditProblem[]> {
+  const rows = await db
+    .select({ id: auditUnsealed.eventId })
+    .from(auditUnsealed)
+    .where(sql`not exists (select from ${auditEvents} where ${auditEvents.id} = ${auditUnsealed.eventId})`)
+    .limit(PROBLEMS_SHOWN)
+  return rows.map(({ id }) => ({ eventId: id, kind: 'removed', detail: 'the event was removed before it was sealed' }))
+}
+
+async function findHead(db: Reader): Promise<Head> {
+  const [last] = await db.select().from(auditSeals).orderBy(desc(auditSeals.number)).limit(1)
+  return last ? { number: last.number, hash: last.hash } : BEGINNING
+}
+
+/** SHA-256 over the hash before it and the event as canonical JSON (RFC 8785), in hex. */
+function hashOf(before: string, event: AuditRow): string {
+  const { at, ...rest } = event
+  return createHash('sha256')
+    .update(before)
+    .update(canonicalize({ ...rest, at: at.toISOString() }) ?? '')
+    .digest('hex')
+}
