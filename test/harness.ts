@@ -96,6 +96,8 @@ export async function openHarness(
     OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     PORT: '0',
     PATH: process.env['PATH'] ?? '',
+    // Its processes start in two thirds of the time.
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
   }
   const config = readConfig(environment)
   const { app, close: closeApp } = await openTestApp(config, url)

@@ -133,7 +133,8 @@ function addDocs(http: OpenAPIHono<Env>): void {
 async function recordDenial(app: App, c: Context<Env>, reason: string): Promise<void> {
   const by = c.get('by')
   if (by === undefined) return
-  const { method, path } = c.req
+  const { method } = c.req
+  const path = c.req.path.toWellFormed().replaceAll('\u0000', '')
   const clusterId = idPattern('clu').exec(path.split('/')[4] ?? '')?.[0]
   const entry = { action: 'access.denied', outcome: 'denied' as const, detail: { method, path, reason } }
   await app.db

@@ -35,7 +35,7 @@ const proofSchema = z
   .object({
     isIntact: z.boolean(),
     sealed: z.int(),
-    unsealed: z.int().openapi({ description: 'Events of the last minute that wait for their seal' }),
+    unsealed: z.int().openapi({ description: 'Events that wait for their seal, which comes every minute' }),
     head: z.object({ number: z.int(), hash: z.string() }).openapi({
       description: 'The newest seal; the log of the worker has each of them, so that a chain made anew is found out',
     }),
@@ -45,11 +45,20 @@ const proofSchema = z
   })
   .openapi('AuditProof')
 
+const word = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^[^\p{C}]*$/u, { error: 'may not hold control characters' })
+
 const filter = {
-  actor: z.string().max(300).optional(),
-  action: z.string().max(64).optional(),
-  cluster: z.string().max(64).optional(),
-  from: z.iso.datetime({ offset: true }).optional().openapi({ description: 'Included' }),
+  actor: word(300).optional(),
+  action: word(64).optional(),
+  cluster: word(64).optional(),
+  from: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .openapi({ description: 'Included; an event counts by when it was written' }),
   to: z.iso.datetime({ offset: true }).optional().openapi({ description: 'Not included' }),
 }
 
@@ -112,9 +121,17 @@ export const auditRoutes = router()
       let batch = await batches.next()
       c.header('content-type', 'application/x-ndjson')
       return stream(c, async (out) => {
-        while (batch.done !== true && !out.aborted) {
-          await out.write(batch.value.map((row) => `${JSON.stringify(showEvent(row))}\n`).join(''))
-          batch = await batches.next()
+        try {
+          while (batch.done !== true && !out.aborted) {
+            await out.write(batch.value.map((row) => `${JSON.stringify(showEvent(row))}\n`).join(''))
+            batch = await batches.next()
+          }
+        } catch (error) {
+          c.var.app.log.error({ err: error, requestId: c.var.requestId }, 'an export broke off')
+          // Without a word it would look like the end.
+          await out.write(
+            `${JSON.stringify({ error: 'the export broke off: ask again', requestId: c.var.requestId })}\n`,
+          )
         }
       }) as never // the types know of no stream of this kind
     },

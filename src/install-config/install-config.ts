@@ -26,7 +26,13 @@ export function renderInstallConfig(input: InstallConfigInput): string {
       if (typeof node.value === 'string' && !isPlainWord(node.value)) node.type = 'QUOTE_DOUBLE'
     },
   })
-  return document.toString({ lineWidth: 0 })
+  // Such characters stand in double quotes only, where a reader of YAML 1.1 wants them escaped.
+  return document
+    .toString({ lineWidth: 0 })
+    .replace(
+      /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
 }
 
 // The installer reads YAML 1.1, where no, on and 1:30 are not strings; every other reader YAML 1.2. A word that begins with a

@@ -20,7 +20,7 @@ export function sshKeyProblem(line: string, { fips }: { fips: boolean }): string
 
 /** The key, or what is wrong with its form. */
 export function readSshKey(line: string): SshKey | string {
-  const match = /^(\S+) ([A-Za-z0-9+/]+={0,2})( [^\r\n]*)?$/.exec(line)
+  const match = /^(\S+) ([A-Za-z0-9+/]+={0,2})( [^\p{C}\p{Zl}\p{Zp}]*)?$/u.exec(line)
   const [, kind = '', base64 = ''] = match ?? []
   if (!match) return 'must be one line of an OpenSSH public key, such as "ssh-ed25519 AAAA… you@host"'
   if (!kinds.includes(kind)) return `"${kind}" is no kind of key that the nodes take; they take ${kinds.join(', ')}`

@@ -1,7 +1,7 @@
 // The profiles and quotas on offer: a directory of YAML that is read again when it changes. A file that is broken later
 // keeps its last good version, and what is wrong with it is told; at the start nothing may be broken.
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import canonicalize from 'canonicalize'
 import { ConfigError } from '../config.ts'
@@ -33,6 +33,7 @@ export function loadCatalog(directory: string): Catalog {
   let entries = new Map<string, Entry>()
   let profiles: Profile[] = []
   let byName = new Map<string, Profile>()
+  let ownerOf = new Map<string, string>()
   let quotas = noQuotas
   let problems: Problem[] = []
 
@@ -48,19 +49,22 @@ export function loadCatalog(directory: string): Catalog {
     const isSame = read.size === entries.size && [...read].every(([name, entry]) => entries.get(name) === entry)
     if (isSame && problems.every(({ file }) => file !== directory)) return false
     // Of two files with one name the one that had it keeps it.
-    const owners = new Map([...entries].map(([name, { profile }]) => [profile?.name, name]))
+    const owners = ownerOf
     const ordered = [...read].sort(
       ([a, one], [b, other]) =>
-        Number(owners.get(other.profile?.name) === b) - Number(owners.get(one.profile?.name) === a),
+        Number(owners.get(other.profile?.name ?? '') === b) - Number(owners.get(one.profile?.name ?? '') === a),
     )
     entries = read
     byName = new Map()
+    ownerOf = new Map()
     problems = [...read.values()].flatMap((entry) => entry.problems)
     for (const [name, { profile }] of ordered) {
       if (!profile) continue
       const first = byName.get(profile.name)
-      if (!first) byName.set(profile.name, profile)
-      else
+      if (!first) {
+        byName.set(profile.name, profile)
+        ownerOf.set(profile.name, name)
+      } else
         problems.push({
           file: nameOf(directory, name),
           line: 1,
@@ -134,7 +138,8 @@ function readEntry(directory: string, name: string, before: Entry | undefined): 
   try {
     return readFile(directory, name, before)
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
+    // A link to nothing is there, and what it should lead to may be a limit.
+    if (hasCode(error, 'ENOENT') && !lstatSync(join(directory, name), { throwIfNoEntry: false })) return undefined
     const signature = messageOf(error)
     if (before?.signature === signature) return before
     return { ...before, signature, problems: [{ file: nameOf(directory, name), line: 1, path: '', detail: signature }] }
