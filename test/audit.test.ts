@@ -1,6 +1,7 @@
 // The trail: who did what and who tried in vain; nobody changes it unseen.
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest'
 import { sealAudit } from '../src/audit/seal.ts'
+import { createHttp } from '../src/http/app.ts'
 import { openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -79,6 +80,28 @@ describe('the trail', () => {
     expect(lines).toEqual((await ids()).toSorted())
     expect(lines.length).toBeGreaterThan(1203)
     expect((await read('/export?action=none')).body).toBe('')
+
+    // One that breaks off in its last batch says so.
+    let calls = 0
+    let last = Infinity
+    const select: typeof h.app.db.select = (...args: []) => {
+      if (++calls >= last) throw new Error('select secret from somewhere')
+      return h.app.db.select(...args)
+    }
+    const http = createHttp({ ...h.app, db: Object.assign(Object.create(h.app.db) as typeof h.app.db, { select }) })
+    const ask = async () => {
+      const request = { headers: { authorization: `Bearer ${auditor}` } }
+      return (await (await http.request('/api/v1/audit-events/export', request)).text()).trimEnd().split('\n')
+    }
+    expect(await ask()).toHaveLength(lines.length)
+    last = calls
+    calls = 0
+    const broken = await ask()
+    expect(broken).toHaveLength(1001)
+    expect(JSON.parse(broken.at(-1) ?? '')).toEqual({
+      error: 'the export broke off: ask again',
+      requestId: expect.any(String),
+    })
   })
 })
 

@@ -52,7 +52,6 @@ function findInstallerProblems(profile: Profile): Place[] {
 }
 
 const sameAs: Record<string, Path> = {
-  compute: ['workers'],
   baseDomain: ['baseDomains', 'allowed'],
   imageDigestSources: ['imageMirrors'],
   additionalTrustBundle: ['trustBundle'],
