@@ -129,9 +129,11 @@ async function findHead(db: Reader): Promise<Head> {
 
 /** SHA-256 over the hash before it and the event as canonical JSON (RFC 8785), in hex. */
 function hashOf(before: string, event: AuditRow): string {
-  const { at, ...rest } = event
+  const { at, session, ...rest } = event
+  // Sealed events from before there were sessions keep their hash.
+  const said = { ...rest, at: at.toISOString(), ...(session === null ? {} : { session }) }
   return createHash('sha256')
     .update(before)
-    .update(canonicalize({ ...rest, at: at.toISOString() }) ?? '')
+    .update(canonicalize(said) ?? '')
     .digest('hex')
 }

@@ -280,6 +280,8 @@ export const clusterArtifacts = pgTable(
     key: text('key').notNull(),
     sha256: text('sha256').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    /** The key of the secret box that sealed it; null: from before this was noted. */
+    keyId: text('key_id'),
     createdAt: at('created_at').notNull().defaultNow(),
     /** When the stored bytes were last seen to be the recorded ones. */
     verifiedAt: at('verified_at'),
@@ -288,6 +290,8 @@ export const clusterArtifacts = pgTable(
     check('cluster_artifacts_kind', oneOf('kind', artifactKinds)),
     index('cluster_artifacts_cluster').on(t.clusterId, t.id),
     uniqueIndex('cluster_artifacts_key').on(t.key),
+    // What a rotation of the secrets key has still to seal anew.
+    index('cluster_artifacts_sealed_with').on(t.keyId, t.id),
     index('cluster_artifacts_infra').on(t.infraId, t.id),
   ],
 )
@@ -357,7 +361,14 @@ export const apiTokens = pgTable(
     revokedAt: at('revoked_at'),
     lastUsedAt: at('last_used_at'),
   },
-  (t) => [uniqueIndex('api_tokens_secret').on(t.secretHash), index('api_tokens_maker').on(t.createdBy, t.id)],
+  (t) => [
+    uniqueIndex('api_tokens_secret').on(t.secretHash),
+    index('api_tokens_maker').on(t.createdBy, t.id),
+    // How a token is found: its hash is then compared in constant time.
+    index('api_tokens_prefix')
+      .on(t.prefix)
+      .where(sql`revoked_at is null`),
+  ],
 )
 
 export const auditEvents = pgTable(
@@ -371,6 +382,8 @@ export const auditEvents = pgTable(
     action: text('action').notNull(),
     clusterId: text('cluster_id'),
     jobId: text('job_id'),
+    /** Of an assumed role: which of those that share the role it was. */
+    session: text('session'),
     outcome: text('outcome', { enum: ['success', 'failure', 'denied'] }).notNull(),
     detail: jsonb('detail').$type<Record<string, unknown>>().notNull().default({}),
     requestId: text('request_id'),
