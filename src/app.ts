@@ -1,5 +1,6 @@
 // Everything the verbs need, opened once by main.ts and handed on. No module holds state of its own.
 import type { ArtifactStore } from './artifacts/store.ts'
+import type { Authenticators } from './auth/authenticate.ts'
 import type { Inventory } from './clouds/inventory.ts'
 import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
@@ -19,6 +20,7 @@ export type App = Readonly<{
   events: Events
   store: ArtifactStore
   box: SecretBox
+  authenticators: Authenticators
   catalog: Catalog
   inventory: Inventory
   installer: Installer

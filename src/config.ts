@@ -15,6 +15,13 @@ const whole = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` })
 
+const isLoopback = ({ hostname }: URL) => ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+
+/** Whoever can read or change the traffic could say who anybody is. */
+const safeUrl = (value: string) =>
+  URL.canParse(value) &&
+  (new URL(value).protocol === 'https:' || (value.startsWith('http://') && isLoopback(new URL(value))))
+
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -40,9 +47,23 @@ const variables = z.object({
   OCPCTL_DB_POOL_LIFETIME_SECONDS: whole(60, 86_400).default(3600),
   OCPCTL_DB_POOL_IDLE_SECONDS: whole(1, 86_400).default(1800),
   OCPCTL_DB_POOL_PROBE_SECONDS: whole(1, 3600).default(60),
-  OCPCTL_OIDC_ISSUER: url(['https:', 'http:']).optional(),
+  OCPCTL_OIDC_ISSUER: z
+    .string()
+    .refine(safeUrl, { error: 'must be a URL that starts with https:// (http:// only on this machine)' })
+    .optional(),
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
-  OCPCTL_AWS_IAM_SERVER_ID: z.string().min(1).optional(),
+  OCPCTL_OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
+  OCPCTL_AWS_IAM_SERVER_ID: z
+    .string()
+    .regex(/^[\w.:/-]{1,128}$/, { error: 'must be 1 to 128 letters, digits or any of . : / _ -' })
+    .optional(),
+  OCPCTL_AWS_STS_ENDPOINTS: z
+    .string()
+    .transform((value) => value.split(',').map((each) => each.trim()))
+    .refine((values) => values.every((value) => safeUrl(value) && new URL(value).origin === value), {
+      error: 'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between them',
+    })
+    .optional(),
   OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
   OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   OCPCTL_SIM_SPEED: z
@@ -74,6 +95,10 @@ export type Config = Readonly<{
   leaseSeconds: number
   drainTimeoutSeconds: number
   pullSecretFile: string | undefined
+  /** undefined: nobody signs in so. */
+  oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
+  /** stsEndpoints undefined: those of AWS. */
+  awsIam: { serverId: string; stsEndpoints: string[] | undefined; region: string } | undefined
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
   /** What a child process may inherit; the names are chosen where the child is started. */
@@ -109,6 +134,11 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     )
   if (env.OCPCTL_DB_POOL_MIN > env.OCPCTL_DB_POOL_MAX)
     throw new ConfigError('OCPCTL_DB_POOL_MIN must not be above OCPCTL_DB_POOL_MAX')
+  const { OCPCTL_OIDC_ISSUER: issuer, OCPCTL_OIDC_AUDIENCE: audience, OCPCTL_AWS_IAM_SERVER_ID: serverId } = env
+  if ((issuer === undefined) !== (audience === undefined))
+    throw new ConfigError(
+      'OCPCTL_OIDC_ISSUER and OCPCTL_OIDC_AUDIENCE go together: a JWT that is for somebody else must not be let in',
+    )
   return Object.freeze({
     databaseUrl: env.DATABASE_URL,
     pool: {
@@ -132,6 +162,18 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
     pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
+    oidc:
+      issuer === undefined || audience === undefined
+        ? undefined
+        : { issuer, audience, groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM },
+    awsIam:
+      serverId === undefined
+        ? undefined
+        : {
+            serverId,
+            stsEndpoints: env.OCPCTL_AWS_STS_ENDPOINTS,
+            region: given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? 'us-east-1',
+          },
     logLevel: env.OCPCTL_LOG_LEVEL,
     simulator: {
       speed: env.OCPCTL_SIM_SPEED,

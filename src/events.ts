@@ -8,8 +8,9 @@ import type { Log } from './observability/log.ts'
 
 const CHANNEL = 'ocpctl_events'
 const RECONNECT_MS = 1000
+const GAP = Symbol('gap')
 
-export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel'
+export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access'
 
 /** Sent when the transaction commits. */
 export async function announce(tx: Reader, topic: EventTopic, id: string): Promise<void> {
@@ -19,6 +20,9 @@ export async function announce(tx: Reader, topic: EventTopic, id: string): Promi
 export type Events = {
   /** Calls back for each word on the topic about the id; returns the way to stop. */
   on: (topic: EventTopic, id: string, heard: () => void) => () => void
+  /** Calls back when words may have been lost. */
+  onGap: (heard: () => void) => () => void
+  isListening: () => boolean
   close: () => Promise<void>
 }
 
@@ -27,14 +31,20 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
   emitter.setMaxListeners(0)
   let closed = false
   let client: Client | undefined
+  let listening = false
   let retry: NodeJS.Timeout | undefined
 
+  const setListening = (is: boolean) => {
+    listening = is
+    emitter.emit(GAP)
+  }
   const connect = async () => {
     const next = new Client({ connectionString: url, application_name: 'ocpctl-events', keepAlive: true })
     next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(payload))
     next.on('error', () => undefined)
     next.once('end', () => {
       if (closed || client !== next) return
+      setListening(false)
       log.warn('the event connection was lost and is being opened again')
       reconnect()
     })
@@ -42,6 +52,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
     try {
       await next.connect()
       await next.query(`listen ${CHANNEL}`)
+      setListening(true)
     } catch (error) {
       client = undefined
       await next.end().catch(() => undefined)
@@ -61,6 +72,11 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       emitter.on(word, heard)
       return () => emitter.off(word, heard)
     },
+    onGap(heard) {
+      emitter.on(GAP, heard)
+      return () => emitter.off(GAP, heard)
+    },
+    isListening: () => listening,
     async close() {
       closed = true
       clearTimeout(retry)

@@ -8,6 +8,7 @@ import { serve, type ServerType } from '@hono/node-server'
 import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
 import { ensureAdministrator } from './auth/api-tokens.ts'
+import { openAuthenticators } from './auth/authenticate.ts'
 import { openAwsInventory } from './clouds/aws.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
@@ -27,6 +28,7 @@ import { runLint } from './lint-file.ts'
 import { loadCatalog, watchCatalog } from './profiles/catalog.ts'
 import { profileJsonSchema, withReference } from './profiles/reference.ts'
 import { createSecretBox } from './secrets.ts'
+import { printToken } from './token.ts'
 import { startWorker } from './worker/worker.ts'
 
 const USAGE = `usage: node src/main.ts COMMAND
@@ -37,6 +39,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   migrate    bring the database to this version, and end
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint FILE
+  token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
   openapi    write docs/openapi.json, docs/profiles.md and profiles/profile.schema.json (--check: only compare)
 
 The environment is described in README.md.`
@@ -60,6 +63,8 @@ async function main(command: string | undefined, options: string[]): Promise<voi
     case 'lint':
       process.exitCode = await runLint(options)
       return
+    case 'token':
+      return printToken(readConfig(process.env), options)
     case 'openapi':
       return writeGenerated(options.includes('--check'))
     case undefined:
@@ -143,6 +148,7 @@ async function openApp(
     db: database.db,
     queue,
     events,
+    authenticators: openAuthenticators(config, database.db, events, log),
     catalog,
     store: openStore(config.artifactsUrl, {
       ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),

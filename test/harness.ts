@@ -11,6 +11,7 @@ import { stringify } from 'yaml'
 import type { App } from '../src/app.ts'
 import { openStore } from '../src/artifacts/store.ts'
 import { createToken } from '../src/auth/api-tokens.ts'
+import { openAuthenticators } from '../src/auth/authenticate.ts'
 import type { Role, Scope } from '../src/auth/principal.ts'
 import { openSimulatedInventory } from '../src/clouds/simulated.ts'
 import { readConfig, type Config } from '../src/config.ts'
@@ -75,7 +76,13 @@ export type JournalLine = {
 }
 
 export async function openHarness(
-  options: { speed?: number; concurrency?: number; leaseSeconds?: number; profilesDir?: string } = {},
+  options: {
+    speed?: number
+    concurrency?: number
+    leaseSeconds?: number
+    profilesDir?: string
+    environment?: Record<string, string>
+  } = {},
 ): Promise<Harness> {
   const database = `test_${randomBytes(6).toString('hex')}`
   await query(inject('serverUrl'), `create database ${database} template ${inject('template')}`)
@@ -98,6 +105,7 @@ export async function openHarness(
     PATH: process.env['PATH'] ?? '',
     // Its processes start in two thirds of the time.
     NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+    ...options.environment,
   }
   const config = readConfig(environment)
   const { app, close: closeApp } = await openTestApp(config, url)
@@ -248,6 +256,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       db: database.db,
       queue,
       events,
+      authenticators: openAuthenticators(config, database.db, events, log),
       catalog: loadCatalog(config.profilesDir),
       store: openStore(config.artifactsUrl),
       box: createSecretBox(config.secretsKey ?? ''),

@@ -29,5 +29,6 @@ export async function writeAudit(tx: Transaction, by: Actor, entry: AuditEntry):
     requestId: origin?.requestId,
     address: origin?.address,
     agent: origin?.agent,
+    session: by.kind === 'caller' ? by.session : undefined,
   })
 }

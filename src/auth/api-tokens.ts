@@ -1,5 +1,5 @@
 // API tokens: 256 random bits, stored hashed. The secret is shown once, when it is made.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
@@ -7,15 +7,18 @@ import { keyset, type PageRequest } from '../db/page.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { requireAnywhere } from './permissions.ts'
-import { nameOf, type Actor, type Caller, type Principal, type Scope } from './principal.ts'
+import { keepAnAdministrator } from './administrators.ts'
+import { isAllowedForAll, requireAnywhere } from './permissions.ts'
+import { nameOf, principalName, type Actor, type Caller, type Principal, type Scope } from './principal.ts'
 
 const PREFIX = 'ocp_'
 const DAY_MS = 24 * 3_600_000
 
 export const newSecret = (): string => PREFIX + randomBytes(32).toString('base64url')
 
-const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
+export const hashOfSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+
+const prefixOf = (secret: string) => secret.slice(0, 8)
 
 export type NewToken = { name: string; principal?: Principal; scopes: Scope[]; expiresAt?: Date; secret?: string }
 
@@ -33,8 +36,8 @@ export async function createToken(
     name: input.name,
     principalType: principal.type,
     principal: principal.id,
-    secretHash: hashOf(secret),
-    prefix: secret.slice(0, 8),
+    secretHash: hashOfSecret(secret),
+    prefix: prefixOf(secret),
     scopes: input.scopes,
     expiresAt: input.expiresAt,
     createdBy: nameOf(by),
@@ -45,10 +48,17 @@ export async function createToken(
 
 export type TokenRow = typeof apiTokens.$inferSelect
 
-/** The caller's own, newest first, one row more than the page asks for. */
-export async function listTokens(db: Reader, by: Caller, page: PageRequest): Promise<TokenRow[]> {
+/** The caller's own, a platform administrator's are all; newest first, one row more than the page asks for. */
+export async function listTokens(
+  db: Reader,
+  by: Caller,
+  createdBy: string | undefined,
+  page: PageRequest,
+): Promise<TokenRow[]> {
   requireAnywhere(by, 'token.read')
-  const { where, orderBy, limit } = keyset(apiTokens.id, page, and(madeBy(by), isNull(apiTokens.revokedAt)))
+  const filter = createdBy === undefined ? undefined : eq(apiTokens.createdBy, createdBy)
+  const condition = and(ruled(by, 'token.read'), filter, isNull(apiTokens.revokedAt))
+  const { where, orderBy, limit } = keyset(apiTokens.id, page, condition)
   return db.select().from(apiTokens).where(where).orderBy(orderBy).limit(limit)
 }
 
@@ -60,7 +70,7 @@ export type TokenRequest = {
   standsFor: 'caller' | 'itself'
 }
 
-/** Throws FORBIDDEN when it would have a scope that the caller's own credential lacks. */
+/** Throws FORBIDDEN when it would have a scope that the caller's own credential lacks, BAD_INPUT when it could do nothing. */
 export async function requestToken(
   tx: Transaction,
   by: Caller,
@@ -70,6 +80,10 @@ export async function requestToken(
   const lacking = request.scopes.filter((scope) => !by.scopes.includes(scope))
   if (lacking.length > 0) throw new AppError('FORBIDDEN', `your own credential has not the scope ${lacking.join(', ')}`)
   if (request.standsFor === 'itself') requireAnywhere(by, 'role-binding.write')
+  else if (!by.bindings.some(({ via }) => principalName(via) === nameOf(by)))
+    throw new AppError('BAD_INPUT', 'a token of yours would have no role: yours come from groups, which it is not in', [
+      { pointer: '/standsFor', detail: `have a role bound to ${nameOf(by)}, or ask for one that stands for itself` },
+    ])
   const { id, secret } = await createToken(tx, by, {
     name: request.name,
     scopes: request.scopes,
@@ -81,38 +95,53 @@ export async function requestToken(
   return { row, secret }
 }
 
-/** Ends it at once in every process. Throws NOT_FOUND unless the caller made it. */
+/**
+ * Ends it at once in every process. Throws NOT_FOUND unless the caller made it or is a platform administrator, CONFLICT
+ * when it is the last one's.
+ */
 export async function revokeToken(tx: Transaction, by: Caller, id: string): Promise<void> {
   requireAnywhere(by, 'token.write')
   const [row] = await tx
     .update(apiTokens)
     .set({ revokedAt: sql`now()` })
-    .where(and(eq(apiTokens.id, id), madeBy(by), isNull(apiTokens.revokedAt)))
-    .returning({ name: apiTokens.name })
+    .where(and(eq(apiTokens.id, id), ruled(by, 'token.write'), isNull(apiTokens.revokedAt)))
+    .returning()
   if (!row) throw new AppError('NOT_FOUND', `there is no token ${id} of yours`)
-  await writeAudit(tx, by, { action: 'token.revoke', detail: { tokenId: id, name: row.name } })
+  const its = and(eq(rbacMappings.principalType, 'token'), eq(rbacMappings.principal, id))
+  const isAdministrator = and(its, eq(rbacMappings.role, 'platform_admin'), rbacMappings.enabled)
+  if (its && (await tx.$count(rbacMappings, isAdministrator)) > 0)
+    await keepAnAdministrator(tx, { role: 'platform_admin' }, its)
+  await writeAudit(tx, by, {
+    action: 'token.revoke',
+    detail: { tokenId: id, name: row.name, createdBy: row.createdBy },
+  })
 }
 
-const madeBy = (by: Caller) => eq(apiTokens.createdBy, nameOf(by))
+const ruled = (by: Caller, action: 'token.read' | 'token.write') =>
+  isAllowedForAll(by, action) ? undefined : eq(apiTokens.createdBy, nameOf(by))
 
-export async function findTokenPrincipal(
-  db: Reader,
-  secret: string,
-): Promise<{ principal: Principal; scopes: Scope[] } | undefined> {
-  const [row] = await db
-    .select({ type: apiTokens.principalType, id: apiTokens.principal, scopes: apiTokens.scopes })
+export type KnownToken = { id: string; principal: Principal; scopes: Scope[]; expiresAt: Date | null }
+
+/** The token of a secret, unless it is revoked or over. Found by its prefix, known by its hash in constant time. */
+export async function findToken(db: Reader, secret: string): Promise<KnownToken | undefined> {
+  const rows = await db
+    .select()
     .from(apiTokens)
     .where(
       and(
-        eq(apiTokens.secretHash, hashOf(secret)),
+        eq(apiTokens.prefix, prefixOf(secret)),
         isNull(apiTokens.revokedAt),
         or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, sql`now()`)),
       ),
     )
+  const hash = Buffer.from(hashOfSecret(secret))
+  const [row] = rows.filter(({ secretHash }) => timingSafeEqual(Buffer.from(secretHash), hash))
   if (!row) return undefined
   return {
-    principal: { type: row.type, id: row.id },
+    id: row.id,
+    principal: { type: row.principalType, id: row.principal },
     scopes: row.scopes.filter((scope) => scope === 'read' || scope === 'write'),
+    expiresAt: row.expiresAt,
   }
 }
 
@@ -124,7 +153,7 @@ export async function ensureAdministrator(db: Db, given: string | undefined): Pr
   return db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(7262500003)`)
     if (given !== undefined) {
-      if (await findTokenPrincipal(tx, given)) return undefined
+      if (await findToken(tx, given)) return undefined
     } else {
       const [existing] = await tx
         .select({ id: rbacMappings.id })

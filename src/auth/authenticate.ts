@@ -1,25 +1,57 @@
 // Turns a bearer credential into a caller with its bindings, or throws UNAUTHENTICATED. Deny by default.
-import { and, eq } from 'drizzle-orm'
-import type { Reader } from '../db/client.ts'
-import { rbacMappings } from '../db/schema.ts'
+import type { Config } from '../config.ts'
+import type { Db } from '../db/client.ts'
 import { AppError } from '../errors.ts'
-import { findTokenPrincipal } from './api-tokens.ts'
-import type { Caller, Origin } from './principal.ts'
+import type { Events } from '../events.ts'
+import type { Log } from '../observability/log.ts'
+import { openAccess, type Access } from './access.ts'
+import { AWS_TOKEN_PREFIX, openAwsIam, type AwsIam } from './aws-iam.ts'
+import { openOidc, type Oidc } from './oidc.ts'
+import type { Caller, Identity, Origin } from './principal.ts'
 
-export async function authenticate(db: Reader, authorization: string | undefined, origin: Origin): Promise<Caller> {
-  const secret = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? '')?.[1]
-  if (secret === undefined) throw new AppError('UNAUTHENTICATED', 'send the header "Authorization: Bearer <API token>"')
-  const token = await findTokenPrincipal(db, secret)
-  if (!token) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
-  const bindings = await db
-    .select({ team: rbacMappings.team, role: rbacMappings.role })
-    .from(rbacMappings)
-    .where(
-      and(
-        eq(rbacMappings.principalType, token.principal.type),
-        eq(rbacMappings.principal, token.principal.id),
-        eq(rbacMappings.enabled, true),
-      ),
-    )
-  return { kind: 'caller', principal: token.principal, bindings, scopes: token.scopes, origin }
+/** What this service believes; undefined: not set up here. */
+export type Authenticators = Readonly<{ access: Access; awsIam: AwsIam | undefined; oidc: Oidc | undefined }>
+
+export function openAuthenticators(config: Config, db: Db, events: Events, log: Log): Authenticators {
+  const access = openAccess(db, events, log)
+  const { awsIam, oidc } = config
+  return {
+    access,
+    awsIam: awsIam && openAwsIam({ ...awsIam, wantsGroups: access.hasIamGroups, iam: { region: awsIam.region }, log }),
+    oidc: oidc && openOidc({ ...oidc, log }),
+  }
+}
+
+/** Tokens of AWS carry a session of up to some kilobytes. */
+const LONGEST_TOKEN = 12 * 1024
+const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
+
+/** Throws UNAUTHENTICATED, or UNAVAILABLE when whoever could vouch for the caller does not answer. */
+export async function authenticate(
+  authenticators: Authenticators,
+  authorization: string | undefined,
+  origin: Origin,
+): Promise<Caller> {
+  const token = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
+  if (token === undefined)
+    throw new AppError('UNAUTHENTICATED', 'send the header "Authorization: Bearer <token>", see /docs')
+  if (token.length > LONGEST_TOKEN)
+    throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
+  const { principal, groups, session, scopes } = await identify(authenticators, token)
+  const bindings = await authenticators.access.bindingsOf([principal, ...groups])
+  return { kind: 'caller', principal, groups, session, scopes, bindings, origin }
+}
+
+async function identify({ access, awsIam, oidc }: Authenticators, token: string): Promise<Identity> {
+  if (token.startsWith(AWS_TOKEN_PREFIX)) {
+    if (!awsIam) throw new AppError('UNAUTHENTICATED', 'sign-in with AWS is not set up here (OCPCTL_AWS_IAM_SERVER_ID)')
+    return awsIam.identityOf(token)
+  }
+  if (JWT.test(token)) {
+    if (!oidc) throw new AppError('UNAUTHENTICATED', 'sign-in with a JWT is not set up here (OCPCTL_OIDC_ISSUER)')
+    return oidc.identityOf(token)
+  }
+  const known = await access.tokenOf(token)
+  if (!known) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
+  return { principal: known.principal, groups: [], session: undefined, scopes: known.scopes }
 }

@@ -1,110 +1,138 @@
 // The one table of who may do what. It becomes the condition of the query that fetches the thing, so that what a
 // caller may not see does not exist for it; what is not in the table is denied.
-import { and, eq, inArray, or, sql, type SQL } from 'drizzle-orm'
+import { and, eq, or, sql, type SQL } from 'drizzle-orm'
 import { clusters } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
-import { nameOf, type Actor, type Role } from './principal.ts'
+import { nameOf, principalName, type Actor, type Binding, type Caller, type Role, type Scope } from './principal.ts'
 
-export type Action =
-  | 'cluster.create'
-  | 'cluster.read'
-  | 'cluster.destroy'
-  | 'cluster.credentials'
-  | 'cluster.abandon'
-  | 'job.read'
-  | 'job.cancel'
-  | 'job.retry'
-  | 'profile.read'
-  | 'finding.read'
-  | 'role-binding.read'
-  | 'role-binding.write'
-  | 'token.read'
-  | 'token.write'
-  | 'audit.read'
+/** own: what the caller owns in the team of the binding; team: all that the team has; any: whatever team it is of. */
+type Reach = 'own' | 'team' | 'any'
+type Rule = { needs: Scope } & Partial<Record<Role, Reach>>
 
-/** own: the caller is the cluster's owner, in the team; team: any of the team's; any: whatever team the binding names. */
-type Reach = 'own' | 'team'
-type Grants = Partial<Record<Role, Reach>>
+const seers = { requester: 'team', team_admin: 'team', platform_admin: 'any', auditor: 'any' } as const
+const owners = { requester: 'own', team_admin: 'team', platform_admin: 'any' } as const
 
-const everyRole: Grants = { requester: 'team', team_admin: 'team', platform_admin: 'team', auditor: 'team' }
-const owners: Grants = { requester: 'own', team_admin: 'team', platform_admin: 'team' }
+const table = {
+  'cluster.create': { needs: 'write', requester: 'team', team_admin: 'team', platform_admin: 'any' },
+  'cluster.create-for-another': { needs: 'write', team_admin: 'team', platform_admin: 'any' },
+  'cluster.read': { needs: 'read', ...seers },
+  'cluster.destroy': { needs: 'write', ...owners },
+  'cluster.credentials': { needs: 'write', ...owners },
+  'cluster.abandon': { needs: 'write', platform_admin: 'any' },
+  'job.read': { needs: 'read', ...seers },
+  'job.cancel': { needs: 'write', ...owners },
+  'job.retry': { needs: 'write', ...owners },
+  'profile.read': { needs: 'read', ...seers },
+  'finding.read': { needs: 'read', platform_admin: 'any', auditor: 'any' },
+  'role-binding.read': { needs: 'read', team_admin: 'team', platform_admin: 'any' },
+  'role-binding.write': { needs: 'write', team_admin: 'team', platform_admin: 'any' },
+  'token.read': { needs: 'read', requester: 'own', team_admin: 'own', auditor: 'own', platform_admin: 'any' },
+  'token.write': { needs: 'write', requester: 'own', team_admin: 'own', auditor: 'own', platform_admin: 'any' },
+  'audit.read': { needs: 'read', platform_admin: 'any', auditor: 'any' },
+} as const satisfies Record<string, Rule>
 
-const table: Record<Action, Grants> = {
-  'cluster.create': { requester: 'team', team_admin: 'team', platform_admin: 'team' },
-  'cluster.read': everyRole,
-  'cluster.destroy': owners,
-  'cluster.credentials': owners,
-  'cluster.abandon': { platform_admin: 'team' },
-  'job.read': everyRole,
-  'job.cancel': owners,
-  'job.retry': owners,
-  'profile.read': everyRole,
-  'finding.read': { platform_admin: 'team', auditor: 'team' },
-  'role-binding.read': { team_admin: 'team', platform_admin: 'team' },
-  'role-binding.write': { team_admin: 'team', platform_admin: 'team' },
-  'token.read': everyRole,
-  'token.write': everyRole,
-  'audit.read': { platform_admin: 'team', auditor: 'team' },
+export type Action = keyof typeof table
+export const actions = Object.keys(table) as [Action, ...Action[]] // its keys are its type
+
+type Grant = { reach: Reach; team: string }
+const ruleOf = (action: Action): Rule => table[action]
+
+function grantOf(binding: Binding, action: Action): Grant | undefined {
+  const reach = ruleOf(action)[binding.role]
+  return reach && { reach, team: reach === 'any' ? '*' : binding.team }
 }
 
-const writes = new Set<Action>([
-  'cluster.create',
-  'cluster.destroy',
-  'cluster.credentials',
-  'cluster.abandon',
-  'job.cancel',
-  'job.retry',
-  'role-binding.write',
-  'token.write',
-])
+/** What its bindings allow the caller; nothing when its credential lacks the scope. */
+function grantsOf(by: Caller, action: Action): Grant[] {
+  if (lacksScope(by, action)) return []
+  return by.bindings.flatMap((binding) => grantOf(binding, action) ?? [])
+}
 
-// Two roles reach beyond the team of their binding.
-const reachesEveryTeam = (role: Role) => role === 'platform_admin' || role === 'auditor'
+const lacksScope = (by: Caller, action: Action) => !by.scopes.includes(ruleOf(action).needs)
+const isIn = (grant: Grant, team: string) => grant.team === '*' || grant.team === team
 
 /** The condition on `clusters` under which the actor may take the action. */
 export function clusterScope(by: Actor, action: Action): SQL {
   if (by.kind === 'system') return sql`true`
-  if (lacksScope(by, action)) return sql`false`
-  const conditions = by.bindings.flatMap(({ role, team }) => {
-    const reach = table[action][role]
-    if (reach === undefined) return []
-    const inTeam = team === '*' || reachesEveryTeam(role) ? undefined : inArray(clusters.team, [team])
+  const conditions = grantsOf(by, action).map(({ reach, team }) => {
+    const inTeam = team === '*' ? undefined : eq(clusters.team, team)
     const asOwner = reach === 'own' ? eq(clusters.owner, nameOf(by)) : undefined
-    return [and(inTeam, asOwner) ?? sql`true`]
+    return and(inTeam, asOwner) ?? sql`true`
   })
   return or(...conditions) ?? sql`false`
 }
 
+export function isAllowedInTeam(by: Actor, action: Action, team: string): boolean {
+  return by.kind === 'system' || grantsOf(by, action).some((grant) => isIn(grant, team))
+}
+
 /** Throws FORBIDDEN unless the actor may take the action in the team. */
 export function requireInTeam(by: Actor, action: Action, team: string): void {
-  if (by.kind === 'system') return
-  const allowed = by.bindings.some(
-    (binding) =>
-      table[action][binding.role] !== undefined &&
-      (binding.team === '*' || binding.team === team || reachesEveryTeam(binding.role)),
-  )
-  if (!allowed || lacksScope(by, action))
-    throw new AppError('FORBIDDEN', `${nameOf(by)} may not ${action.replace('.', ' ')} in team "${team}"`)
+  if (!isAllowedInTeam(by, action, team)) throw denial(by, action, { team })
 }
 
 /** Throws FORBIDDEN unless some binding of the actor allows the action. */
 export function requireAnywhere(by: Actor, action: Action): void {
-  if (by.kind === 'system') return
-  if (lacksScope(by, action) || !by.bindings.some((binding) => table[action][binding.role] !== undefined))
-    throw new AppError('FORBIDDEN', `${nameOf(by)} has no role that may ${action.replace('.', ' ')}`)
+  if (by.kind === 'caller' && grantsOf(by, action).length === 0) throw denial(by, action)
 }
 
-/** Whether the actor may act for somebody else in the team: name another owner. */
-export function mayActForOthers(by: Actor, team: string): boolean {
-  return (
-    by.kind === 'system' ||
-    by.bindings.some(
-      ({ role, team: bound }) =>
-        role === 'platform_admin' || (role === 'team_admin' && (bound === '*' || bound === team)),
-    )
-  )
+/** Whether the actor may take the action on what is not its own, in every team. */
+export function isAllowedForAll(by: Actor, action: Action): boolean {
+  return by.kind === 'system' || grantsOf(by, action).some(({ reach }) => reach === 'any')
 }
 
-function lacksScope(by: Exclude<Actor, { kind: 'system' }>, action: Action): boolean {
-  return !by.scopes.includes(writes.has(action) ? 'write' : 'read')
+export type Target = { team?: string; owner?: string; name?: string }
+
+/** The error that says why not. */
+export function denial(by: Actor, action: Action, target: Target = {}): AppError {
+  const why = by.kind === 'caller' ? `: ${explain(by, action, target).because}` : ''
+  return new AppError('FORBIDDEN', `${nameOf(by)} may not ${described(action, target)}${why}`)
 }
+
+export type Explanation = {
+  action: Action
+  allowed: boolean
+  because: string
+  bindings: { id: string; role: Role; team: string; via: string; allows: boolean; because: string }[]
+}
+
+/** In words what the functions above decide; without a target: whether the caller may do it anywhere at all. */
+export function explain(by: Caller, action: Action, target: Target = {}): Explanation {
+  const bindings = by.bindings.map((binding) => {
+    const because = refusal(by, binding, action, target)
+    return {
+      id: binding.id,
+      role: binding.role,
+      team: binding.team,
+      via: principalName(binding.via),
+      allows: because === undefined,
+      because: because ?? `the role ${binding.role} in ${teamName(binding.team)} allows it`,
+    }
+  })
+  const says = (allowed: boolean, because: string) => ({ action, allowed, because, bindings })
+  if (lacksScope(by, action))
+    return says(false, `your credential has no scope "${ruleOf(action).needs}", which it takes`)
+  const granting = bindings.find(({ allows }) => allows)
+  if (granting) return says(true, granting.because)
+  if (bindings.length === 0) return says(false, `no role is bound to you: ask an administrator of your team`)
+  return says(false, [...new Set(bindings.map(({ because }) => because))].join('; '))
+}
+
+function refusal(by: Caller, binding: Binding, action: Action, { team, owner }: Target): string | undefined {
+  const grant = grantOf(binding, action)
+  if (!grant) {
+    const able = Object.keys(ruleOf(action)).filter((name) => name !== 'needs')
+    return `the role ${binding.role} may not; it takes ${able.join(' or ')}`
+  }
+  if (team !== undefined && !isIn(grant, team)) return `the role ${binding.role} is for team "${binding.team}" alone`
+  if (grant.reach === 'own' && owner !== undefined && owner !== nameOf(by))
+    return `the role ${binding.role} may do it to its own alone, and this is of ${owner}`
+  return undefined
+}
+
+function described(action: Action, { name, team }: Target): string {
+  const what = action.replace('.', ' ')
+  if (name !== undefined) return `${what} ${name}`
+  return team === undefined ? what : `${what} in ${teamName(team)}`
+}
+const teamName = (team: string) => (team === '*' ? 'every team' : `team "${team}"`)

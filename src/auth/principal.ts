@@ -6,18 +6,22 @@ export type Role = (typeof roles)[number]
 export type Scope = 'read' | 'write'
 
 export type Principal = Readonly<{ type: PrincipalType; id: string }>
-/** team `*` means every team. */
-export type Binding = Readonly<{ team: string; role: Role }>
+/** team `*` means every team; `via` is the principal that it is given to: the caller's own, or a group of it. */
+export type Binding = Readonly<{ id: string; team: string; role: Role; via: Principal }>
 /** Where a request came from, for the audit trail. */
 export type Origin = Readonly<{ requestId: string; address: string | undefined; agent: string | undefined }>
 
-export type Caller = Readonly<{
-  kind: 'caller'
+/** Who a credential proves its bearer to be. */
+export type Identity = Readonly<{
   principal: Principal
-  bindings: readonly Binding[]
+  /** Whose bindings count for it too. */
+  groups: readonly Principal[]
+  /** Which of those who share the principal it is, or by what name it goes; for the audit trail alone. */
+  session: string | undefined
   scopes: readonly Scope[]
-  origin: Origin
 }>
+
+export type Caller = Identity & Readonly<{ kind: 'caller'; bindings: readonly Binding[]; origin: Origin }>
 export type System = Readonly<{ kind: 'system'; name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' }>
 export type Actor = Caller | System
 

@@ -1,14 +1,16 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
 // has; the last platform administrator cannot be removed.
-import { and, eq, inArray, ne, sql, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { rbacMappings } from '../db/schema.ts'
+import { apiTokens, rbacMappings } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { requireAnywhere } from './permissions.ts'
-import { nameOf, type Actor, type PrincipalType, type Role } from './principal.ts'
+import { readArn } from './arn.ts'
+import { keepAnAdministrator } from './administrators.ts'
+import { isAllowedForAll, isAllowedInTeam, requireAnywhere } from './permissions.ts'
+import { nameOf, type Actor, type Caller, type Principal, type PrincipalType, type Role } from './principal.ts'
 
 export type BindingRow = typeof rbacMappings.$inferSelect
 export type NewBinding = {
@@ -20,7 +22,6 @@ export type NewBinding = {
 }
 
 const TEAM_ROLES: Role[] = ['requester', 'team_admin']
-const LAST_ADMIN_LOCK = 7_262_500_004
 
 /** One row more than the page asks for, newest first. */
 export async function listBindings(db: Reader, by: Actor, page: PageRequest): Promise<BindingRow[]> {
@@ -29,9 +30,22 @@ export async function listBindings(db: Reader, by: Actor, page: PageRequest): Pr
   return db.select().from(rbacMappings).where(where).orderBy(orderBy).limit(limit)
 }
 
-/** Throws FORBIDDEN, or CONFLICT when the binding exists. */
+/** Those of the caller that are switched off. */
+export async function listDisabled(db: Reader, by: Caller): Promise<BindingRow[]> {
+  const mine = [by.principal, ...by.groups].map(({ type, id }) =>
+    and(eq(rbacMappings.principalType, type), eq(rbacMappings.principal, id)),
+  )
+  return db
+    .select()
+    .from(rbacMappings)
+    .where(and(or(...mine), eq(rbacMappings.enabled, false)))
+    .limit(50)
+}
+
+/** Throws BAD_INPUT when nobody can ever be the principal, FORBIDDEN, or CONFLICT when the binding exists. */
 export async function createBinding(tx: Transaction, by: Actor, input: NewBinding): Promise<BindingRow> {
   requireRule(by, input.team, input.role)
+  await requirePrincipal(tx, { type: input.principalType, id: input.principal })
   const [row] = await tx
     .insert(rbacMappings)
     .values({ id: newId('rbm'), ...input, createdBy: nameOf(by) })
@@ -54,7 +68,7 @@ export async function updateBinding(
   changes: { enabled?: boolean | undefined; notes?: string | null | undefined },
 ): Promise<BindingRow> {
   const before = await bindingFor(tx, by, id)
-  if (changes.enabled === false) await keepAnAdministrator(tx, before)
+  if (changes.enabled === false && before.enabled) await keepAnAdministrator(tx, before, eq(rbacMappings.id, id))
   const [row] = await tx.update(rbacMappings).set(changes).where(eq(rbacMappings.id, id)).returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const shown = ({ enabled, notes }: BindingRow) => ({ enabled, notes })
@@ -67,8 +81,9 @@ export async function updateBinding(
 
 /** Throws as updateBinding. */
 export async function deleteBinding(tx: Transaction, by: Actor, id: string): Promise<void> {
-  const { principalType, principal, team, role, ...rest } = await bindingFor(tx, by, id)
-  await keepAnAdministrator(tx, { principalType, principal, team, role, ...rest })
+  const before = await bindingFor(tx, by, id)
+  const { principalType, principal, team, role } = before
+  if (before.enabled) await keepAnAdministrator(tx, before, eq(rbacMappings.id, id))
   await tx.delete(rbacMappings).where(eq(rbacMappings.id, id))
   await writeAudit(tx, by, {
     action: 'role-binding.delete',
@@ -88,11 +103,9 @@ async function bindingFor(tx: Transaction, by: Actor, id: string): Promise<Bindi
   return row
 }
 
-const isPlatformAdmin = (by: Actor) => by.kind === 'system' || by.bindings.some(({ role }) => role === 'platform_admin')
-
 /** The bindings that the actor rules. */
 function ruled(by: Actor): SQL | undefined {
-  if (isPlatformAdmin(by) || by.kind === 'system') return undefined
+  if (by.kind === 'system' || isAllowedForAll(by, 'role-binding.read')) return undefined
   const teams = by.bindings.filter(({ role }) => role === 'team_admin').map(({ team }) => team)
   if (teams.includes('*')) return ne(rbacMappings.team, '*')
   return inArray(rbacMappings.team, teams)
@@ -100,25 +113,25 @@ function ruled(by: Actor): SQL | undefined {
 
 function requireRule(by: Actor, team: string, role: Role): void {
   requireAnywhere(by, 'role-binding.write')
-  if (isPlatformAdmin(by) || by.kind === 'system') return
-  const rules = by.bindings.some(
-    (binding) => binding.role === 'team_admin' && (binding.team === '*' || binding.team === team),
-  )
-  if (!rules || team === '*') throw new AppError('FORBIDDEN', `${nameOf(by)} is no administrator of team "${team}"`)
+  if (isAllowedForAll(by, 'role-binding.write')) return
+  if (team === '*' || !isAllowedInTeam(by, 'role-binding.write', team))
+    throw new AppError('FORBIDDEN', `${nameOf(by)} is no administrator of team "${team}"`)
   if (!TEAM_ROLES.includes(role))
     throw new AppError('FORBIDDEN', `only a platform administrator gives or takes the role ${role}`)
 }
 
-async function keepAnAdministrator(tx: Transaction, binding: BindingRow): Promise<void> {
-  if (binding.role !== 'platform_admin' || !binding.enabled) return
-  // Two that take each other's role at once must not both succeed.
-  await tx.execute(sql`select pg_advisory_xact_lock(${LAST_ADMIN_LOCK})`)
-  const [other] = await tx
-    .select({ id: rbacMappings.id })
-    .from(rbacMappings)
-    .where(
-      and(eq(rbacMappings.role, 'platform_admin'), eq(rbacMappings.enabled, true), ne(rbacMappings.id, binding.id)),
-    )
-    .limit(1)
-  if (!other) throw new AppError('CONFLICT', 'this is the last platform administrator: name another one first')
+async function requirePrincipal(tx: Transaction, { type, id }: Principal): Promise<void> {
+  const wrong = (detail: string, nearest?: string) =>
+    new AppError('BAD_INPUT', `nobody can be ${type}:${id}`, [
+      { pointer: '/principal', detail, ...(nearest === undefined ? {} : { nearest }) },
+    ])
+  if (type === 'token') {
+    const isLiving = and(eq(apiTokens.id, id), eq(apiTokens.principal, id), isNull(apiTokens.revokedAt))
+    if ((await tx.$count(apiTokens, isLiving)) === 0)
+      throw wrong('there is no such token that stands for itself: make one with "standsFor": "itself", and give its id')
+  } else if (type.startsWith('iam_')) {
+    const named = readArn(id)?.principal
+    if (named?.type !== type || named.id !== id)
+      throw wrong(`give the ARN of an ${type.replace('iam_', 'IAM ')}`, named?.type === type ? named.id : undefined)
+  }
 }

@@ -2,7 +2,7 @@
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { mayActForOthers, requireInTeam } from '../auth/permissions.ts'
+import { isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { InventoryAnswer } from '../clouds/inventory.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -214,7 +214,7 @@ function placeRequest(app: App, by: Actor, request: ClusterRequest): Place {
   const team = request.team ?? defaultTeam(by)
   requireInTeam(by, 'cluster.create', team)
   const owner = request.owner ?? nameOf(by)
-  if (owner !== nameOf(by) && !mayActForOthers(by, team))
+  if (owner !== nameOf(by) && !isAllowedInTeam(by, 'cluster.create-for-another', team))
     throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
       { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
     ])

@@ -1,7 +1,7 @@
 // Reading clusters. What the caller may not see is not there; what it may see but not do is FORBIDDEN.
 import { and, desc, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
-import { clusterScope, type Action } from '../auth/permissions.ts'
-import { nameOf, type Actor } from '../auth/principal.ts'
+import { clusterScope, denial, type Action } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { clusterOutputs, clusters, jobAttempts, jobs } from '../db/schema.ts'
@@ -31,7 +31,7 @@ export async function clusterFor(
     .where(and(eq(clusters.id, id), clusterScope(by, 'cluster.read')))
   const [found] = options.lock ? await query.for('update') : await query
   if (!found) throw new AppError('NOT_FOUND', `there is no cluster ${id} that you may see`)
-  if (!found.allowed) throw new AppError('FORBIDDEN', `${nameOf(by)} may not ${action.replace('.', ' ')} ${id}`)
+  if (!found.allowed) throw denial(by, action, found.cluster)
   return found.cluster
 }
 

@@ -1,15 +1,49 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { listTokens, requestToken, revokeToken, type TokenRow } from '../auth/api-tokens.ts'
-import { createBinding, deleteBinding, listBindings, updateBinding, type BindingRow } from '../auth/role-bindings.ts'
+import { actions, explain, type Action, type Explanation } from '../auth/permissions.ts'
+import { principalName, type Caller } from '../auth/principal.ts'
+import {
+  createBinding,
+  deleteBinding,
+  listBindings,
+  listDisabled,
+  updateBinding,
+  type BindingRow,
+} from '../auth/role-bindings.ts'
+import { clusterFor } from '../clusters/queries.ts'
+import type { App } from '../app.ts'
 import { toPage } from '../db/page.ts'
 import { principalTypes, roles } from '../db/schema.ts'
 import { idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
 
+const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
+
+const explanationSchema = z
+  .object({
+    action: z.enum(actions),
+    allowed: z.boolean(),
+    because: z.string(),
+    bindings: z.array(
+      z.object({
+        id: z.string(),
+        role: z.enum(roles),
+        team: z.string(),
+        via: z.string(),
+        allows: z.boolean(),
+        because: z.string(),
+      }),
+    ),
+  })
+  .openapi('Explanation')
+
 const me = z
   .object({
-    principal: z.object({ type: z.enum(principalTypes), id: z.string() }),
+    principal: principalSchema,
+    groups: z.array(principalSchema),
+    session: z.string().nullable(),
     scopes: z.array(z.string()),
-    bindings: z.array(z.object({ team: z.string(), role: z.enum(roles) })),
+    bindings: z.array(z.object({ id: z.string(), team: z.string(), role: z.enum(roles), via: z.string() })),
+    explanation: explanationSchema.optional().openapi({ description: 'With `for`: why, or why not' }),
   })
   .openapi('Caller')
 
@@ -28,7 +62,8 @@ const tokenSchema = z
     id: z.string(),
     name: z.string(),
     prefix: z.string(),
-    standsFor: z.object({ type: z.enum(principalTypes), id: z.string() }),
+    standsFor: principalSchema,
+    createdBy: z.string(),
     scopes: z.array(z.string()),
     createdAt: time,
     expiresAt: time.nullable(),
@@ -41,6 +76,7 @@ const showToken = (row: TokenRow): z.infer<typeof tokenSchema> => ({
   name: row.name,
   prefix: row.prefix,
   standsFor: { type: row.principalType, id: row.principal },
+  createdBy: row.createdBy,
   scopes: row.scopes,
   createdAt: row.createdAt.toISOString(),
   expiresAt: row.expiresAt?.toISOString() ?? null,
@@ -66,20 +102,47 @@ const showBinding = ({ createdAt, ...row }: BindingRow): z.infer<typeof bindingS
   createdAt: createdAt.toISOString(),
 })
 
-export const accessRoutes = router()
+const changing = router()
+// The answer says that it is done: from here on it is, before word of it has come back from the database.
+for (const path of ['/api-tokens/*', '/role-bindings/*'])
+  changing.use(path, async (c, next) => {
+    await next()
+    if (c.req.method !== 'GET') c.var.app.authenticators.access.forget()
+  })
+
+export const accessRoutes = changing
   .openapi(
     createRoute({
       method: 'get',
       path: '/whoami',
       operationId: 'whoami',
-      summary: 'Who you are here, and in which teams you have which role',
+      summary: 'Who you are here, in which teams you have which role, and why you may do something or not',
       tags: ['access'],
       security,
+      request: {
+        query: z.strictObject({
+          for: z.enum(actions).optional(),
+          clusterId: z.string().max(64).optional(),
+          team: text.optional(),
+        }),
+      },
       responses: { 200: json(me, 'The caller'), ...problems() },
     }),
-    (c) => {
-      const { principal, scopes, bindings } = c.var.by
-      return c.json({ principal, scopes: [...scopes], bindings: [...bindings] }, 200)
+    async (c) => {
+      const { app, by } = c.var
+      const { for: action, ...target } = c.req.valid('query')
+      const explanation = action && (await explainFor(app, by, action, target))
+      return c.json(
+        {
+          principal: by.principal,
+          groups: [...by.groups],
+          session: by.session ?? null,
+          scopes: [...by.scopes],
+          bindings: by.bindings.map(({ via, ...binding }) => ({ ...binding, via: principalName(via) })),
+          ...(explanation ? { explanation } : {}),
+        },
+        200,
+      )
     },
   )
   .openapi(
@@ -87,15 +150,16 @@ export const accessRoutes = router()
       method: 'get',
       path: '/api-tokens',
       operationId: 'listTokens',
-      summary: 'The tokens that you made and that are not revoked',
+      summary: 'The tokens that you made and that are not revoked; to a platform administrator, of all',
       tags: ['access'],
       security,
-      request: { query: z.object(pageQuery) },
+      request: { query: z.strictObject({ ...pageQuery, createdBy: text.optional() }) },
       responses: { 200: json(pageOf(tokenSchema), 'A page of tokens; no secret'), ...problems() },
     }),
     async (c) => {
-      const { limit, cursor } = c.req.valid('query')
-      return c.json(toPage(await listTokens(c.var.app.db, c.var.by, { limit, cursor }), limit, showToken), 200)
+      const { limit, cursor, createdBy } = c.req.valid('query')
+      const rows = await listTokens(c.var.app.db, c.var.by, createdBy, { limit, cursor })
+      return c.json(toPage(rows, limit, showToken), 200)
     },
   )
   .openapi(
@@ -139,11 +203,11 @@ export const accessRoutes = router()
       method: 'delete',
       path: '/api-tokens/{id}',
       operationId: 'revokeToken',
-      summary: 'Revoke a token of yours, at once',
+      summary: 'Revoke a token of yours, at once; a platform administrator, of anybody',
       tags: ['access'],
       security,
       request: { params: idParam('tok') },
-      responses: { ...noContent, ...problems() },
+      responses: { ...noContent, ...problems(409) },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -248,3 +312,24 @@ export const accessRoutes = router()
       return c.body(null, 204)
     },
   )
+
+/** Switched-off bindings are named too: they are what somebody who asks "why not" looks for. */
+async function explainFor(
+  app: App,
+  by: Caller,
+  action: Action,
+  { clusterId, team }: { clusterId?: string | undefined; team?: string | undefined },
+): Promise<Explanation> {
+  const cluster = clusterId === undefined ? undefined : await clusterFor(app.db, by, 'cluster.read', clusterId)
+  const explanation = explain(by, action, cluster ?? (team === undefined ? {} : { team }))
+  const disabled = await listDisabled(app.db, by)
+  const off = disabled.map(({ id, role, team: of, principalType, principal }) => ({
+    id,
+    role,
+    team: of,
+    via: `${principalType}:${principal}`,
+    allows: false,
+    because: 'this binding is switched off',
+  }))
+  return { ...explanation, bindings: [...explanation.bindings, ...off] }
+}

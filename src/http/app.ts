@@ -48,7 +48,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       address: addressOf(c),
       agent: c.req.header('user-agent')?.slice(0, 256),
     }
-    c.set('by', await authenticate(app.db, c.req.header('authorization'), origin))
+    c.set('by', await authenticate(app.authenticators, c.req.header('authorization'), origin))
     await next()
   })
   addRoutes(http)

@@ -14,6 +14,9 @@ const eventSchema = z
     at: time,
     actor: z.string(),
     actorKind: z.string(),
+    session: z.string().nullable().openapi({
+      description: 'Which of those who share the actor it was: the session of an assumed role, the name in a JWT',
+    }),
     action: z.string(),
     clusterId: z.string().nullable(),
     jobId: z.string().nullable(),
@@ -26,9 +29,9 @@ const eventSchema = z
   .openapi('AuditEvent')
 
 function showEvent(row: AuditRow): z.infer<typeof eventSchema> {
-  const { id, actor, actorKind, action, clusterId, jobId, outcome, detail, requestId, address, agent } = row
+  const { id, actor, actorKind, session, action, clusterId, jobId, outcome, detail, requestId, address, agent } = row
   const at = row.at.toISOString()
-  return { id, at, actor, actorKind, action, clusterId, jobId, outcome, detail, requestId, address, agent }
+  return { id, at, actor, actorKind, session, action, clusterId, jobId, outcome, detail, requestId, address, agent }
 }
 
 const proofSchema = z

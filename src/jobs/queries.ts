@@ -1,7 +1,7 @@
 // Reading jobs and their logs. A job is seen by whoever may see its cluster.
 import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
-import { clusterScope, type Action } from '../auth/permissions.ts'
-import { nameOf, type Actor } from '../auth/principal.ts'
+import { clusterScope, denial, type Action } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
@@ -36,7 +36,7 @@ export async function jobForChange(
     .where(and(eq(clusters.id, named.clusterId), clusterScope(by, 'job.read')))
     .for('update')
   if (!found) throw missing
-  if (!found.allowed) throw new AppError('FORBIDDEN', `${nameOf(by)} may not ${action.replace('.', ' ')} ${id}`)
+  if (!found.allowed) throw denial(by, action, found.cluster)
   const [job] = await tx.select().from(jobs).where(eq(jobs.id, id)).for('update')
   if (!job) throw missing
   return { job, cluster: found.cluster }

@@ -1,0 +1,106 @@
+// Which tokens and roles there are, remembered by each process until it hears of a change. The database says so for every
+// change, whoever makes it; while a process cannot hear, it remembers nothing.
+import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
+import { LRUCache } from 'lru-cache'
+import type { Db } from '../db/client.ts'
+import { apiTokens, rbacMappings } from '../db/schema.ts'
+import type { Events } from '../events.ts'
+import type { Log } from '../observability/log.ts'
+import { findToken, hashOfSecret, type KnownToken } from './api-tokens.ts'
+import { principalName, type Binding, type Principal } from './principal.ts'
+
+/** A connection that is dead without a word is heard of no earlier: so long may a change go unnoticed at worst. */
+const LONGEST_MS = 5000
+const REMEMBERED = 10_000
+const USE_NOTED_EVERY_MS = 60_000
+
+export type Access = {
+  tokenOf: (secret: string) => Promise<KnownToken | undefined>
+  /** Of the enabled ones. */
+  bindingsOf: (principals: readonly Principal[]) => Promise<readonly Binding[]>
+  /** Whether a role is bound to any group of IAM: without one nobody need be asked for groups. */
+  hasIamGroups: () => Promise<boolean>
+  /** For who has just made a change, and may not wait for word of it. */
+  forget: () => void
+}
+
+export function openAccess(db: Db, events: Events, log: Log): Access {
+  const memory = new LRUCache<string, { value: unknown }>({ max: REMEMBERED, ttl: LONGEST_MS })
+  const usesNoted = new LRUCache<string, true>({ max: REMEMBERED, ttl: USE_NOTED_EVERY_MS })
+  let changes = 0
+  const forget = () => {
+    changes++
+    memory.clear()
+  }
+  events.on('access', 'all', forget)
+  events.onGap(forget)
+
+  async function remembered<T>(key: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+    const known = memory.get(key)
+    if (known) return known.value as T // each key is read by one function alone
+    const before = changes
+    const value = await read()
+    // What was read before a change is not kept; what is not there could be asked for without end.
+    if (value !== undefined && changes === before && events.isListening()) memory.set(key, { value })
+    return value
+  }
+
+  function noteUse(tokenId: string): void {
+    if (usesNoted.has(tokenId)) return
+    usesNoted.set(tokenId, true)
+    const isOld = or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, sql`now() - interval '1 minute'`))
+    db.update(apiTokens)
+      .set({ lastUsedAt: sql`now()` })
+      .where(and(eq(apiTokens.id, tokenId), isOld))
+      .catch((error: unknown) => log.warn({ err: error, tokenId }, 'the use of a token was not noted'))
+  }
+
+  return {
+    forget,
+    async tokenOf(secret) {
+      const token = await remembered(`token ${hashOfSecret(secret)}`, () => findToken(db, secret))
+      if (!token || (token.expiresAt !== null && token.expiresAt.getTime() <= Date.now())) return undefined
+      noteUse(token.id)
+      return token
+    },
+    async bindingsOf(principals) {
+      const key = JSON.stringify(principals.map(principalName).toSorted())
+      return (await remembered(`bindings ${key}`, () => findBindings(db, principals))) ?? []
+    },
+    async hasIamGroups() {
+      const found = await remembered('iam groups', async () => {
+        const any = await db.$count(
+          rbacMappings,
+          and(eq(rbacMappings.principalType, 'iam_group'), rbacMappings.enabled),
+        )
+        return any > 0
+      })
+      return found ?? false
+    },
+  }
+}
+
+async function findBindings(db: Db, principals: readonly Principal[]): Promise<Binding[]> {
+  const byType = Map.groupBy(principals, ({ type }) => type)
+  // rbac_mappings_binding: each type with its names.
+  const named = [...byType].map(([type, of]) =>
+    and(
+      eq(rbacMappings.principalType, type),
+      inArray(
+        rbacMappings.principal,
+        of.map(({ id }) => id),
+      ),
+    ),
+  )
+  const rows = await db
+    .select()
+    .from(rbacMappings)
+    .where(and(or(...named), rbacMappings.enabled))
+    .orderBy(rbacMappings.id)
+  return rows.map(({ id, team, role, principalType, principal }) => ({
+    id,
+    team,
+    role,
+    via: { type: principalType, id: principal },
+  }))
+}

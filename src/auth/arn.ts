@@ -1,0 +1,22 @@
+// Names of AWS identities: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+import type { Principal } from './principal.ts'
+
+const ARN = /^arn:(aws[a-z-]{0,20}):(iam|sts)::(\d{12}):(user|group|role|assumed-role)\/([\w+=,.@/-]{1,600})$/
+
+/**
+ * The principal that an ARN names, or undefined. An assumed role is its role, with the path as far as the ARN has it
+ * (AWS leaves it out of sessions), and the name of the session.
+ */
+export function readArn(
+  arn: string,
+): { principal: Principal; account: string; session: string | undefined } | undefined {
+  const [, partition, service, account, kind, name] = ARN.exec(arn) ?? []
+  if (partition === undefined || account === undefined || name === undefined) return undefined
+  if (service === 'sts') {
+    const [, role, session] = (kind === 'assumed-role' && /^(.+)\/([^/]+)$/.exec(name)) || []
+    if (role === undefined) return undefined
+    return { principal: { type: 'iam_role', id: `arn:${partition}:iam::${account}:role/${role}` }, account, session }
+  }
+  if (kind !== 'user' && kind !== 'group' && kind !== 'role') return undefined
+  return { principal: { type: `iam_${kind}`, id: arn }, account, session: undefined }
+}

@@ -1,0 +1,107 @@
+// Sign-in with a JWT of one OpenID Connect issuer, whose keys are found by discovery and read again as they rotate.
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
+import { z } from 'zod'
+import { AppError, messageOf } from '../errors.ts'
+import type { Log } from '../observability/log.ts'
+import type { Identity, Principal } from './principal.ts'
+
+export type OidcOptions = {
+  issuer: string
+  audience: string
+  groupsClaim: string
+  log: Log
+  /** How long keys are believed in without a look; a key unknown until then is looked for at once. Default 5 minutes. */
+  keysMaxAgeMs?: number
+  /** The least time between two looks for an unknown key. Default 10 s. */
+  keysCooldownMs?: number
+}
+export type Oidc = { identityOf: (jwt: string) => Promise<Identity> }
+
+// Signatures alone: with a shared secret, whoever may verify may also sign.
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+/** What jose says when the keys cannot be had. */
+const OF_THE_ISSUER = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
+const CLOCK_TOLERANCE_SECONDS = 30
+const ANSWER_MS = 5000
+const MOST_GROUPS = 500
+
+const name = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^\p{C}]+$/u)
+const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.url() })
+
+export function openOidc(options: OidcOptions): Oidc {
+  let discovered: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+
+  async function discover(): Promise<ReturnType<typeof createRemoteJWKSet>> {
+    const address = `${options.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+    const response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS) })
+    if (!response.ok) throw new Error(`${address} answers ${response.status}`)
+    const { issuer, jwks_uri: keys } = discoverySchema.parse(await response.json())
+    if (issuer !== options.issuer) throw new Error(`${address} is of the issuer ${issuer}`)
+    if (new URL(keys).protocol !== new URL(issuer).protocol)
+      throw new Error(`the keys at ${keys} are not as safe as ${issuer}`)
+    return createRemoteJWKSet(new URL(keys), {
+      timeoutDuration: ANSWER_MS,
+      cacheMaxAge: options.keysMaxAgeMs ?? 5 * 60_000,
+      cooldownDuration: options.keysCooldownMs ?? 10_000,
+    })
+  }
+
+  async function keys(): Promise<ReturnType<typeof createRemoteJWKSet>> {
+    discovered ??= discover()
+    try {
+      return await discovered
+    } catch (error) {
+      discovered = undefined // asked again by the next
+      throw unavailable(options, error)
+    }
+  }
+
+  return {
+    async identityOf(jwt) {
+      const getKey = await keys()
+      try {
+        const { payload } = await jwtVerify(jwt, getKey, {
+          issuer: options.issuer,
+          audience: options.audience,
+          algorithms: ALGORITHMS,
+          clockTolerance: CLOCK_TOLERANCE_SECONDS,
+          requiredClaims: ['sub', 'exp', 'iat'],
+        })
+        return identityIn(payload, options.groupsClaim)
+      } catch (error) {
+        if (error instanceof AppError) throw error
+        if (!(error instanceof errors.JOSEError) || OF_THE_ISSUER.includes(error.code))
+          throw unavailable(options, error)
+        throw refused(error.message)
+      }
+    },
+  }
+}
+
+function identityIn(claims: JWTPayload, groupsClaim: string): Identity {
+  const subject = name.safeParse(claims.sub)
+  if (!subject.success) throw refused('its "sub" is no name')
+  const groups = z
+    .array(name)
+    .max(MOST_GROUPS)
+    .safeParse(claims[groupsClaim] ?? [])
+  if (!groups.success) throw refused(`its "${groupsClaim}" is no list of at most ${MOST_GROUPS} names`)
+  const called = name.safeParse(claims['preferred_username'] ?? claims['email'])
+  return {
+    principal: { type: 'oidc_subject', id: subject.data },
+    groups: [...new Set(groups.data)].map((id): Principal => ({ type: 'oidc_group', id })),
+    session: called.data,
+    scopes: ['read', 'write'],
+  }
+}
+
+const refused = (why: string) => new AppError('UNAUTHENTICATED', `the JWT is refused: ${why}`)
+
+function unavailable({ issuer, log }: OidcOptions, error: unknown): AppError {
+  log.warn({ err: error, issuer }, 'the OpenID Connect issuer cannot be asked')
+  return new AppError('UNAVAILABLE', `the issuer ${issuer} cannot be asked for its keys: ${messageOf(error)}`)
+}
