@@ -10,9 +10,16 @@ import { idempotencyKeys } from './db/schema.ts'
 import { AppError } from './errors.ts'
 
 const KEY_HOURS = 24
+const PURGED_AT_ONCE = 5000
 
 export type Answer = { status: number; body: unknown }
-export type IdempotentRequest = { key: string | undefined; operation: string; body: unknown }
+export type IdempotentRequest = {
+  key: string | undefined
+  operation: string
+  body: unknown
+  /** For an answer with a secret in it: how it is kept, and read again. */
+  sealing?: { seal: (body: unknown) => unknown; open: (kept: unknown) => unknown } | undefined
+}
 
 /** Throws IDEMPOTENCY_KEY_MISSING without a key, IDEMPOTENCY_KEY_REUSED when the key came with another request. */
 export async function answerOnce(
@@ -50,10 +57,32 @@ export async function answerOnce(
           'IDEMPOTENCY_KEY_REUSED',
           `Idempotency-Key "${key}" was used with another request; take a new key`,
         )
-      return { status: stored.status ?? 200, body: stored.body, replayed: true }
+      const body = request.sealing ? request.sealing.open(stored.body) : stored.body
+      return { status: stored.status ?? 200, body, replayed: true }
     }
     const answer = await change(tx)
-    await tx.update(idempotencyKeys).set({ status: answer.status, body: answer.body }).where(mine)
+    const kept = request.sealing ? request.sealing.seal(answer.body) : answer.body
+    await tx.update(idempotencyKeys).set({ status: answer.status, body: kept }).where(mine)
     return { ...answer, replayed: false }
   })
+}
+
+/** Removes the keys that are over, in batches, so that no statement is long. Returns how many. */
+export async function purgeKeys(db: Db): Promise<number> {
+  for (let purged = 0; ;) {
+    // idempotency_keys_expiry
+    const old = db
+      .select({ principal: idempotencyKeys.principal, key: idempotencyKeys.key })
+      .from(idempotencyKeys)
+      .where(lt(idempotencyKeys.expiresAt, sql`now()`))
+      .limit(PURGED_AT_ONCE)
+      .for('update', { skipLocked: true })
+    const { rowCount } = await db
+      .delete(idempotencyKeys)
+      .where(
+        sql`(${idempotencyKeys.principal}, ${idempotencyKeys.key}) in ${old} and ${idempotencyKeys.expiresAt} < now()`,
+      )
+    purged += rowCount ?? 0
+    if ((rowCount ?? 0) < PURGED_AT_ONCE) return purged
+  }
 }

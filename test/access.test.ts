@@ -104,6 +104,17 @@ it('secrets of tokens are not in the database', async () => {
   for (const token of Object.values(tokens)) expect(stored).not.toContain(token.slice(8))
 })
 
+it('a token is made once for a key, and its secret is not in the stored answer', async () => {
+  const ask = () => h.call('POST', '/api/v1/api-tokens', { body: { name: 'once' }, key: 'token-once' })
+  const [first, second] = await Promise.all([ask(), ask()])
+  expect(first.status).toBe(201)
+  expect(second.body).toEqual(first.body)
+  const [stored] = await h.rows<{ body: unknown }>(`select body from idempotency_keys where key = 'token-once'`)
+  expect(stored?.body).toEqual({ sealed: expect.any(String) })
+  expect(JSON.stringify(stored)).not.toContain(first.body.secret.slice(8))
+  expect(await h.rows(`select count(*)::int as n from api_tokens where name = 'once'`)).toEqual([{ n: 1 }])
+})
+
 it('whoami tells principal, scopes and bindings', async () => {
   expect((await h.call('GET', '/api/v1/whoami', { token: tokens['team_admin'] ?? '' })).body).toMatchObject({
     principal: { type: 'token' },

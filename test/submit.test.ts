@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { purgeKeys } from '../src/idempotency.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
 
 let h: Harness
@@ -75,6 +76,16 @@ describe('a request', () => {
     await h.call('POST', '/clusters', { key: 'aged', body: body('aged') })
     await h.rows(`update idempotency_keys set expires_at = now() - interval '1 s' where key = 'aged'`)
     expect((await h.call('POST', '/clusters', { key: 'aged', body: body('aged-2') })).status).toBe(202)
+  })
+
+  it('has a key that is forgotten a day later, in batches', async () => {
+    await h.rows(`insert into idempotency_keys (principal, key, request_hash, expires_at)
+      select 'p', 'k' || n, 'x', now() - interval '1 s' from generate_series(1, 5001) n`)
+    const [before] = await h.rows<{ n: number }>(`select count(*)::int as n from idempotency_keys`)
+    expect(await purgeKeys(h.app.db)).toBe(5001)
+    const [after] = await h.rows<{ n: number }>(`select count(*)::int as n from idempotency_keys`)
+    expect([before?.n, after?.n]).toEqual([(after?.n ?? 0) + 5001, expect.any(Number)])
+    expect(after?.n).toBeGreaterThan(0)
   })
 
   it('is told all that is wrong with it, each with its place', async () => {

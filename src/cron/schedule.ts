@@ -1,15 +1,23 @@
 // What the clock does. Each piece takes no input, re-reads the world, and is safe to run twice.
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
+import { purgeKeys } from '../idempotency.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { reportDisagreements } from './reconcile.ts'
 
 export async function startSchedules(app: App): Promise<void> {
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
-  await app.queue.schedule('seal-audit', '* * * * *', async () => {
-    const { sealed, head } = await sealAudit(app.db)
-    // The log is kept elsewhere: who has this hash can prove all that came before it.
-    if (sealed > 0) app.log.info({ sealed, ...head }, 'the audit trail is sealed')
+  // Two of them at once wait for each other.
+  await app.queue.schedule('seal-audit', '* * * * *', () => sealNewEvents(app), { expireInSeconds: 60 })
+  await app.queue.schedule('purge-idempotency-keys', '17 * * * *', async () => {
+    const purged = await purgeKeys(app.db)
+    if (purged > 0) app.log.info({ purged }, 'old idempotency keys are gone')
   })
   await app.queue.schedule('report-disagreements', '*/5 * * * *', () => reportDisagreements(app))
+}
+
+async function sealNewEvents(app: App): Promise<void> {
+  const { sealed, head } = await sealAudit(app.db)
+  // The log is kept elsewhere: who has this hash can prove all that came before it.
+  if (sealed > 0) app.log.info({ sealed, ...head }, 'the audit trail is sealed')
 }

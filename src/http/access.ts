@@ -14,7 +14,8 @@ import { clusterFor } from '../clusters/queries.ts'
 import type { App } from '../app.ts'
 import { toPage } from '../db/page.ts'
 import { principalTypes, roles } from '../db/schema.ts'
-import { idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import { once } from './once.ts'
+import { idParam, json, optionalIdempotencyHeader, pageOf, pageQuery, problems, router, security } from './router.ts'
 
 const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
 
@@ -171,6 +172,7 @@ export const accessRoutes = changing
       tags: ['access'],
       security,
       request: {
+        headers: optionalIdempotencyHeader,
         body: {
           required: true,
           content: {
@@ -188,14 +190,20 @@ export const accessRoutes = changing
           },
         },
       },
-      responses: { 201: json(tokenSchema.extend({ secret: z.string() }), 'The token with its secret'), ...problems() },
+      responses: {
+        201: json(tokenSchema.extend({ secret: z.string() }), 'The token with its secret'),
+        ...problems(409, 422),
+      },
     }),
     async (c) => {
-      const { app, by } = c.var
       const request = c.req.valid('json')
-      const { row, secret } = await app.db.transaction((tx) => requestToken(tx, by, request))
+      const operation = { operation: 'POST /api-tokens', body: request, status: 201 }
+      const answer = await once(c, { ...operation, isKeyOptional: true, isSecret: true }, async (tx) => {
+        const { row, secret } = await requestToken(tx, c.var.by, request)
+        return { ...showToken(row), secret }
+      })
       c.header('cache-control', 'no-store')
-      return c.json({ ...showToken(row), secret }, 201)
+      return c.json(answer, 201)
     },
   )
   .openapi(
@@ -241,6 +249,7 @@ export const accessRoutes = changing
       tags: ['access'],
       security,
       request: {
+        headers: optionalIdempotencyHeader,
         body: {
           required: true,
           content: {
@@ -256,12 +265,15 @@ export const accessRoutes = changing
           },
         },
       },
-      responses: { 201: json(bindingSchema, 'The binding'), ...problems(409) },
+      responses: { 201: json(bindingSchema, 'The binding'), ...problems(409, 422) },
     }),
     async (c) => {
-      const { app, by } = c.var
       const request = c.req.valid('json')
-      return c.json(showBinding(await app.db.transaction((tx) => createBinding(tx, by, request))), 201)
+      const operation = { operation: 'POST /role-bindings', body: request, status: 201, isKeyOptional: true }
+      return c.json(
+        await once(c, operation, async (tx) => showBinding(await createBinding(tx, c.var.by, request))),
+        201,
+      )
     },
   )
   .openapi(

@@ -1,26 +1,51 @@
 // The idempotent POSTs: the answer of the first request with a key is the answer of all.
 import type { Context } from 'hono'
+import { nameOf } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
+import { AppError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
+import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import type { Env } from './router.ts'
 
 /** `operation` names method and path, and `body` what was asked, so that a key cannot be used for something else. */
+type Once = {
+  operation: string
+  body: unknown
+  status: number
+  /** Without a key it is done each time. */
+  isKeyOptional?: boolean
+  /** The answer holds a secret: it is sealed where it is kept. */
+  isSecret?: boolean
+}
+
 export async function once<T>(
   c: Context<Env>,
-  request: { operation: string; body: unknown; status: number },
+  { operation, body, status, isKeyOptional, isSecret }: Once,
   change: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const { app, by } = c.var
   const key = c.req.header('idempotency-key')
-  const answer = await answerOnce(
-    app.db,
-    by,
-    { key, operation: request.operation, body: request.body },
-    async (tx) => ({
-      status: request.status,
-      body: await change(tx),
-    }),
-  )
+  if (key === undefined && isKeyOptional) return app.db.transaction(change)
+  const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
+  const answer = await answerOnce(app.db, by, { key, operation, body, sealing }, async (tx) => ({
+    status,
+    body: await change(tx),
+  }))
   if (answer.replayed) c.header('Idempotency-Replayed', 'true')
   return answer.body as T // stored by this operation alone
+}
+
+function sealingOf(box: SecretBox, context: string) {
+  return {
+    seal: (body: unknown) => ({ sealed: box.seal(JSON.stringify(body), context).toString('base64') }),
+    open: (kept: unknown): unknown => {
+      const { sealed } = kept as { sealed: string } // written above
+      try {
+        return JSON.parse(box.open(Buffer.from(sealed, 'base64'), context).toString())
+      } catch (error) {
+        if (!(error instanceof SecretUnreadable)) throw error
+        throw new AppError('CONFLICT', 'the first answer was sealed with a key that is gone: ask anew, with a new key')
+      }
+    },
+  }
 }

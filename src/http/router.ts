@@ -143,4 +143,10 @@ export const idempotencyHeader = z.object({
   }),
 })
 
+export const optionalIdempotencyHeader = z.object({
+  'idempotency-key': z.string().optional().openapi({
+    description: 'The same key and body within 24 hours give the same answer.',
+  }),
+})
+
 export const security = [{ bearer: [] }]

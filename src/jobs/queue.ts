@@ -59,7 +59,13 @@ export type Queue = {
   work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
   /** Called for a job whose workers died too often; when it resolves, the cluster's next job may run. */
   workDead: (settle: (jobId: string) => Promise<void>) => Promise<void>
-  schedule: (name: string, cron: string, run: () => Promise<void>) => Promise<void>
+  /** A run whose process died holds up the next until it expires, after 10 minutes unless told. */
+  schedule: (
+    name: string,
+    cron: string,
+    run: () => Promise<void>,
+    options?: { expireInSeconds?: number },
+  ) => Promise<void>
   /** Fetches nothing more; running handlers go on. */
   pause: () => Promise<void>
   depth: () => Promise<{ waiting: number; active: number; failed: number }>
@@ -217,8 +223,9 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       )
     },
 
-    async schedule(name, cron, run) {
-      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds: 600 })
+    async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
+      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds })
+      await boss.updateQueue(name, { expireInSeconds }) // of one that an earlier version made
       await boss.work(name, { pollingIntervalSeconds: 2 }, async () => await run())
       await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
     },
