@@ -180,4 +180,27 @@ describe('a seal', () => {
       detail: '1 seals are missing before number 3',
     })
   })
+
+  it('that is known from elsewhere finds out a chain that was made anew, and a tail that was cut off', async () => {
+    const { head } = await sealAudit(h.app.db)
+    const withKnown = async ({ number, hash }: typeof head) =>
+      (await read(`/verify?number=${number}&hash=${hash}`)).body
+    expect(await withKnown(head)).toMatchObject({ isIntact: true })
+    await h.rows('alter table audit_seals disable trigger all; alter table audit_events disable trigger all')
+    await h.rows(`delete from audit_events where id = (select event_id from audit_seals where number = 8)`)
+    await h.rows(`delete from audit_seals where number = 8`)
+    expect(await verify()).toMatchObject({ isIntact: true, sealed: 7 })
+    expect((await withKnown(head)).problems).toEqual([
+      { eventId: null, kind: 'removed', detail: 'the trail ends with seal 7, before yours' },
+    ])
+    await h.rows(`update audit_events set actor = 'nobody'; delete from audit_seals;
+      insert into audit_unsealed select id from audit_events; alter table audit_events enable trigger all`)
+    await h.requestCluster('d')
+    await sealAudit(h.app.db)
+    expect(await verify()).toMatchObject({ isIntact: true })
+    expect((await withKnown(head)).problems).toMatchObject([
+      { kind: 'changed', detail: expect.stringContaining('seal 8') },
+    ])
+    expect((await read('/verify?number=8')).status).toBe(400)
+  })
 })

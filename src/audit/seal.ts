@@ -11,7 +11,8 @@ import { auditEvents, auditSeals, auditUnsealed } from '../db/schema.ts'
 import type { AuditRow } from './audit.ts'
 
 export type Head = { number: number; hash: string }
-export type AuditProblem = { eventId: string; kind: 'changed' | 'removed' | 'inserted'; detail: string }
+/** eventId is null when only a seal is known of the event. */
+export type AuditProblem = { eventId: string | null; kind: 'changed' | 'removed' | 'inserted'; detail: string }
 export type AuditProof = {
   isIntact: boolean
   /** How many sealed events were read. */
@@ -62,8 +63,11 @@ function sealBatch(db: Db): Promise<{ head: Head; count: number }> {
   })
 }
 
-/** Reads the whole trail and names each event that is not as it was sealed. Throws FORBIDDEN. */
-export async function verifyAudit(db: Reader, by: Actor): Promise<AuditProof> {
+/**
+ * Reads the whole trail and names each event that is not as it was sealed. With a seal that is known from elsewhere, a
+ * chain that was made anew or cut off before it is found out too. Throws FORBIDDEN.
+ */
+export async function verifyAudit(db: Reader, by: Actor, known?: Head): Promise<AuditProof> {
   requireAnywhere(by, 'audit.read')
   const problems: AuditProblem[] = []
   let head = BEGINNING
@@ -78,11 +82,19 @@ export async function verifyAudit(db: Reader, by: Actor): Promise<AuditProof> {
       .limit(BATCH)
     for (const { seal, event } of rows) {
       problems.push(...check(head, seal, event))
+      if (seal.number === known?.number && seal.hash !== known.hash)
+        problems.push({
+          eventId: seal.eventId,
+          kind: 'changed',
+          detail: `seal ${seal.number} has not the hash you know`,
+        })
       head = { number: seal.number, hash: seal.hash }
       sealed++
     }
     if (rows.length < BATCH) break
   }
+  if (known && head.number < known.number)
+    problems.push({ eventId: null, kind: 'removed', detail: `the trail ends with seal ${head.number}, before yours` })
   problems.push(...(await findInserted(db)), ...(await findLostUnsealed(db)))
   const unsealed = await db.$count(auditUnsealed)
   return { isIntact: problems.length === 0, sealed, unsealed, head, problems: problems.slice(0, PROBLEMS_SHOWN) }

@@ -24,8 +24,8 @@ export type Access = {
   forget: () => void
 }
 
-export function openAccess(db: Db, events: Events, log: Log): Access {
-  const memory = new LRUCache<string, { value: unknown }>({ max: REMEMBERED, ttl: LONGEST_MS })
+export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST_MS): Access {
+  const memory = new LRUCache<string, { value: unknown }>({ max: REMEMBERED, ttl: longestMs })
   const usesNoted = new LRUCache<string, true>({ max: REMEMBERED, ttl: USE_NOTED_EVERY_MS })
   let changes = 0
   const forget = () => {

@@ -82,12 +82,12 @@ export async function updateBinding(
 /** Throws as updateBinding. */
 export async function deleteBinding(tx: Transaction, by: Actor, id: string): Promise<void> {
   const before = await bindingFor(tx, by, id)
-  const { principalType, principal, team, role } = before
+  const { principalType, principal, team, role, enabled, notes } = before
   if (before.enabled) await keepAnAdministrator(tx, before, eq(rbacMappings.id, id))
   await tx.delete(rbacMappings).where(eq(rbacMappings.id, id))
   await writeAudit(tx, by, {
     action: 'role-binding.delete',
-    detail: { bindingId: id, principalType, principal, team, role },
+    detail: { bindingId: id, before: { principalType, principal, team, role, enabled, notes } },
   })
 }
 

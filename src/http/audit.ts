@@ -43,7 +43,11 @@ const proofSchema = z
       description: 'The newest seal; the log of the worker has each of them, so that a chain made anew is found out',
     }),
     problems: z.array(
-      z.object({ eventId: z.string(), kind: z.enum(['changed', 'removed', 'inserted']), detail: z.string() }),
+      z.object({
+        eventId: z.string().nullable(),
+        kind: z.enum(['changed', 'removed', 'inserted']),
+        detail: z.string(),
+      }),
     ),
   })
   .openapi('AuditProof')
@@ -100,9 +104,28 @@ export const auditRoutes = router()
       summary: 'Whether every event is as it was sealed; names those that are not',
       tags: ['audit'],
       security,
+      request: {
+        query: z
+          .strictObject({
+            number: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+            hash: z
+              .string()
+              .regex(/^[0-9a-f]{64}$/)
+              .optional()
+              .openapi({ description: 'A seal that you know from the log: the chain must still hold it' }),
+          })
+          .refine(({ number, hash }) => (number === undefined) === (hash === undefined), {
+            error: 'number and hash go together',
+            path: ['hash'],
+          }),
+      },
       responses: { 200: json(proofSchema, 'The proof'), ...problems() },
     }),
-    async (c) => c.json(await verifyAudit(c.var.app.db, c.var.by), 200),
+    async (c) => {
+      const { number, hash } = c.req.valid('query')
+      const known = number === undefined || hash === undefined ? undefined : { number, hash }
+      return c.json(await verifyAudit(c.var.app.db, c.var.by, known), 200)
+    },
   )
   .openapi(
     createRoute({
