@@ -41,7 +41,7 @@ export async function startIssuer(audience: string): Promise<Issuer> {
 
   async function token(
     claims: JWTPayload,
-    { key = issuer.keys.at(-1), header = {} } = {} as { key?: Key; header?: object },
+    { key = issuer.keys.at(-1), header = {} }: { key?: Key; header?: Record<string, unknown> } = {},
   ) {
     if (!key) throw new Error('the issuer has no key')
     const now = Math.floor(Date.now() / 1000)

@@ -41,7 +41,7 @@ type Who = (typeof callers)[number]
 
 type Case = {
   path?: (at: { clusterId: string; jobId: string }, who: Who) => string | Promise<string>
-  body?: unknown | ((who: Who) => unknown)
+  body?: object | ((who: Who) => object)
   /** In the order of the callers above. */
   expected: number[]
 }
@@ -360,7 +360,6 @@ describe('what a process remembers of access', () => {
     const first = await eventually(lastUse)
     const stop = events.on('access', 'all', heard)
     for (let i = 0; i < 5; i++) await h.call('GET', '/api/v1/whoami', { token })
-    await access.tokenOf(token)
     await h.rows(
       `update api_tokens set last_used_at = last_used_at - interval '2 minutes' where last_used_at is not null`,
     )
