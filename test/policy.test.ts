@@ -291,6 +291,26 @@ describe('a request', () => {
     expect(violations).toEqual([expect.objectContaining({ pointer: '/tags/x' })])
   })
 
+  it('is spent on a cost centre of its team, the first of them unless it names one', () => {
+    const holdings = { ...idle, quota: { costCenters: ['CC-100', 'CC-200'] } }
+    const decided = (costCenter?: string) =>
+      decide(ask(costCenter === undefined ? {} : { costCenter }), of('aws-standard'), holdings)
+    expect(decided()).toMatchObject({ allowed: true, terms: { costCenter: 'CC-100' } })
+    expect(decided('CC-200')).toMatchObject({ allowed: true, terms: { costCenter: 'CC-200' } })
+    expect(decided('CC-201').violations).toEqual([
+      {
+        pointer: '/costCenter',
+        detail: 'team "research" does not spend on "CC-201"',
+        allowed: ['CC-100', 'CC-200'],
+        nearest: 'CC-200',
+      },
+    ])
+    expect(decide(ask({ costCenter: 'any' }), of('aws-standard'), idle)).toMatchObject({
+      allowed: true,
+      terms: { costCenter: 'any' },
+    })
+  })
+
   it('is told of all quotas at once, what there is and what it needs', () => {
     const holdings: Holdings = {
       ...idle,

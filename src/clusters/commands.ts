@@ -56,7 +56,14 @@ export async function requestCluster(
   await writeAudit(tx, by, {
     action: 'cluster.request',
     clusterId: cluster.id,
-    detail: { name: cluster.name, profile: cluster.profile, team: cluster.team, owner: cluster.owner },
+    detail: {
+      name: cluster.name,
+      profile: cluster.profile,
+      team: cluster.team,
+      owner: cluster.owner,
+      costCenter: cluster.costCenter,
+      destroyAt: cluster.destroyAt.toISOString(),
+    },
   })
   await announce(tx, 'cluster', cluster.id)
   const job = await openJob(app, tx, by, cluster, 'CREATE')
@@ -232,11 +239,10 @@ async function planCluster(
   const { terms, footprint, cost } = decision
   const id = newId('clu')
   const destroyAt = new Date(Date.now() + terms.ttlHours * HOUR_MS)
-  const costCenter = request.costCenter ?? null
   const requestTags = request.tags ?? {}
   const tags = effectiveTags(
     { tags: requestTags, profile },
-    { id, name: request.name, owner, team, costCenter, destroyAt },
+    { id, name: request.name, owner, team, costCenter: terms.costCenter, destroyAt },
   )
   return {
     profile,
@@ -253,7 +259,7 @@ async function planCluster(
       region: terms.region,
       owner,
       team,
-      costCenter,
+      costCenter: terms.costCenter,
       status: 'PENDING',
       requestedBy: nameOf(by),
       request,

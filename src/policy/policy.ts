@@ -10,7 +10,14 @@ import { footprintOf, usdPerHourOf, type Footprint } from '../profiles/footprint
 import { isOwnTag, tagMatches, versionMatches, type Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 
-export type Terms = { version: string; region: string; baseDomain: string; ttlHours: number; workerReplicas: number }
+export type Terms = {
+  version: string
+  region: string
+  baseDomain: string
+  ttlHours: number
+  workerReplicas: number
+  costCenter: string | null
+}
 export type Cost = { usdPerHour: number; usdUntilExpiry: number; usdThisMonth: number }
 export type Warning = { pointer: string; detail: string }
 export type Decision = {
@@ -42,6 +49,7 @@ export function decide(request: ClusterRequest, profile: Profile, holdings: Hold
     baseDomain: request.baseDomain ?? profile.baseDomains.default,
     ttlHours: request.ttlHours ?? profile.lifecycle.defaultTtlHours,
     workerReplicas: request.workerReplicas ?? profile.workers.replicas,
+    costCenter: request.costCenter ?? holdings.quota.costCenters?.[0] ?? null,
   }
   const footprint = footprintOf(profile, terms.workerReplicas)
   const cost = costOf(profile, terms, holdings.now)
@@ -53,6 +61,7 @@ export function decide(request: ClusterRequest, profile: Profile, holdings: Hold
     ...choiceViolations(profile, terms),
     ...workerViolations(profile, terms),
     ...featureViolations(request, profile),
+    ...costCenterViolations(request, holdings),
     ...tags,
   ]
   const quota = quotaViolations(profile, holdings, footprint, cost)
@@ -84,6 +93,13 @@ function profileViolations(request: ClusterRequest, profile: Profile, team: stri
       detail: `profile ${profile.name} is for ${profile.access.teams.join(', ')}, not for team "${team}"`,
     })
   return found
+}
+
+function costCenterViolations({ costCenter }: ClusterRequest, { team, quota }: Holdings): FieldError[] {
+  const allowed = quota.costCenters
+  if (costCenter === undefined || !allowed || allowed.includes(costCenter)) return []
+  const detail = `team "${team}" does not spend on "${costCenter}"`
+  return [{ pointer: '/costCenter', detail, allowed, nearest: closest(costCenter, allowed) }]
 }
 
 function nameViolations({ name }: ClusterRequest, profile: Profile, terms: Terms): FieldError[] {

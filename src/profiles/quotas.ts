@@ -5,6 +5,11 @@ const quota = z.strictObject({
   clusters: z.int().min(0).optional().describe('That are not destroyed, failed ones included.'),
   vcpu: z.int().min(0).optional().describe('Of all nodes of these clusters.'),
   concurrentInstalls: z.int().min(0).optional().describe('That wait or run.'),
+  costCenters: z
+    .array(z.string().min(1).max(128))
+    .min(1)
+    .optional()
+    .describe('That its requests may name, the default first; left out: any, and none by default.'),
   usdPerMonth: z
     .number()
     .min(0)
