@@ -1,0 +1,59 @@
+// docs/security.md says what is true: its tests exist, and its policies name every call to AWS that the code makes.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { ROOT } from './harness.ts'
+
+const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
+const policies = [...text.matchAll(/```json\n(.*?)```/gs)].map(
+  ([, json = '']) => JSON.parse(json) as { Statement: { Action: string[] }[] }, // read below
+)
+const actionsOf = (policy = policies[0]) => (policy?.Statement ?? []).flatMap(({ Action }) => Action).toSorted()
+
+const SERVICES: Record<string, string> = {
+  ec2: 'ec2',
+  elb: 'elasticloadbalancing',
+  elbv2: 'elasticloadbalancing',
+  iam: 'iam',
+  route53: 'route53',
+  tagging: 'tag',
+  s3: 's3',
+}
+const NAMES: Record<string, string> = {
+  's3:ListBuckets': 's3:ListAllMyBuckets',
+  's3:ListObjectsV2': 's3:ListBucket',
+  's3:HeadObject': 's3:GetObject',
+  's3:Upload': 's3:PutObject',
+}
+
+/** Every call in a file, as the action of IAM that it needs. */
+function callsIn(file: string, service?: string): string[] {
+  const source = readFileSync(join(ROOT, 'src', file), 'utf8').replaceAll(/^import .*$/gm, '')
+  const calls = [
+    ...source.matchAll(/(?:(\w+)\.)?(?:paginate(\w+)\(|(?:new (?:(\w+)\.)?)(\w+)Command\(|new (Upload)\()/g),
+  ]
+  return calls.map(([, before, paginated, owner, command, upload]) => {
+    const name = `${service ?? SERVICES[before ?? owner ?? '']}:${paginated ?? command ?? upload}`
+    return NAMES[name] ?? name
+  })
+}
+
+const unique = (names: string[]) => [...new Set(names)].toSorted()
+
+it('the tests that it names exist', () => {
+  const named = unique([...text.matchAll(/`(test\/[\w.-]+)`/g)].map(([, name = '']) => name))
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((name) => !existsSync(join(ROOT, name)))).toEqual([])
+})
+
+it('the policy of a worker allows what the inventory and the store ask, and no more', () => {
+  const needed = unique([...callsIn('clouds/aws.ts'), ...callsIn('artifacts/s3.ts', 's3')])
+  expect(needed.length).toBeGreaterThan(25)
+  expect(actionsOf(policies[1])).toEqual(needed)
+})
+
+it('the policy of the API allows reading alone', () => {
+  expect(actionsOf(policies[0])).toEqual(
+    unique([...callsIn('auth/aws-iam.ts', 'iam'), 's3:GetObject', 's3:ListBucket', 'kms:Decrypt']),
+  )
+})
