@@ -115,6 +115,17 @@ it('a token is made once for a key, and its secret is not in the stored answer',
   expect(await h.rows(`select count(*)::int as n from api_tokens where name = 'once'`)).toEqual([{ n: 1 }])
 })
 
+it('a read-only token of the same caller is not given the answers to what the caller wrote', async () => {
+  const owner = tokens['owner'] ?? ''
+  const { body } = await h.call('POST', '/api/v1/api-tokens', { token: owner, body: { name: 'reader' } })
+  const ask = (token: string) =>
+    h.call('POST', '/api/v1/api-tokens', { token, key: 'k1', body: { name: 'w', scopes: ['write'] } })
+  expect((await ask(owner)).body.secret).toMatch(/^ocp_/)
+  expect((await ask(body.secret)).status).toBe(403)
+  const trail = await h.call('GET', `/api/v1/audit-events?action=access.denied`)
+  expect(trail.body.items[0]).toMatchObject({ actor: expect.stringMatching(/^token:/), session: body.id })
+})
+
 it('whoami tells principal, scopes and bindings', async () => {
   expect((await h.call('GET', '/api/v1/whoami', { token: tokens['team_admin'] ?? '' })).body).toMatchObject({
     principal: { type: 'token' },
@@ -191,4 +202,44 @@ it('the last platform administrator stays, also when two take each other out at 
   } finally {
     await other.close()
   }
+})
+
+it('the last platform administrator is not revoked either, nor left to others who cannot sign in', async () => {
+  const other = await openHarness()
+  try {
+    const call = (method: string, path: string, body?: unknown) =>
+      other.call(method, `/api/v1${path}`, body === undefined ? {} : { body })
+    const [mine] = (await call('GET', '/role-bindings')).body.items
+    const over = await call('POST', '/api-tokens', { name: 'over', scopes: ['write'], standsFor: 'itself' })
+    const binding = { principalType: 'token', principal: over.body.id, team: '*', role: 'platform_admin' }
+    expect((await call('POST', '/role-bindings', binding)).status).toBe(201)
+    await other.rows(`update api_tokens set expires_at = now() where id = '${over.body.id}'`)
+    expect((await call('PATCH', `/role-bindings/${mine.id}`, { enabled: false })).status).toBe(409)
+    expect((await call('DELETE', `/role-bindings/${mine.id}`)).status).toBe(409)
+    expect((await call('DELETE', `/api-tokens/${mine.principal}`)).status).toBe(409)
+    expect((await call('DELETE', `/api-tokens/${over.body.id}`)).status).toBe(204)
+
+    const next = await call('POST', '/api-tokens', { name: 'next', scopes: ['read', 'write'], standsFor: 'itself' })
+    expect((await call('POST', '/role-bindings', { ...binding, principal: next.body.id })).status).toBe(201)
+    expect((await call('DELETE', `/api-tokens/${mine.principal}`)).status).toBe(204)
+    expect((await call('GET', '/whoami')).status).toBe(401)
+  } finally {
+    await other.close()
+  }
+})
+
+it('a platform administrator sees and revokes the tokens of all, anybody else its own', async () => {
+  const { body } = await h.call('POST', '/api/v1/api-tokens', { token: tokens['owner'] ?? '', body: { name: 'lost' } })
+  const find = async (token: string) => {
+    const all = await h.call('GET', `/api/v1/api-tokens?createdBy=${body.createdBy}&limit=200`, { token })
+    return (all.body.items as { id: string }[]).some(({ id }) => id === body.id) // of this operation's answer
+  }
+  expect(await find(tokens['owner'] ?? '')).toBe(true)
+  expect(await find(h.admin)).toBe(true)
+  expect(await find(tokens['teammate'] ?? '')).toBe(false)
+  expect((await h.call('DELETE', `/api/v1/api-tokens/${body.id}`, { token: tokens['team_admin'] ?? '' })).status).toBe(
+    404,
+  )
+  expect((await h.call('DELETE', `/api/v1/api-tokens/${body.id}`)).status).toBe(204)
+  expect((await h.call('GET', '/api/v1/whoami', { token: body.secret })).status).toBe(401)
 })

@@ -53,5 +53,6 @@ async function identify({ access, awsIam, oidc }: Authenticators, token: string)
   }
   const known = await access.tokenOf(token)
   if (!known) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
-  return { principal: known.principal, groups: [], session: undefined, scopes: known.scopes }
+  const { id, principal, scopes } = known
+  return { principal, groups: [], session: principal.id === id ? undefined : id, scopes }
 }

@@ -16,7 +16,7 @@ export type Identity = Readonly<{
   principal: Principal
   /** Whose bindings count for it too. */
   groups: readonly Principal[]
-  /** Which of those who share the principal it is, or by what name it goes; for the audit trail alone. */
+  /** Which of those who share the principal it is (a role's session, a token), or its name; for the audit trail alone. */
   session: string | undefined
   scopes: readonly Scope[]
 }>

@@ -49,12 +49,14 @@ const me = z
   .openapi('Caller')
 
 const time = z.iso.datetime()
-const text = z
-  .string()
-  .trim()
-  .min(1)
-  .max(256)
-  .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+const words = (longest: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(longest)
+    .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+const text = words(256)
 const scopes = z.array(z.enum(['read', 'write'])).min(1)
 const noContent = { 204: { description: 'Done' } }
 
@@ -256,7 +258,7 @@ export const accessRoutes = changing
             'application/json': {
               schema: z.strictObject({
                 principalType: z.enum(principalTypes),
-                principal: text,
+                principal: words(700), // an ARN with its path
                 team: text,
                 role: z.enum(roles),
                 notes: text.optional(),

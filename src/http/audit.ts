@@ -15,7 +15,8 @@ const eventSchema = z
     actor: z.string(),
     actorKind: z.string(),
     session: z.string().nullable().openapi({
-      description: 'Which of those who share the actor it was: the session of an assumed role, the name in a JWT',
+      description:
+        'Which of those who share the actor it was: the session of an assumed role, the name in a JWT, an API token',
     }),
     action: z.string(),
     clusterId: z.string().nullable(),

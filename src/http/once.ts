@@ -24,6 +24,9 @@ export async function once<T>(
   change: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const { app, by } = c.var
+  // Before a stored answer is given away: it is of the principal, and this credential of it may be for reading alone.
+  if (!by.scopes.includes('write'))
+    throw new AppError('FORBIDDEN', `this credential of ${nameOf(by)} has no scope "write"`)
   const key = c.req.header('idempotency-key')
   if (key === undefined && isKeyOptional) return app.db.transaction(change)
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
