@@ -1,6 +1,7 @@
 // The only reader of the environment. It becomes one frozen object that is handed to everything else.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import proxyAddr from '@fastify/proxy-addr'
 import { z } from 'zod'
 
 const url = (protocols: string[]) =>
@@ -14,6 +15,23 @@ const whole = (min: number, max: number) =>
     .regex(/^\d+$/, { error: `must be a whole number from ${min} to ${max}` })
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` })
+
+const list = (check: (item: string) => boolean, error: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .refine((items) => items.every(check), { error })
+
+const isProxy = (item: string) => {
+  try {
+    proxyAddr.compile(item)
+    return true
+  } catch {
+    return false
+  }
+}
+const isOrigin = (item: string) =>
+  URL.canParse(item) && new URL(item).origin === item && /^https?:$/.test(new URL(item).protocol)
 
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -44,6 +62,16 @@ const variables = z.object({
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
   OCPCTL_AWS_IAM_SERVER_ID: z.string().min(1).optional(),
   OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
+  OCPCTL_TRUSTED_PROXIES: list(
+    isProxy,
+    'must be addresses or networks (10.0.0.0/8), or the names loopback, linklocal, uniquelocal, with commas between',
+  ).default([]),
+  OCPCTL_CORS_ORIGINS: list(
+    isOrigin,
+    'must be exact origins such as https://portal.example.com, with commas between; * is not one',
+  ).default([]),
+  OCPCTL_RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
+  OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: whole(0, 10_000_000).default(6000),
   OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   OCPCTL_SIM_SPEED: z
     .string()
@@ -74,6 +102,11 @@ export type Config = Readonly<{
   leaseSeconds: number
   drainTimeoutSeconds: number
   pullSecretFile: string | undefined
+  /** Whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[]
+  corsOrigins: readonly string[]
+  /** 0: no limit. */
+  rateLimit: { perMinute: number; addressPerMinute: number }
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
   /** What a child process may inherit; the names are chosen where the child is started. */
@@ -132,6 +165,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
     pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
+    trustedProxies: env.OCPCTL_TRUSTED_PROXIES,
+    corsOrigins: env.OCPCTL_CORS_ORIGINS,
+    rateLimit: {
+      perMinute: env.OCPCTL_RATE_LIMIT_PER_MINUTE,
+      addressPerMinute: env.OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE,
+    },
     logLevel: env.OCPCTL_LOG_LEVEL,
     simulator: {
       speed: env.OCPCTL_SIM_SPEED,

@@ -130,7 +130,6 @@ export const accessRoutes = router()
       const { app, by } = c.var
       const request = c.req.valid('json')
       const { row, secret } = await app.db.transaction((tx) => requestToken(tx, by, request))
-      c.header('cache-control', 'no-store')
       return c.json({ ...showToken(row), secret }, 201)
     },
   )
