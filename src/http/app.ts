@@ -139,7 +139,10 @@ export function describeApi() {
       if (operation?.responses)
         for (const status of [413, 415, 503])
           operation.responses[status] ??= { ...operation.responses['400'], description: titles[status] }
-  return document
+  // The generator writes a pattern's flag into the pattern; in JSON Schema every pattern is of Unicode.
+  return JSON.parse(JSON.stringify(document), (key, value: unknown) =>
+    key === 'pattern' && typeof value === 'string' ? value.replace(/\/u$/, '') : value,
+  ) as typeof document
 }
 
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
@@ -150,10 +153,10 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   return http
 }
 
-const docsFiles: Record<string, string> = {
-  'swagger-ui.css': 'text/css',
-  'swagger-ui-bundle.js': 'text/javascript',
-}
+const docsFiles = new Map([
+  ['swagger-ui.css', 'text/css'],
+  ['swagger-ui-bundle.js', 'text/javascript'],
+])
 const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ocpctl API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css"></head><body><div id="api"></div>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`
@@ -173,7 +176,7 @@ function addDocs(http: OpenAPIHono<Env>): void {
   http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
   http.get('/docs/:file', (c) => {
     const file = c.req.param('file')
-    const type = docsFiles[file]
+    const type = docsFiles.get(file)
     if (type === undefined) return c.notFound()
     return c.body(readFileSync(join(home, file)), 200, { 'content-type': type, 'cache-control': 'max-age=86400' })
   })
