@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import addFormats from 'ajv-formats'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { createHttp } from '../src/http/app.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
+import { ED25519 } from './ssh-keys.ts'
 
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 6000)
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 8000)
 
 type Schema = {
   $ref?: string
@@ -82,21 +83,27 @@ beforeAll(async () => {
   for (let n = 0; n < 20; n++) clusters.push((await h.requestCluster(`fuzz-${n}`)).cluster.id)
   // Stays READY, whoever asks for its destruction.
   await h.rows(`update clusters set protected = true where id = '${ready}'`)
+  await h.rows(`update clusters set status = 'DESTROY_FAILED', protected = true where name ~ '^fuzz-[0-4]$'`)
+  await h.rows(`update clusters set status = 'FAILED', protected = true where name ~ '^fuzz-[5-9]$'`)
+  await h.rows(`update jobs set status = 'FAILED', ended_at = now()
+    where cluster_id in (select id from clusters where status = 'FAILED')`)
   for (let n = 0; n < 50; n++) {
     await h.call('POST', '/api/v1/api-tokens', { body: { name: `fuzz-${n}` } })
     const binding = { principalType: 'oidc_group', principal: `g${n}`, team: 'red', role: 'requester' }
     await h.call('POST', '/api/v1/role-bindings', { body: binding })
   }
-  const idsOf = async (query: string) => (await h.rows<{ id: string }>(query)).map(({ id }) => id)
-  real.set('clusters', clusters)
-  real.set('jobs', await idsOf('select id from jobs'))
+  real.set('clusters', [...clusters, ...Array.from({ length: 5 }, () => ready)])
   real.set('api-tokens', await idsOf(`select id from api_tokens where name like 'fuzz-%'`))
   // Not the administrator's own.
   real.set('role-bindings', await idsOf(`select id from rbac_mappings where team = 'red'`))
   real.set('profiles', h.app.catalog.list().map(({ name }) => name)) // prettier-ignore
   cursors = [...real.values()].flat().map((id) => Buffer.from(id).toString('base64url'))
 })
+beforeEach(async () => {
+  real.set('jobs', await idsOf('select id from jobs'))
+})
 afterAll(() => h.close())
+const idsOf = async (query: string) => (await h.rows<{ id: string }>(query)).map(({ id }) => id)
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
@@ -111,6 +118,22 @@ const hostile: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
+/** What the service knows and the schema cannot say. */
+const hints: Record<string, fc.Arbitrary<unknown>> = {
+  profile: fc.oneof(
+    fc.constant('aws-minimal-test'),
+    fc.nat().map((n) => oneOf('profiles', n)),
+  ),
+  platform: fc.oneof(fc.constant('aws'), fc.constantFrom('azure', 'gcp', 'ibmcloud')),
+  version: fc.constantFrom('4.20.3', '4.19.15'),
+  region: fc.constantFrom('us-east-1', 'eu-west-1'),
+  baseDomain: fc.constant('clusters.example.com'),
+  ttlHours: fc.integer({ min: 1, max: 72 }),
+  workerReplicas: fc.constant(0),
+  sshPublicKey: fc.constant(ED25519),
+  tags: fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.stringMatching(/^[a-zA-Z0-9 ]{1,8}$/), { maxKeys: 3 }),
+}
+
 /** Values that fit a schema, or nearly: what a pattern or another rule of the service says is beyond it. */
 function fitting(schema: Schema, name = ''): fc.Arbitrary<unknown> {
   if (schema.$ref) {
@@ -123,6 +146,7 @@ function fitting(schema: Schema, name = ''): fc.Arbitrary<unknown> {
       name,
     )
   }
+  if (hints[name]) return fc.oneof({ weight: 5, arbitrary: hints[name] }, { weight: 1, arbitrary: fitting(schema) })
   if ('const' in schema) return fc.constant(schema.const)
   if (schema.enum) return fc.constantFrom(...schema.enum)
   const choices = schema.anyOf ?? schema.oneOf ?? (Array.isArray(schema.type) ? schema.type.map((type) => ({ ...schema, type })) : undefined) // prettier-ignore
@@ -147,9 +171,16 @@ function fitting(schema: Schema, name = ''): fc.Arbitrary<unknown> {
   }
 }
 
+const sometimes = (value: fc.Arbitrary<unknown>) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
+
 function objectOf(schema: Schema): fc.Arbitrary<unknown> {
-  const fields = Object.entries(schema.properties ?? {}).map(([key, field]) => [key, fitting(field, key)] as const)
-  const known = fc.record(Object.fromEntries(fields), { requiredKeys: schema.required ?? [] })
+  const fields = Object.entries(schema.properties ?? {}).map(([key, field]) => {
+    const value = fitting(field, key)
+    // Many at once would hide what one does.
+    return [key, schema.required?.includes(key) ? value : sometimes(value)] as const
+  })
+  const known = fc.record(Object.fromEntries(fields))
   if (fields.length > 0 || schema.additionalProperties === false) return known
   const values = typeof schema.additionalProperties === 'object' ? fitting(schema.additionalProperties) : hostile
   return fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z]{1,8}$/), text), values, { maxKeys: 4 })
@@ -161,8 +192,7 @@ function stringOf(schema: Schema, name: string): fc.Arbitrary<string> {
       fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
       fc.constantFrom('0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z', '2026-01-01T00:00:00+23:59', '1969-01-01T00:00:00-23:59'), // prettier-ignore
     )
-  if (name === 'cursor') return fc.oneof(fc.constantFrom('x').map(() => cursors[0] ?? ''), fc.nat().map((n) => cursors[n % cursors.length] ?? '')) // prettier-ignore
-  if (name === 'profile') return fc.nat().map((n) => oneOf('profiles', n))
+  if (name === 'cursor') return fc.nat().map((n) => cursors[n % cursors.length] ?? '') // prettier-ignore
   if (schema.pattern !== undefined && !schema.pattern.includes('\\p'))
     return fc.stringMatching(new RegExp(schema.pattern))
   const { minLength = 0, maxLength = 60 } = schema
@@ -215,7 +245,7 @@ function requestOf(path: string, operation: Operation): fc.Arbitrary<Request> {
   )
   const query = fc.tuple(
     ...inQuery.map((parameter) => fc.option(pair(parameter), { nil: [], freq: 2 })),
-    fc.option(raw.map((item) => [item]), { nil: [], freq: 8 }).map((items) => items ?? []), // prettier-ignore
+    fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: raw.map((item) => [item]) }),
   )
   const latin1 = fc.string({ unit: fc.integer({ min: 0x21, max: 0xff }).map((code) => String.fromCharCode(code)), maxLength: 40 }) // prettier-ignore
   const headers = fc.record({
@@ -285,7 +315,8 @@ it.each(operations)(
   },
 )
 
-it('reached both sides of every operation', () => {
+// A few requests do not meet everything that exists.
+it.runIf(REQUESTS >= 5000)('every operation also did what it is for', () => {
   const good = new Set([...statuses.keys()].filter((seen) => / 2\d\d$/.test(seen)).map((seen) => seen.slice(0, -4)))
   expect(operations.map(({ path, method }) => `${method} ${path}`).filter((name) => !good.has(name))).toEqual([])
 })
