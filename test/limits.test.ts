@@ -58,12 +58,20 @@ describe('a socket', () => {
     expect(problemIn(socket.heard)).toMatchObject({ status: 408, code: 'REQUEST_TIMEOUT' })
   })
 
-  it('is closed when the body does not come, and nothing is changed', async () => {
+  it.each([
+    ['content-length: 100', '{"name":'],
+    ['transfer-encoding: chunked', '8\r\n{"name":\r\n'],
+  ])('is closed when the body does not come (%s), and nothing is changed nor logged', async (length, begun) => {
+    const error = vi.spyOn(h.app.log, 'error')
+    const before = await h.rows('select count(*) from api_tokens')
     const port = await serve({ headersMs: 100, requestMs: 200, lookMs: 20 })
     const head = `POST /api/v1/api-tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${h.admin}\r\n`
-    const socket = talk(port, `${head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`)
+    const socket = talk(port, `${head}content-type: application/json\r\n${length}\r\n\r\n${begun}`)
     await once(socket, 'close')
     expect(socket.heard).toContain('HTTP/1.1 408 ')
+    expect(await h.rows('select count(*) from api_tokens')).toEqual(before)
+    expect(error).not.toHaveBeenCalled()
+    error.mockRestore()
   })
 
   it('is closed when a big answer is not read', async () => {
@@ -157,6 +165,18 @@ describe('requests of a minute', () => {
     expect(await ask('wrong', '192.0.2.1')).toBe(429)
     expect(await ask(h.admin, '192.0.2.1')).toBe(429)
     expect(await ask(h.admin, '192.0.2.2')).toBe(200)
+  })
+
+  it('tell a page of a named origin when to come again', async () => {
+    const corsOrigins = ['https://portal.example.com']
+    const http = createHttp(withConfig({ corsOrigins, rateLimit: { perMinute: 0, addressPerMinute: 1 } }))
+    const ask = async () =>
+      http.request('/api/v1/whoami', { headers: { ...asAdmin(), origin: corsOrigins[0] ?? '' } }, from('192.0.2.1'))
+    expect((await ask()).status).toBe(200)
+    const { status, headers } = await ask()
+    expect(status).toBe(429)
+    expect(headers.get('access-control-allow-origin')).toBe(corsOrigins[0])
+    expect(headers.get('retry-after')).toMatch(/^\d+$/)
   })
 
   it('are not limited with 0', async () => {

@@ -8,7 +8,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
@@ -48,6 +48,18 @@ const CORS = {
   maxAge: 600,
 }
 
+const limitLength = bodyLimit({
+  maxSize: BODY_LIMIT_BYTES,
+  onError: () => {
+    throw new AppError('PAYLOAD_TOO_LARGE', `a body has at most ${BODY_LIMIT_BYTES / 1024} KiB`)
+  },
+})
+// It reads a body of unknown length itself; what fails then, and is not ours, is the client.
+const limitBody: MiddlewareHandler<Env> = (c, next) =>
+  limitLength(c, next).catch((error: unknown) => {
+    throw error instanceof AppError ? error : new AppError('BAD_INPUT', 'the body ended before it was complete')
+  })
+
 export function createHttp(app: App): OpenAPIHono<Env> {
   const http = router()
   const operations = readOperations(describeApi())
@@ -64,12 +76,12 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.header('x-request-id', c.var.requestId)
     await next()
   })
+  if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
   http.use('/api/*', async (c, next) => {
     await limits.countRequest(c)
     await next()
     c.res.headers.set('cache-control', 'no-store')
   })
-  if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
   http.use('/api/v1/*', async (c, next) => {
     const origin = {
       requestId: c.var.requestId,
@@ -80,16 +92,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await limits.countCaller(c, nameOf(c.var.by))
     await next()
   })
-  http.use(
-    '/api/v1/*',
-    bodyLimit({
-      maxSize: BODY_LIMIT_BYTES,
-      onError: () => {
-        throw new AppError('PAYLOAD_TOO_LARGE', `a body has at most ${BODY_LIMIT_BYTES / 1024} KiB`)
-      },
-    }),
-    checkInput(operations),
-  )
+  http.use('/api/v1/*', limitBody, checkInput(operations))
   addRoutes(http)
   addDocs(http)
   http.notFound((c) => {

@@ -15,8 +15,8 @@ export const patience = {
   requestMs: 60_000,
   /** Longer than the load balancers before it keep an idle connection, so that it is they who close it. */
   keepAliveMs: 65_000,
-  /** A client that takes nothing for so long is gone; a stream speaks every 15 s. */
-  idleMs: 60_000,
+  /** A client that takes nothing for so long is gone; a stream speaks every 15 s, and no operation takes so long. */
+  idleMs: 120_000,
   /** How often Node looks for those that are too slow. */
   lookMs: 5000,
 }
