@@ -62,7 +62,8 @@ const limitBody: MiddlewareHandler<Env> = (c, next) =>
 
 export function createHttp(app: App): OpenAPIHono<Env> {
   const http = router()
-  const operations = readOperations(describeApi())
+  const document = describeApi()
+  const operations = readOperations(document)
   const limits = openLimits(app.config.rateLimit)
   const addressOf = addressReader(app.config.trustedProxies)
   const recordDenial = openDenials(app, operations)
@@ -94,7 +95,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   })
   http.use('/api/v1/*', limitBody, checkInput(operations))
   addRoutes(http)
-  addDocs(http)
+  addDocs(http, document)
   http.notFound((c) => {
     const methods = operations.methodsOf(c.req.path)
     if (methods.length === 0)
@@ -132,7 +133,8 @@ export function describeApi() {
     info: {
       title: 'ocpctl',
       version: '1',
-      description: 'Short-lived OpenShift clusters. Errors are RFC 9457 problems; lists take limit and cursor.',
+      description:
+        'Short-lived OpenShift clusters. Errors are RFC 9457 problems; lists take limit and cursor; what is not described here, as an unknown query parameter, is refused.',
     },
     servers: [{ url: '/' }],
   })
@@ -166,9 +168,9 @@ const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><ti
 const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true })`
 
 // Served from the installed package, so that the documents work without the internet.
-function addDocs(http: OpenAPIHono<Env>): void {
+function addDocs(http: OpenAPIHono<Env>, document: object): void {
   const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  http.get('/openapi.json', (c) => c.json(describeApi()))
+  http.get('/openapi.json', (c) => c.json(document))
   http.get('/docs', (c) => {
     c.header(
       'content-security-policy',
