@@ -93,6 +93,7 @@ beforeAll(async () => {
     await h.call('POST', '/api/v1/role-bindings', { body: binding })
   }
   real.set('clusters', [...clusters, ...Array.from({ length: 5 }, () => ready)])
+  real.set('artifacts', await idsOf(`select id from cluster_artifacts where cluster_id = '${ready}'`))
   real.set('api-tokens', await idsOf(`select id from api_tokens where name like 'fuzz-%'`))
   // Not the administrator's own.
   real.set('role-bindings', await idsOf(`select id from rbac_mappings where team = 'red'`))
@@ -202,7 +203,7 @@ function stringOf(schema: Schema, name: string): fc.Arbitrary<string> {
 
 const oneOf = (kind: string, n: number) => {
   const ids = real.get(kind) ?? []
-  return ids[n % ids.length] ?? ''
+  return ids[n % ids.length] ?? 'none'
 }
 
 function bodyOf(schema: Schema): fc.Arbitrary<string> {
@@ -224,15 +225,19 @@ const splice = (body: string, at: number, more: string) => {
 }
 
 function requestOf(path: string, operation: Operation): fc.Arbitrary<Request> {
-  const kind = path.split('/')[3] ?? ''
   const encode = (value: string) => encodeURIComponent(value.toWellFormed())
-  const segment = fc.oneof(
-    { weight: 6, arbitrary: fc.nat().map((n) => oneOf(kind, n)) },
-    { weight: 1, arbitrary: fc.stringMatching(/^(clu|job|tok|rbm)_[0-7][0-9a-hjkmnp-tv-z]{25}$/) },
-    // An empty segment and dots are another path.
-    { weight: 1, arbitrary: text.filter((value) => !/^\.{0,2}$/.test(value)).map(encode) },
-    { weight: 1, arbitrary: fc.constantFrom('%', '%00', '%ff', '%zz', '%c0%af', '%2e%2e%2f', '*', ';', '%25') },
-  )
+  const segmentOf = (kind: string) =>
+    fc.oneof(
+      { weight: 6, arbitrary: fc.nat().map((n) => oneOf(kind, n)) },
+      { weight: 1, arbitrary: fc.stringMatching(/^(clu|job|tok|rbm)_[0-7][0-9a-hjkmnp-tv-z]{25}$/) },
+      // An empty segment and dots are another path.
+      { weight: 1, arbitrary: text.filter((value) => !/^\.{0,2}$/.test(value)).map(encode) },
+      { weight: 1, arbitrary: fc.constantFrom('%', '%00', '%ff', '%zz', '%c0%af', '%2e%2e%2f', '*', ';', '%25') },
+    )
+  const pieces = path.split('/')
+  const filled = fc
+    .tuple(...pieces.map((piece, at) => (piece.startsWith('{') ? segmentOf(pieces[at - 1] ?? '') : fc.constant(piece))))
+    .map((parts) => parts.join('/'))
   const parameters = operation.parameters ?? []
   const inQuery = parameters.filter((parameter) => parameter.in === 'query')
   const pair = ({ name, schema }: (typeof inQuery)[number]) =>
@@ -259,15 +264,15 @@ function requestOf(path: string, operation: Operation): fc.Arbitrary<Request> {
   const asked = operation.requestBody?.content['application/json']?.schema
   return fc
     .record({
-      segment,
+      filled,
       query,
       headers,
       body: asked ? bodyOf(asked) : fc.constant(undefined),
     })
-    .map(({ segment, query, headers, body }) => {
+    .map(({ filled, query, headers, body }) => {
       const search = query.flat().join('&')
       return {
-        path: path.replace(/\{\w+\}/, segment) + (search === '' ? '' : `?${search}`),
+        path: filled + (search === '' ? '' : `?${search}`),
         headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body }),
       }

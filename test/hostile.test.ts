@@ -434,6 +434,35 @@ it('each of them is refused with a problem, and nothing is changed', async () =>
   expect(await counts()).toEqual(before)
 })
 
+const request = { name: 'pointed', platform: 'aws', profile: 'aws-minimal-test' }
+const inside = (json: string) => `{${text(request).slice(1, -1)},${json}}`
+it.each([
+  ['POST', '/clusters', inside('"tags":{"a":"b","a":"c"}'), '/tags/a', 'is there twice'],
+  ['POST', '/clusters', inside('"tags":{"a/b":"x\\u0000"}'), '/tags/a~1b', 'null character'],
+  ['POST', '/clusters', inside('"tags":{"a\\ud800":"x"}'), '/tags/a\ufffd', 'surrogate'],
+  ['POST', '/clusters', inside('"tags":{"__proto__":"x"}'), '/tags/__proto__', 'may not be a key'],
+  ['POST', '/clusters', inside(`"tags":${deep(40, '[', ']')}`), `/tags${'/0'.repeat(31)}`, 'deeper than 32'],
+  ['POST', '/clusters', inside('"owner":" "'), '/owner', '>=1'],
+  ['POST', '/clusters?dryrun=true', text(request), '/dryrun', 'is not a parameter'],
+  ['GET', '/clusters?staus=READY', undefined, '/staus', 'is not a parameter'],
+  ['GET', '/clusters?team=a&team=b', undefined, '/team', 'only once'],
+  ['GET', '/clusters?limit=1e999', undefined, '/limit', 'from 1 to 200'],
+  ['GET', '/clusters?q=%00', undefined, '/q', 'null character'],
+  ['GET', '/clusters/%zz/jobs', undefined, '/id', 'percent-encoded'],
+  ['GET', '/profiles/a%00', undefined, '/name', 'null character'],
+])('%s %s %s is refused at %s', async (method, path, body, pointer, detail) => {
+  const answer = await h.call(method, `/api/v1${path}`, { key: 'pointed', ...(body === undefined ? {} : { body }) })
+  expect(answer).toMatchObject({
+    status: 400,
+    body: { code: 'BAD_INPUT', errors: [{ pointer, detail: expect.stringContaining(detail) }] },
+  })
+})
+
+it('malformed JSON is told by line and column', async () => {
+  const answer = await h.call('POST', '/clusters', { key: 'pointed', body: '{\n  "name": "a"\n  "b": 1\n}' })
+  expect(answer.body.detail).toBe('the body is not JSON: comma expected, line 3 column 3')
+})
+
 // Bytes that no client library would send.
 const auth = () => `authorization: Bearer ${h.admin}\r\n`
 const post = (head: string, body = '') =>

@@ -8,7 +8,7 @@ import { AppError, type FieldError } from '../errors.ts'
 import { pointerTo, type Env } from './router.ts'
 
 type Document = ReturnType<OpenAPIHono<Env>['getOpenAPI31Document']>
-type Operation = { query: Map<string, { isRepeatable: boolean }>; body: 'required' | 'optional' | 'none' }
+type Operation = { query: Map<string, { isRepeatable: boolean }>; body: 'required' | 'optional' | 'none' | 'not JSON' }
 export type Operations = Readonly<{
   /** The operation that will answer, and its path as it was declared; undefined: none will. */
   find: (c: Context<Env>) => (Operation & { path: string }) | undefined
@@ -29,9 +29,8 @@ export function readOperations(document: Document): Operations {
       for (const parameter of item[method]?.parameters ?? [])
         if ('in' in parameter && parameter.in === 'query' && parameter.name)
           query.set(parameter.name, { isRepeatable: JSON.stringify(parameter.schema).includes('"type":"array"') })
-      const asked = item[method]?.requestBody
-      const body = !asked ? 'none' : 'required' in asked && asked.required ? 'required' : 'optional'
-      operations.set(`${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`, { query, body })
+      const key = `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
+      operations.set(key, { query, body: bodyKindOf(item[method]?.requestBody) })
     }
     paths.push({
       pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
@@ -49,6 +48,12 @@ export function readOperations(document: Document): Operations {
     },
     methodsOf: (path) => [...new Set(paths.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))],
   }
+}
+
+function bodyKindOf(asked: object | undefined): Operation['body'] {
+  if (!asked || !('content' in asked)) return 'none'
+  if (!('application/json' in (asked.content as object))) return 'not JSON'
+  return 'required' in asked && asked.required === true ? 'required' : 'optional'
 }
 
 /** Throws BAD_INPUT or UNSUPPORTED_MEDIA_TYPE. */
@@ -111,6 +116,7 @@ function wrongInEncoding(text: string): string | undefined {
 }
 
 async function checkBody(c: Context<Env>, operation: Operation): Promise<void> {
+  if (operation.body === 'not JSON') return
   const bytes = await c.req.arrayBuffer().catch(() => {
     throw new AppError('BAD_INPUT', 'the body ended before it was complete')
   })
