@@ -1,6 +1,7 @@
 // The only reader of the environment. It becomes one frozen object that is handed to everything else.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import proxyAddr from '@fastify/proxy-addr'
 import { z } from 'zod'
 
 const url = (protocols: string[]) =>
@@ -21,6 +22,22 @@ const isLoopback = ({ hostname }: URL) => ['localhost', '127.0.0.1', '[::1]'].in
 const safeUrl = (value: string) =>
   URL.canParse(value) &&
   (new URL(value).protocol === 'https:' || (value.startsWith('http://') && isLoopback(new URL(value))))
+const list = (check: (item: string) => boolean, error: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .refine((items) => items.every(check), { error })
+
+const isProxy = (item: string) => {
+  try {
+    proxyAddr.compile(item)
+    return true
+  } catch {
+    return false
+  }
+}
+const isOrigin = (item: string) =>
+  URL.canParse(item) && new URL(item).origin === item && /^https?:$/.test(new URL(item).protocol)
 
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -57,14 +74,21 @@ const variables = z.object({
     .string()
     .regex(/^[\w.:/-]{1,128}$/, { error: 'must be 1 to 128 letters, digits or any of . : / _ -' })
     .optional(),
-  OCPCTL_AWS_STS_ENDPOINTS: z
-    .string()
-    .transform((value) => value.split(',').map((each) => each.trim()))
-    .refine((values) => values.every((value) => safeUrl(value) && new URL(value).origin === value), {
-      error: 'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between them',
-    })
-    .optional(),
+  OCPCTL_AWS_STS_ENDPOINTS: list(
+    (item) => safeUrl(item) && new URL(item).origin === item,
+    'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between',
+  ).optional(),
   OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
+  OCPCTL_TRUSTED_PROXIES: list(
+    isProxy,
+    'must be addresses or networks (10.0.0.0/8), or the names loopback, linklocal, uniquelocal, with commas between',
+  ).default([]),
+  OCPCTL_CORS_ORIGINS: list(
+    isOrigin,
+    'must be exact origins such as https://portal.example.com, with commas between; * is not one',
+  ).default([]),
+  OCPCTL_RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
+  OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: whole(0, 10_000_000).default(6000),
   OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   OCPCTL_SIM_SPEED: z
     .string()
@@ -99,6 +123,11 @@ export type Config = Readonly<{
   oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
   /** stsEndpoints undefined: those of AWS. */
   awsIam: { serverId: string; stsEndpoints: string[] | undefined; region: string } | undefined
+  /** Whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[]
+  corsOrigins: readonly string[]
+  /** 0: no limit. */
+  rateLimit: { perMinute: number; addressPerMinute: number }
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
   /** What a child process may inherit; the names are chosen where the child is started. */
@@ -174,6 +203,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
             stsEndpoints: env.OCPCTL_AWS_STS_ENDPOINTS,
             region: given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? 'us-east-1',
           },
+    trustedProxies: env.OCPCTL_TRUSTED_PROXIES,
+    corsOrigins: env.OCPCTL_CORS_ORIGINS,
+    rateLimit: {
+      perMinute: env.OCPCTL_RATE_LIMIT_PER_MINUTE,
+      addressPerMinute: env.OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE,
+    },
     logLevel: env.OCPCTL_LOG_LEVEL,
     simulator: {
       speed: env.OCPCTL_SIM_SPEED,

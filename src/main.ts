@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Server } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
-import { serve, type ServerType } from '@hono/node-server'
 import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
 import { ensureAdministrator } from './auth/api-tokens.ts'
@@ -21,6 +21,7 @@ import { runDiagnose } from './diagnose.ts'
 import { hasCode, messageOf } from './errors.ts'
 import { openEvents } from './events.ts'
 import { createHttp, describeApi } from './http/app.ts'
+import { createServer } from './http/server.ts'
 import { openInstaller } from './installer/openshift-install.ts'
 import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
 import { openLog, type Log } from './observability/log.ts'
@@ -176,8 +177,8 @@ async function keptSecretsKey(dataDir: string): Promise<string> {
   return (await readFile(path, 'utf8')).trim()
 }
 
-async function listen(app: App): Promise<ServerType> {
-  const server = serve({ fetch: createHttp(app).fetch, hostname: app.config.host, port: app.config.port })
+async function listen(app: App): Promise<Server> {
+  const server = createServer(createHttp(app)).listen(app.config.port, app.config.host)
   try {
     await once(server, 'listening')
   } catch (error) {
@@ -190,15 +191,15 @@ async function listen(app: App): Promise<ServerType> {
   return server
 }
 
-async function closeServer(server: ServerType): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return
   const closed = new Promise((resolve) => server.close(resolve))
   // Streams have no end of their own; requests get a moment to finish.
-  if ('closeAllConnections' in server) globalThis.setTimeout(() => server.closeAllConnections(), 2000).unref()
+  globalThis.setTimeout(() => server.closeAllConnections(), 2000).unref()
   await closed
 }
 
-function greet(app: App, server: ServerType, token: string | undefined, role: Role): void {
+function greet(app: App, server: Server, token: string | undefined, role: Role): void {
   const address = server.address()
   const port = address !== null && typeof address === 'object' ? address.port : app.config.port
   const host = app.config.host.includes(':') ? `[${app.config.host}]` : app.config.host

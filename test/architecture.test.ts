@@ -81,6 +81,9 @@ it.each([
   ['jose', ['auth/oidc.ts']],
   ['pino', ['observability/log.ts']],
   ['swagger-ui-dist', []],
+  ['rate-limiter-flexible', ['http/limits.ts']],
+  ['@fastify/proxy-addr', ['config.ts', 'http/limits.ts']],
+  ['jsonc-parser', ['http/input.ts']],
 ])('%s has its owner', (vendor, owners) => {
   const users = imports
     .filter(({ to }) => to === vendor || (vendor.endsWith('/') && to.startsWith(vendor)))

@@ -37,6 +37,8 @@ const config = readConfig({
   OCPCTL_DATA_DIR: dir,
   OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
   OCPCTL_PROFILES: join(ROOT, 'profiles'),
+  OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
+  OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
   OCPCTL_LOG_LEVEL: 'error',
 })
 await migrateDatabase(postgres.url, openLog('error'), migrateQueue)

@@ -100,6 +100,9 @@ export async function openHarness(
     OCPCTL_PROFILES: options.profilesDir ?? join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',
     OCPCTL_DB_POOL_MAX: '20',
+    // Load is the point of many tests.
+    OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
+    OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
     OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     PORT: '0',
     PATH: process.env['PATH'] ?? '',

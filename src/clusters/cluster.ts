@@ -14,6 +14,7 @@ export const clusterName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?
 })
 const word = z
   .string()
+  .trim()
   .min(1)
   .max(128)
   .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })

@@ -204,7 +204,6 @@ export const accessRoutes = changing
         const { row, secret } = await requestToken(tx, c.var.by, request)
         return { ...showToken(row), secret }
       })
-      c.header('cache-control', 'no-store')
       return c.json(answer, 201)
     },
   )

@@ -3,62 +3,111 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, dirname } from 'node:path'
-import { getConnInfo } from '@hono/node-server/conninfo'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
-import type { Context } from 'hono'
+import { secureHeaders } from 'hono/secure-headers'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { App } from '../app.ts'
-import { writeAudit } from '../audit/audit.ts'
 import { authenticate } from '../auth/authenticate.ts'
+import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode } from '../errors.ts'
-import { idPattern } from '../ids.ts'
 import { accessRoutes } from './access.ts'
 import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
+import { openDenials } from './denials.ts'
 import { findingRoutes } from './findings.ts'
-import { healthRoutes } from './health.ts'
+import { healthRoutes, openReadiness } from './health.ts'
+import { checkInput, readOperations } from './input.ts'
 import { jobRoutes } from './jobs.ts'
+import { addressReader, openLimits } from './limits.ts'
 import { profileRoutes } from './profiles.ts'
-import { problem, problemAnswer, router, type Env } from './router.ts'
+import { problem, problemAnswer, router, titles, type Env } from './router.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 const BODY_LIMIT_BYTES = 256 * 1024
 
+// A proxy that ends TLS says by Strict-Transport-Security what it promises for its names; over plain HTTP a browser ignores it.
+const securityHeaders = secureHeaders({
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  xFrameOptions: 'DENY',
+  strictTransportSecurity: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+  overwrite: false, // the pages under /docs have a policy of their own
+})
+// Callers carry their credential in a header that a page must have; a browser adds none by itself.
+const CORS = {
+  allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID'],
+  exposeHeaders: ['Location', 'Idempotency-Replayed', 'X-Request-Id', 'Retry-After'],
+  maxAge: 600,
+}
+
+const limitLength = bodyLimit({
+  maxSize: BODY_LIMIT_BYTES,
+  onError: () => {
+    throw new AppError('PAYLOAD_TOO_LARGE', `a body has at most ${BODY_LIMIT_BYTES / 1024} KiB`)
+  },
+})
+// It reads a body of unknown length itself; what fails then, and is not ours, is the client.
+const limitBody: MiddlewareHandler<Env> = (c, next) =>
+  limitLength(c, next).catch((error: unknown) => {
+    throw error instanceof AppError ? error : new AppError('BAD_INPUT', 'the body ended before it was complete')
+  })
+
 export function createHttp(app: App): OpenAPIHono<Env> {
   const http = router()
+  const document = describeApi()
+  const operations = readOperations(document)
+  const limits = openLimits(app.config.rateLimit)
+  const addressOf = addressReader(app.config.trustedProxies)
+  const recordDenial = openDenials(app, operations)
+  const readiness = openReadiness(app)
+  http.use(securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
     c.set('requestId', requestIdOf(c))
-    await next()
+    c.set('address', addressOf(c))
+    c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
-    c.header('x-content-type-options', 'nosniff')
+    await next()
   })
-  http.use(
-    bodyLimit({
-      maxSize: BODY_LIMIT_BYTES,
-      onError: () => {
-        throw new AppError('PAYLOAD_TOO_LARGE', `a body has at most ${BODY_LIMIT_BYTES / 1024} KiB`)
-      },
-    }),
-  )
+  if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
+  http.use('/api/*', async (c, next) => {
+    await limits.countRequest(c)
+    await next()
+    c.res.headers.set('cache-control', 'no-store')
+  })
   http.use('/api/v1/*', async (c, next) => {
     const origin = {
       requestId: c.var.requestId,
-      address: addressOf(c),
+      address: c.var.address,
       agent: c.req.header('user-agent')?.slice(0, 256),
     }
-    c.set('by', await authenticate(app.authenticators, c.req.header('authorization'), origin))
+    const renew = () => authenticate(app.authenticators, c.req.header('authorization'), origin)
+    c.set('renew', renew)
+    c.set('by', await limits.countFailures(c, renew))
+    await limits.countCaller(c, nameOf(c.var.by))
     await next()
   })
+  http.use('/api/v1/*', limitBody, checkInput(operations))
   addRoutes(http)
-  addDocs(http)
-  http.notFound((c) =>
-    problem(c, new AppError('NOT_FOUND', `there is nothing at ${c.req.method} ${c.req.path}; see /docs`)),
-  )
+  addDocs(http, document)
+  http.notFound((c) => {
+    const methods = operations.methodsOf(c.req.path)
+    if (methods.length === 0)
+      return problem(c, new AppError('NOT_FOUND', `there is nothing at ${c.req.method} ${c.req.path}; see /docs`))
+    c.header('allow', methods.join(', '))
+    return problem(c, new AppError('METHOD_NOT_ALLOWED', `${c.req.path} takes ${methods.join(', ')}; see /docs`))
+  })
   http.onError(async (error, c) => {
     if (error instanceof AppError) {
-      if (error.code === 'FORBIDDEN') await recordDenial(app, c, error.message)
+      if (error.code === 'FORBIDDEN') await recordDenial(c, error.message)
       if (error.code === 'UNAUTHENTICATED') c.header('www-authenticate', 'Bearer')
       return problem(c, error)
     }
@@ -81,15 +130,26 @@ export function createHttp(app: App): OpenAPIHono<Env> {
 
 /** The OpenAPI document; needs nothing running. */
 export function describeApi() {
-  return addRoutes(router()).getOpenAPI31Document({
+  const document = addRoutes(router()).getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'ocpctl',
       version: '1',
-      description: 'Short-lived OpenShift clusters. Errors are RFC 9457 problems; lists take limit and cursor.',
+      description:
+        'Short-lived OpenShift clusters. Errors are RFC 9457 problems; lists take limit and cursor; what is not described here, as an unknown query parameter, is refused.',
     },
     servers: [{ url: '/' }],
   })
+  // Every change has its body read in one place, and may wait in vain for a row that another one holds.
+  for (const item of Object.values(document.paths ?? {}))
+    for (const operation of [item.post, item.put, item.patch, item.delete])
+      if (operation?.responses)
+        for (const status of [413, 415, 503])
+          operation.responses[status] ??= { ...operation.responses['400'], description: titles[status] }
+  // The generator writes a pattern's flag into the pattern; in JSON Schema every pattern is of Unicode.
+  return JSON.parse(JSON.stringify(document), (key, value: unknown) =>
+    key === 'pattern' && typeof value === 'string' ? value.replace(/\/u$/, '') : value,
+  ) as typeof document
 }
 
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
@@ -100,57 +160,36 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   return http
 }
 
-const docsFiles: Record<string, string> = {
-  'swagger-ui.css': 'text/css',
-  'swagger-ui-bundle.js': 'text/javascript',
-}
+const docsFiles = new Map([
+  ['swagger-ui.css', 'text/css'],
+  ['swagger-ui-bundle.js', 'text/javascript'],
+])
 const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ocpctl API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css"></head><body><div id="api"></div>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`
 const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true })`
 
 // Served from the installed package, so that the documents work without the internet.
-function addDocs(http: OpenAPIHono<Env>): void {
+function addDocs(http: OpenAPIHono<Env>, document: object): void {
   const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  http.get('/openapi.json', (c) => c.json(describeApi()))
+  http.get('/openapi.json', (c) => c.json(document))
   http.get('/docs', (c) => {
     c.header(
       'content-security-policy',
-      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'",
+      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     )
     return c.html(docsPage)
   })
   http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
   http.get('/docs/:file', (c) => {
     const file = c.req.param('file')
-    const type = docsFiles[file]
+    const type = docsFiles.get(file)
     if (type === undefined) return c.notFound()
     return c.body(readFileSync(join(home, file)), 200, { 'content-type': type, 'cache-control': 'max-age=86400' })
   })
 }
 
-/** What somebody who is known tried and may not do; an unknown caller could fill the trail. */
-async function recordDenial(app: App, c: Context<Env>, reason: string): Promise<void> {
-  const by = c.get('by')
-  if (by === undefined) return
-  const { method } = c.req
-  const path = c.req.path.toWellFormed().replaceAll('\u0000', '')
-  const clusterId = idPattern('clu').exec(path.split('/')[4] ?? '')?.[0]
-  const entry = { action: 'access.denied', outcome: 'denied' as const, detail: { method, path, reason } }
-  await app.db
-    .transaction((tx) => writeAudit(tx, by, { ...entry, ...(clusterId === undefined ? {} : { clusterId }) }))
-    .catch((error: unknown) => app.log.error({ err: error, requestId: c.var.requestId }, 'a denial was not recorded'))
-}
-
 function requestIdOf(c: Context<Env>): string {
   const given = c.req.header('x-request-id')
   return given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
-}
-
-function addressOf(c: Context<Env>): string | undefined {
-  try {
-    return getConnInfo(c).remote.address
-  } catch {
-    return undefined // a request that came through no socket, as in tests
-  }
 }

@@ -239,7 +239,7 @@ export const clusterRoutes = router()
       const { app, by } = c.var
       const { id: clusterId } = c.req.valid('param')
       const text = await app.db.transaction((tx) => readCredential(tx, app.box, by, clusterId, 'kubeconfig'))
-      return c.body(text, 200, { 'content-type': 'application/yaml', 'cache-control': 'no-store' })
+      return c.body(text, 200, { 'content-type': 'application/yaml' })
     },
   )
   .openapi(
@@ -262,7 +262,6 @@ export const clusterRoutes = router()
       const password = await app.db.transaction((tx) =>
         readCredential(tx, app.box, by, clusterId, 'kubeadmin-password'),
       )
-      c.header('cache-control', 'no-store')
       return c.json({ user: 'kubeadmin', password }, 200)
     },
   )

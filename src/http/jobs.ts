@@ -6,7 +6,17 @@ import { cancelJob } from '../jobs/commands.ts'
 import { jobStatuses, jobTypes } from '../jobs/job.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../jobs/queries.ts'
 import { once } from './once.ts'
-import { idempotencyHeader, idParam, json, pageOf, pageQuery, problems, router, security } from './router.ts'
+import {
+  idempotencyHeader,
+  idParam,
+  json,
+  pageOf,
+  pageQuery,
+  problems,
+  router,
+  security,
+  wholeQuery,
+} from './router.ts'
 import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
@@ -14,6 +24,8 @@ const id = idParam('job')
 const LOG_PAGE = 1000
 /** How long a stream waits for word of new lines before it looks by itself. */
 const STREAM_LOOK_MS = 2000
+/** How long a stream is silent before it shows that it lives: less than a socket may be idle. */
+const HEARTBEAT_MS = 15_000
 
 export const jobRoutes = router()
   .openapi(
@@ -73,8 +85,8 @@ export const jobRoutes = router()
       request: {
         params: id,
         query: z.object({
-          after: z.coerce.number().int().min(0).default(0),
-          limit: z.coerce.number().int().min(1).max(LOG_PAGE).default(LOG_PAGE),
+          after: wholeQuery(0, 2_147_483_647, 0),
+          limit: wholeQuery(1, LOG_PAGE, LOG_PAGE),
         }),
       },
       responses: {
@@ -125,6 +137,7 @@ export const jobRoutes = router()
           app.events.on(topic as 'job-log' | 'job', job.id, () => wake()),
         )
         stream.onAbort(() => wake())
+        let spokeAt = 0
         try {
           while (!stream.aborted) {
             const word = new Promise<void>((resolve) => {
@@ -137,10 +150,17 @@ export const jobRoutes = router()
             for (const line of lines)
               await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
             after = lines.at(-1)?.seq ?? after
-            if (lines.length > 0) continue
+            if (lines.length > 0) {
+              spokeAt = Date.now()
+              continue
+            }
             if (over) {
               await stream.writeSSE({ event: 'end', data: '{}' })
               return
+            }
+            if (Date.now() - spokeAt >= HEARTBEAT_MS) {
+              await stream.write(': nothing new\n\n')
+              spokeAt = Date.now()
             }
             await word
           }

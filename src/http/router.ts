@@ -6,8 +6,20 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
+import type { Readiness } from './health.ts'
 
-export type Env = { Variables: { app: App; by: Caller; requestId: string } }
+export type Env = {
+  Variables: {
+    app: App
+    by: Caller
+    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
+    renew: () => Promise<Caller>
+    requestId: string
+    /** undefined: the request came through no socket, as in tests. */
+    address: string | undefined
+    readiness: () => Promise<Readiness>
+  }
+}
 
 export function router(): OpenAPIHono<Env> {
   return new OpenAPIHono<Env>({
@@ -51,7 +63,7 @@ const problemContent = { 'application/problem+json': { schema: problemSchema } }
 
 /** The error answers of an operation, for its description. */
 export function problems(...statuses: number[]) {
-  const always = [400, 401, 403, 404, 500]
+  const always = [400, 401, 403, 404, 429, 500]
   return Object.fromEntries(
     [...new Set([...always, ...statuses])]
       .sort((a, b) => a - b)
@@ -59,15 +71,19 @@ export function problems(...statuses: number[]) {
   )
 }
 
-const titles: Record<number, string> = {
+export const titles: Record<number, string> = {
   400: 'Bad request',
   401: 'Not authenticated',
   403: 'Forbidden',
   404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Request timeout',
   409: 'Conflict',
   413: 'Too large',
+  415: 'Not JSON',
   422: 'Not acceptable',
-  429: 'Too many requests',
+  429: 'Too many requests; Retry-After says in how many seconds to ask again',
+  431: 'Headers too large',
   500: 'Internal error',
   503: 'Unavailable',
 }
@@ -76,26 +92,23 @@ export function problem(context: Context<Env>, error: AppError): Response {
   return problemAnswer(context, { status: error.status, code: error.code, detail: error.message, errors: error.errors })
 }
 
-export function problemAnswer(
-  context: Context<Env>,
-  {
-    status,
-    code,
-    detail,
-    errors,
-  }: { status: number; code: ErrorCode | 'INTERNAL'; detail: string; errors?: FieldError[] | undefined },
-): Response {
-  const body = {
+type Problem = { status: number; code: ErrorCode | 'INTERNAL'; detail: string; errors?: FieldError[] | undefined }
+
+export function problemAnswer(context: Context<Env>, told: Problem): Response {
+  return context.body(problemText(told, context.get('requestId') ?? ''), told.status as ContentfulStatusCode, {
+    'content-type': 'application/problem+json',
+  })
+}
+
+export function problemText({ status, code, detail, errors }: Problem, requestId: string): string {
+  return JSON.stringify({
     ...(errors ? { errors } : {}),
     type: `urn:ocpctl:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: titles[status] ?? 'Error',
     status,
     detail,
     code,
-    requestId: context.get('requestId') ?? '',
-  }
-  return context.body(JSON.stringify(body), status as ContentfulStatusCode, {
-    'content-type': 'application/problem+json',
+    requestId,
   })
 }
 
@@ -104,15 +117,17 @@ function issuesOf(error: {
 }): FieldError[] {
   return error.issues.flatMap((issue) =>
     (issue.code === 'unrecognized_keys' ? (issue.keys ?? []) : [undefined]).map((key) => ({
-      pointer: [...issue.path, ...(key === undefined ? [] : [key])]
-        .map((step) => `/${escapePointer(String(step))}`)
-        .join(''),
+      pointer: pointerTo([...issue.path, ...(key === undefined ? [] : [key])]),
       detail: key === undefined ? issue.message : `"${key}" is not known here`,
     })),
   )
 }
 
-const escapePointer = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
+/** A JSON pointer; a step that would fill the answer is cut. */
+export const pointerTo = (path: readonly PropertyKey[]): string =>
+  path
+    .map((step) => `/${String(step).slice(0, 128).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .join('')
 const placeOf = (target: string) =>
   ({ json: 'body', param: 'path', query: 'query', header: 'headers' })[target] ?? target
 
@@ -124,8 +139,18 @@ export const idParam = (prefix: string) =>
       .openapi({ example: `${prefix}_01k0000000e0000000000000000` }),
   })
 
+/** A whole number in a query, in digits alone: coercion takes '', ' 5', 0x10 and 1e2 too. */
+export const wholeQuery = (minimum: number, maximum: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/, { error: `must be a whole number from ${minimum} to ${maximum}` })
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, { error: `must be from ${minimum} to ${maximum}` })
+    .default(fallback)
+    .openapi({ type: 'integer', minimum, maximum, default: fallback })
+
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: wholeQuery(1, 200, 50),
   cursor: z.string().max(200).optional(),
 }
 

@@ -224,6 +224,8 @@ function environmentOf(ground: {
     OCPCTL_WORKER_CONCURRENCY: '6',
     OCPCTL_DB_POOL_MIN: '1',
     OCPCTL_DB_POOL_MAX: '10',
+    OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
+    OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
     OCPCTL_LOG_LEVEL: 'info',
   }
 }

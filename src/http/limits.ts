@@ -1,0 +1,108 @@
+// How much one caller, and one address, may ask of this process in a minute. Counted in memory: each process has its own
+// counts, and a start begins anew.
+import proxyAddr from '@fastify/proxy-addr'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Config } from '../config.ts'
+import { AppError } from '../errors.ts'
+import type { Env } from './router.ts'
+
+const MINUTE = 60
+const FAILURES_PER_MINUTE = 60
+const MOST_KEYS = 10_000
+
+type Counter = {
+  /** Throws RATE_LIMITED beyond the limit. */
+  count: (c: Context<Env>, key: string) => Promise<void>
+  /** Throws RATE_LIMITED when the limit is reached, and counts nothing. */
+  check: (c: Context<Env>, key: string) => Promise<void>
+}
+
+export type Limits = Readonly<{
+  countRequest: (c: Context<Env>) => Promise<void>
+  countCaller: (c: Context<Env>, name: string) => Promise<void>
+  /** An address that failed too often is refused before its next credential is looked at. */
+  countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
+}>
+
+export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit']): Limits {
+  const callers = openCounter(perMinute, 'you')
+  const addresses = openCounter(addressPerMinute, 'your address')
+  const failures = openCounter(addressPerMinute && FAILURES_PER_MINUTE, 'failed sign-ins from your address')
+  return {
+    countRequest: (c) => count(addresses, c),
+    countCaller: (c, name) => callers?.count(c, name) ?? Promise.resolve(),
+    async countFailures(c, authenticate) {
+      const network = networkOf(c.var.address)
+      if (!failures || network === undefined) return authenticate()
+      await failures.check(c, network)
+      try {
+        return await authenticate()
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'UNAUTHENTICATED') await failures.count(c, network)
+        throw error
+      }
+    },
+  }
+}
+
+async function count(counter: Counter | undefined, c: Context<Env>): Promise<void> {
+  const network = networkOf(c.var.address)
+  if (network !== undefined) await counter?.count(c, network)
+}
+
+/** undefined: there is no limit. */
+function openCounter(points: number, whose: string): Counter | undefined {
+  if (points === 0) return undefined
+  const limiter = new RateLimiterMemory({ points, duration: MINUTE })
+  // The limiter forgets a key when its minute is over; this bounds how many there are until then.
+  const keys = new LRUCache<string, true>({
+    max: MOST_KEYS,
+    dispose: (_, key, reason) => void (reason === 'evict' && limiter.delete(key)),
+  })
+  const refuse = (c: Context<Env>, { msBeforeNext }: RateLimiterRes) => {
+    const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000))
+    c.header('retry-after', String(seconds))
+    throw new AppError('RATE_LIMITED', `${points} a minute are the limit for ${whose}: ask again in ${seconds} s`)
+  }
+  return {
+    async count(c, key) {
+      keys.set(key, true)
+      try {
+        await limiter.consume(key)
+      } catch (result) {
+        if (result instanceof RateLimiterRes) refuse(c, result)
+        throw result
+      }
+    },
+    async check(c, key) {
+      const result = await limiter.get(key)
+      if (result !== null && result.consumedPoints >= points && result.msBeforeNext > 0) refuse(c, result)
+    },
+  }
+}
+
+/** One host has a whole /64 of IPv6 to choose its addresses from. */
+function networkOf(address: string | undefined): string | undefined {
+  if (address === undefined || !ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.')
+}
+
+/**
+ * The address of whoever asks. X-Forwarded-For counts only as far as the hops that wrote it are trusted: the first
+ * address from the right that is no proxy of ours.
+ */
+export function addressReader(trustedProxies: readonly string[]): (c: Context<Env>) => string | undefined {
+  const trust = trustedProxies.length > 0 ? proxyAddr.compile([...trustedProxies]) : undefined
+  return (c) => {
+    const { incoming } = (c.env ?? {}) as Partial<HttpBindings> // none for a request that came through no socket
+    const peer = incoming?.socket.remoteAddress
+    if (incoming === undefined || peer === undefined || trust?.(peer, 0) !== true) return peer
+    const address = proxyAddr(incoming, trust)
+    return ipaddr.isValid(address) ? address : peer
+  }
+}

@@ -1,0 +1,91 @@
+// The sockets: how long a client may take to speak, and to listen. What Node refuses before there is a request answers
+// a problem too.
+import { createServer as createNodeServer, STATUS_CODES, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { randomUUID } from 'node:crypto'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { AppError, hasCode } from '../errors.ts'
+import { problemText, type Env } from './router.ts'
+
+export const patience = {
+  /** Sign-in tokens of AWS identities are long. */
+  headerBytes: 32 * 1024,
+  headersMs: 15_000,
+  requestMs: 60_000,
+  /** Longer than the load balancers before it keep an idle connection, so that it is they who close it. */
+  keepAliveMs: 65_000,
+  /** A client that takes nothing for so long is gone; a stream speaks every 15 s, and no operation takes so long. */
+  idleMs: 120_000,
+  /** How often Node looks for those that are too slow. */
+  lookMs: 5000,
+}
+
+export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = patience): Server {
+  const listener = getRequestListener(http.fetch, {
+    hostname: 'localhost', // for HTTP/1.0, which need not name a host
+    errorHandler: (error) =>
+      error instanceof RequestError
+        ? answer(400, 'BAD_INPUT', 'the address or the Host of the request cannot be read')
+        : answer(500, 'INTERNAL', 'something went wrong here'),
+  })
+  const server = createNodeServer(
+    {
+      maxHeaderSize: times.headerBytes,
+      headersTimeout: times.headersMs,
+      requestTimeout: times.requestMs,
+      keepAliveTimeout: times.keepAliveMs,
+      connectionsCheckingInterval: times.lookMs,
+      keepAlive: true,
+      requireHostHeader: false, // Node's own refusal says nothing
+    },
+    (incoming, outgoing) => {
+      if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0')
+        outgoing
+          .writeHead(400, { ...PROBLEM, connection: 'close' })
+          .end(problemText({ status: 400, code: 'BAD_INPUT', detail: 'send the header Host' }, randomUUID()))
+      else void listener(incoming, outgoing)
+    },
+  )
+  server.setTimeout(times.idleMs)
+  server.on('clientError', (error, socket) => {
+    // An answer that has begun cannot become another one; Node keeps it here while it lasts.
+    const begun = '_httpMessage' in socket && (socket._httpMessage as { headersSent?: boolean } | null)?.headersSent
+    if (!socket.writable || begun === true || hasCode(error, 'ECONNRESET')) socket.destroy(error)
+    else refuse(socket, refusalOf(error))
+  })
+  // Nothing here is a proxy, and no expectation but 100-continue changes what is answered.
+  server.on('connect', (_, socket) => refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'this is no proxy')))
+  server.on('checkExpectation', (incoming, outgoing) => void listener(incoming, outgoing))
+  return server
+}
+
+const PROBLEM = { 'content-type': 'application/problem+json', 'x-content-type-options': 'nosniff' }
+
+const answer = (status: number, code: 'BAD_INPUT' | 'INTERNAL', detail: string) =>
+  new Response(problemText({ status, code, detail }, randomUUID()), { status, headers: PROBLEM })
+
+function refusalOf(error: Error): AppError {
+  if (hasCode(error, 'HPE_HEADER_OVERFLOW'))
+    return new AppError('HEADERS_TOO_LARGE', `the headers have at most ${patience.headerBytes / 1024} KiB`)
+  if (hasCode(error, 'ERR_HTTP_REQUEST_TIMEOUT'))
+    return new AppError('REQUEST_TIMEOUT', 'the request did not arrive in time')
+  if (hasCode(error, 'HPE_CHUNK_EXTENSIONS_OVERFLOW'))
+    return new AppError('PAYLOAD_TOO_LARGE', 'the extensions of the chunks are too large')
+  return new AppError('BAD_INPUT', 'this is not HTTP as it must be')
+}
+
+function refuse(socket: Duplex, { status, code, message }: AppError): void {
+  const body = problemText({ status, code, detail: message }, randomUUID())
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      ...Object.entries({ ...PROBLEM, 'content-length': Buffer.byteLength(body), connection: 'close' }).map(
+        ([name, value]) => `${name}: ${value}`,
+      ),
+      '',
+      body,
+    ].join('\r\n'),
+  )
+  if ('destroySoon' in socket && typeof socket.destroySoon === 'function') socket.destroySoon()
+}
