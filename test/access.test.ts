@@ -1,5 +1,6 @@
 // Who may see and do what: deny by default, and what you may not see is not there.
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createHttp } from '../src/http/app.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -124,6 +125,24 @@ it('a read-only token of the same caller is not given the answers to what the ca
   expect((await ask(body.secret)).status).toBe(403)
   const trail = await h.call('GET', `/api/v1/audit-events?action=access.denied`)
   expect(trail.body.items[0]).toMatchObject({ actor: expect.stringMatching(/^token:/), session: body.id })
+})
+
+it('a stream ends when its token is revoked, or its role taken away', async () => {
+  const http = createHttp(h.app)
+  const request = { name: 'streamed', platform: 'aws', profile: 'aws-minimal-test' }
+  const { body } = await h.call('POST', '/clusters', { token: tokens['owner'] ?? '', key: 'streamed', body: request })
+  for (const table of ['api_tokens', 'rbac_mappings'] as const) {
+    const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+    const headers = { authorization: `Bearer ${token}` }
+    const response = await http.request(`/api/v1/jobs/${body.job.id}/log/stream`, { headers })
+    expect(response.status).toBe(200)
+    const change = table === 'api_tokens' ? 'set revoked_at = now()' : 'set enabled = false'
+    await h.rows(`update ${table} ${change} where id = (select max(id) from ${table})`)
+    // It is at its end, or this would wait for ever.
+    expect(await response.text()).toMatch(
+      table === 'api_tokens' ? /event: refused\ndata: .*UNAUTHENTICATED/ : /event: refused\ndata: .*NOT_FOUND/,
+    )
+  }
 })
 
 it('whoami tells principal, scopes and bindings', async () => {

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { retryJob } from '../clusters/commands.ts'
 import { toPage } from '../db/page.ts'
+import { AppError } from '../errors.ts'
 import { cancelJob } from '../jobs/commands.ts'
 import { jobStatuses, jobTypes } from '../jobs/job.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../jobs/queries.ts'
@@ -121,7 +122,8 @@ export const jobRoutes = router()
       },
       responses: {
         200: {
-          description: 'Events "line" with a log line each, then "end"',
+          description:
+            'Events "line" with a log line each, then "end"; or "refused" with code and detail when you may no longer see it',
           content: { 'text/event-stream': { schema: z.string() } },
         },
         ...problems(),
@@ -144,8 +146,8 @@ export const jobRoutes = router()
               const timer = setTimeout(resolve, STREAM_LOOK_MS)
               wake = () => (clearTimeout(timer), resolve())
             })
-            // Over is read first: every line is stored before the job ends.
-            const over = await isJobOver(app.db, job.id)
+            // Over is read first: every line is stored before the job ends. A stream outlives roles and credentials.
+            const over = await isJobOver(app.db, await c.var.renew(), job.id)
             const lines = await readLog(app.db, job.id, after, LOG_PAGE)
             for (const line of lines)
               await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
@@ -164,6 +166,12 @@ export const jobRoutes = router()
             }
             await word
           }
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error
+          await stream.writeSSE({
+            event: 'refused',
+            data: JSON.stringify({ code: error.code, detail: error.message }),
+          })
         } finally {
           for (const stop of unhear) stop()
         }

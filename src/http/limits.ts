@@ -1,5 +1,6 @@
 // How much one caller, and one address, may ask of this process in a minute. Counted in memory: each process has its own
 // counts, and a start begins anew.
+import { createHash } from 'node:crypto'
 import proxyAddr from '@fastify/proxy-addr'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
@@ -24,7 +25,10 @@ type Counter = {
 export type Limits = Readonly<{
   countRequest: (c: Context<Env>) => Promise<void>
   countCaller: (c: Context<Env>, name: string) => Promise<void>
-  /** An address that failed too often is refused before its next credential is looked at. */
+  /**
+   * An address that failed too often is refused before its next credential is looked at, unless that one was good in the
+   * last day: many share an address, and one of them must not shut the others out.
+   */
   countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
 }>
 
@@ -32,15 +36,21 @@ export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit'])
   const callers = openCounter(perMinute, 'you')
   const addresses = openCounter(addressPerMinute, 'your address')
   const failures = openCounter(addressPerMinute && FAILURES_PER_MINUTE, 'failed sign-ins from your address')
+  const good = new LRUCache<string, true>({ max: MOST_KEYS, ttl: 24 * 3_600_000 })
   return {
     countRequest: (c) => count(addresses, c),
     countCaller: (c, name) => callers?.count(c, name) ?? Promise.resolve(),
     async countFailures(c, authenticate) {
       const network = networkOf(c.var.address)
       if (!failures || network === undefined) return authenticate()
-      await failures.check(c, network)
+      const credential = createHash('sha256')
+        .update(c.req.header('authorization') ?? '')
+        .digest('base64')
+      if (!good.has(credential)) await failures.check(c, network)
       try {
-        return await authenticate()
+        const caller = await authenticate()
+        good.set(credential, true)
+        return caller
       } catch (error) {
         if (error instanceof AppError && error.code === 'UNAUTHENTICATED') await failures.count(c, network)
         throw error

@@ -78,10 +78,13 @@ export async function readLog(db: Reader, jobId: string, after: number, limit: n
   return lines.slice(0, limit)
 }
 
-export async function isJobOver(db: Reader, jobId: string): Promise<boolean> {
-  const [row] = await db
+/** Throws NOT_FOUND when the caller may not see it, or may no longer. */
+export async function isJobOver(db: Reader, by: Actor, id: string): Promise<boolean> {
+  const [found] = await db
     .select({ over: sql<boolean>`${jobs.endedAt} is not null` })
     .from(jobs)
-    .where(eq(jobs.id, jobId))
-  return row?.over ?? true
+    .innerJoin(clusters, eq(clusters.id, jobs.clusterId))
+    .where(and(eq(jobs.id, id), clusterScope(by, 'job.read')))
+  if (!found) throw new AppError('NOT_FOUND', `there is no job ${id} that you may see`)
+  return found.over
 }
