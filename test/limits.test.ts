@@ -170,6 +170,25 @@ describe('requests of a minute', () => {
     expect(await ask(other, '192.0.2.2')).toBe(200)
   })
 
+  it('are fifty open streams for one caller', async () => {
+    const http = createHttp(h.app)
+    const { job } = await h.requestCluster('streamed')
+    const token = await h.tokenFor([{ team: '*', role: 'auditor' }])
+    const open = () =>
+      http.request(`/api/v1/jobs/${job.id}/log/stream`, { headers: { authorization: `Bearer ${token}` } })
+    const streams = await Promise.all(Array.from({ length: 51 }, open))
+    expect(streams.map(({ status }) => status).toSorted()).toEqual([...Array<number>(50).fill(200), 429])
+    const [first, ...others] = streams.filter(({ status }) => status === 200)
+    await first?.body?.cancel()
+    others.push(
+      await eventually(async () => {
+        const again = await open()
+        return again.status === 200 && again
+      }),
+    )
+    await Promise.all(others.map(({ body }) => body?.cancel()))
+  })
+
   it('tell a page of a named origin when to come again', async () => {
     const corsOrigins = ['https://portal.example.com']
     const http = createHttp(withConfig({ corsOrigins, rateLimit: { perMinute: 0, addressPerMinute: 1 } }))

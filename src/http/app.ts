@@ -73,6 +73,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.set('app', app)
     c.set('requestId', requestIdOf(c))
     c.set('address', addressOf(c))
+    c.set('limits', limits)
     c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
     await next()

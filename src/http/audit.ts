@@ -3,6 +3,7 @@ import { stream } from 'hono/streaming'
 import type { AuditRow } from '../audit/audit.ts'
 import { exportAudit, listAudit } from '../audit/queries.ts'
 import { verifyAudit } from '../audit/seal.ts'
+import { requireAnywhere } from '../auth/permissions.ts'
 import { toPage } from '../db/page.ts'
 import { json, pageOf, pageQuery, problems, router, security } from './router.ts'
 
@@ -151,6 +152,8 @@ export const auditRoutes = router()
         try {
           while (batch.done !== true && !out.aborted) {
             await out.write(batch.value.map((row) => `${JSON.stringify(showEvent(row))}\n`).join(''))
+            // It may go on for longer than the right to it.
+            requireAnywhere(await c.var.renew(), 'audit.read')
             batch = await batches.next()
           }
         } catch (error) {

@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { retryJob } from '../clusters/commands.ts'
+import { nameOf } from '../auth/principal.ts'
 import { toPage } from '../db/page.ts'
 import { AppError } from '../errors.ts'
 import { cancelJob } from '../jobs/commands.ts'
@@ -133,6 +134,7 @@ export const jobRoutes = router()
       const { app, by } = c.var
       const { job } = await jobFor(app.db, by, c.req.valid('param').id)
       let after = Number(c.req.valid('header')['last-event-id'] ?? 0)
+      const close = c.var.limits.openStream(nameOf(by))
       return streamSSE(c, async (stream) => {
         let wake = () => undefined as void
         const unhear = ['job-log', 'job'].map((topic) =>
@@ -174,6 +176,7 @@ export const jobRoutes = router()
           })
         } finally {
           for (const stop of unhear) stop()
+          close()
         }
       })
     },

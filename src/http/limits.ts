@@ -14,6 +14,8 @@ import type { Env } from './router.ts'
 const MINUTE = 60
 const FAILURES_PER_MINUTE = 60
 const MOST_KEYS = 10_000
+/** Each looks into the database every other second. */
+const STREAMS_OF_ONE = 50
 
 type Counter = {
   /** Throws RATE_LIMITED beyond the limit. */
@@ -30,6 +32,8 @@ export type Limits = Readonly<{
    * last day: many share an address, and one of them must not shut the others out.
    */
   countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
+  /** Throws RATE_LIMITED when the caller has too many open. Returns the way to give it back. */
+  openStream: (name: string) => () => void
 }>
 
 export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit']): Limits {
@@ -37,7 +41,19 @@ export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit'])
   const addresses = openCounter(addressPerMinute, 'your address')
   const failures = openCounter(addressPerMinute && FAILURES_PER_MINUTE, 'failed sign-ins from your address')
   const good = new LRUCache<string, true>({ max: MOST_KEYS, ttl: 24 * 3_600_000 })
+  const streams = new Map<string, number>()
   return {
+    openStream(name) {
+      const open = streams.get(name) ?? 0
+      if (open >= STREAMS_OF_ONE)
+        throw new AppError('RATE_LIMITED', `${open} streams are open for you, which is the limit: close one first`)
+      streams.set(name, open + 1)
+      return () => {
+        const left = (streams.get(name) ?? 1) - 1
+        if (left === 0) streams.delete(name)
+        else streams.set(name, left)
+      }
+    },
     countRequest: (c) => count(addresses, c),
     countCaller: (c, name) => callers?.count(c, name) ?? Promise.resolve(),
     async countFailures(c, authenticate) {

@@ -7,6 +7,7 @@ import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
 import type { Readiness } from './health.ts'
+import type { Limits } from './limits.ts'
 
 export type Env = {
   Variables: {
@@ -17,6 +18,7 @@ export type Env = {
     requestId: string
     /** undefined: the request came through no socket, as in tests. */
     address: string | undefined
+    limits: Limits
     readiness: () => Promise<Readiness>
   }
 }
