@@ -55,7 +55,12 @@ const variables = z.object({
       error: 'must be 32 bytes in base64, as `openssl rand -base64 32` prints them',
     })
     .optional(),
-  OCPCTL_ADMIN_TOKEN: z.string().min(20, { error: 'must have at least 20 characters' }).optional(),
+  OCPCTL_ADMIN_TOKEN: z
+    .string()
+    .regex(/^(?!eyJ|ocpctl-aws-)[\x21-\x7e]{20,512}$/, {
+      error: 'must have 20 to 512 visible ASCII characters, no space, and not look like a token of AWS or a JWT',
+    })
+    .optional(),
   OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
   OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
   OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
@@ -74,6 +79,7 @@ const variables = z.object({
     .string()
     .regex(/^[\w.:/-]{1,128}$/, { error: 'must be 1 to 128 letters, digits or any of . : / _ -' })
     .optional(),
+  OCPCTL_AWS_IAM_ACCOUNTS: list((item) => /^\d{12}$/.test(item), 'must be account numbers of 12 digits').optional(),
   OCPCTL_AWS_STS_ENDPOINTS: list(
     (item) => safeUrl(item) && new URL(item).origin === item,
     'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between',
@@ -121,8 +127,10 @@ export type Config = Readonly<{
   pullSecretFile: string | undefined
   /** undefined: nobody signs in so. */
   oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
-  /** stsEndpoints undefined: those of AWS. */
-  awsIam: { serverId: string; stsEndpoints: string[] | undefined; region: string } | undefined
+  /** stsEndpoints undefined: those of AWS; accounts undefined: any. */
+  awsIam:
+    | { serverId: string; accounts: string[] | undefined; stsEndpoints: string[] | undefined; region: string }
+    | undefined
   /** Whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[]
   corsOrigins: readonly string[]
@@ -200,6 +208,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
         ? undefined
         : {
             serverId,
+            accounts: env.OCPCTL_AWS_IAM_ACCOUNTS,
             stsEndpoints: env.OCPCTL_AWS_STS_ENDPOINTS,
             region: given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? 'us-east-1',
           },

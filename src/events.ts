@@ -40,7 +40,8 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
   }
   const connect = async () => {
     const next = new Client({ connectionString: url, application_name: 'ocpctl-events', keepAlive: true })
-    next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(payload))
+    // Anybody in the database may notify, and an EventEmitter gives some words a meaning of its own.
+    next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(`heard ${payload}`))
     next.on('error', () => undefined)
     next.once('end', () => {
       if (closed || client !== next) return
@@ -68,7 +69,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
 
   return {
     on(topic, id, heard) {
-      const word = `${topic} ${id}`
+      const word = `heard ${topic} ${id}`
       emitter.on(word, heard)
       return () => emitter.off(word, heard)
     },

@@ -93,7 +93,7 @@ async function runService(role: Role): Promise<void> {
   try {
     await migrateDatabase(ground.url, log, migrateQueue)
     const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
-    const token = role === 'work' ? undefined : await ensureAdministrator(app.db, config.adminToken)
+    const token = role === 'work' ? undefined : await ensureAdministrator(app)
     // What every install needs is missed at the start rather than by the first one.
     if (role !== 'serve') await app.installer.pullSecret()
     const worker = role === 'serve' ? undefined : await startWorker(app)

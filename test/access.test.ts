@@ -1,6 +1,10 @@
 // Who may see and do what: deny by default, and what you may not see is not there.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { idempotencyKeys } from '../src/db/schema.ts'
 import { createHttp } from '../src/http/app.ts'
+import { createServer } from '../src/http/server.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -124,7 +128,7 @@ it('a read-only token of the same caller is not given the answers to what the ca
   expect((await ask(owner)).body.secret).toMatch(/^ocp_/)
   expect((await ask(body.secret)).status).toBe(403)
   const trail = await h.call('GET', `/api/v1/audit-events?action=access.denied`)
-  expect(trail.body.items[0]).toMatchObject({ actor: expect.stringMatching(/^token:/), session: body.id })
+  expect(trail.body.items[0]).toMatchObject({ actor: expect.stringMatching(/^token:/), session: `token:${body.id}` })
 })
 
 it('a stream ends when its token is revoked, or its role taken away', async () => {
@@ -261,4 +265,135 @@ it('a platform administrator sees and revokes the tokens of all, anybody else it
   )
   expect((await h.call('DELETE', `/api/v1/api-tokens/${body.id}`)).status).toBe(204)
   expect((await h.call('GET', '/api/v1/whoami', { token: body.secret })).status).toBe(401)
+})
+
+describe('somebody who is thrown out', () => {
+  it('does not finish what was begun: a body that comes late is of nobody', async () => {
+    const server = createServer(createHttp(h.app)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    const token = await h.tokenFor([{ team: '*', role: 'platform_admin' }])
+    const body = JSON.stringify({
+      principalType: 'oidc_subject',
+      principal: 'backdoor',
+      team: '*',
+      role: 'platform_admin',
+    })
+    const socket = connect(port, '127.0.0.1')
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+    socket.write(
+      `POST /api/v1/role-bindings HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
+        `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body.slice(0, 10)}`,
+    )
+    await eventually(async () => {
+      const [row] = await h.rows<{ used: boolean }>(
+        `select last_used_at is not null as used from api_tokens where id = (select max(id) from api_tokens)`,
+      )
+      return row?.used
+    })
+    await h.rows(`update api_tokens set revoked_at = now() where id = (select max(id) from api_tokens)`)
+    await eventually(async () => (await h.call('GET', '/api/v1/whoami', { token })).status === 401)
+    socket.write(body.slice(10))
+    await once(socket, 'close')
+    expect(heard).toMatch(/^HTTP\/1.1 401 /)
+    expect(await h.rows(`select 1 from rbac_mappings where principal = 'backdoor'`)).toEqual([])
+    server.close()
+  })
+
+  it('does not finish what waited for another request with its key either', async () => {
+    const token = await h.tokenFor([{ team: 'red', role: 'team_admin' }])
+    const principal = `token:${(await h.call('GET', '/api/v1/whoami', { token })).body.principal.id}`
+    const held = Promise.withResolvers<void>()
+    const holds = Promise.withResolvers<void>()
+    const holding = h.app.db.transaction(async (tx) => {
+      await tx.insert(idempotencyKeys).values({ principal, key: 'held', requestHash: 'x', expiresAt: new Date(0) })
+      holds.resolve()
+      await held.promise
+      throw new Error('never there')
+    })
+    await holds.promise
+    const body = { principalType: 'oidc_group', principal: 'late', team: 'red', role: 'requester' }
+    const waiting = h.call('POST', '/api/v1/role-bindings', { token, key: 'held', body })
+    await eventually(async () => {
+      const [row] = await h.rows<{ n: number }>(
+        `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return row?.n === 1
+    })
+    await h.rows(`update rbac_mappings set enabled = false where id = (select max(id) from rbac_mappings)`)
+    await eventually(async () => (await h.call('GET', '/api/v1/whoami', { token })).body.bindings.length === 0)
+    held.resolve()
+    await expect(holding).rejects.toThrow('never there')
+    expect((await waiting).status).toBe(503)
+    expect(await h.rows(`select 1 from rbac_mappings where principal = 'late'`)).toEqual([])
+  })
+
+  it('leaves no token behind: what a token made for itself ends with it, and a token of a person makes no others', async () => {
+    const post = (token: string, body: object) => h.call('POST', '/api/v1/api-tokens', { token, body })
+    const first = await post(h.admin, {
+      name: 'first',
+      scopes: ['read', 'write'],
+      standsFor: 'itself',
+      expiresInDays: 1,
+    })
+    const role = { principalType: 'token', principal: first.body.id, team: 'red', role: 'requester' }
+    await h.call('POST', '/api/v1/role-bindings', { body: role })
+    const second = await post(first.body.secret, { name: 'second', scopes: ['read', 'write'], expiresInDays: 365 })
+    expect((await post(second.body.secret, { name: 'third' })).status).toBe(403)
+    expect((await h.call('GET', '/api/v1/whoami', { token: second.body.secret })).status).toBe(200)
+    await h.call('DELETE', `/api/v1/api-tokens/${first.body.id}`)
+    expect((await h.call('GET', '/api/v1/whoami', { token: second.body.secret })).status).toBe(401)
+  })
+})
+
+it('nobody is put into a team by a role that its administrator gives', async () => {
+  const evil = await h.tokenFor([{ team: 'evil', role: 'team_admin' }])
+  const roaming = await h.tokenFor([{ team: '*', role: 'requester' }])
+  for (const token of [h.admin, roaming]) {
+    const { id } = (await h.call('GET', '/api/v1/whoami', { token })).body.principal
+    const body = { principalType: 'token', principal: id, team: 'evil', role: 'requester' }
+    expect((await h.call('POST', '/api/v1/role-bindings', { token: evil, body })).status).toBe(201)
+    const request = { name: `unsaid-${token === h.admin ? 'a' : 'b'}`, platform: 'aws', profile: 'aws-minimal-test' }
+    const made = await h.call('POST', '/clusters', { token, key: 'unsaid', body: request })
+    expect(made.body.cluster.team).toBe('default')
+  }
+})
+
+it('what a stranger tries is in the trail, also where it is told that nothing is there', async () => {
+  const stranger = await h.tokenFor([{ team: 'blue', role: 'team_admin' }])
+  const { body } = await h.call('GET', '/api/v1/whoami', { token: stranger })
+  for (const [method, path] of [
+    ['POST', `/clusters/${clusterId}/destroy`],
+    ['GET', `/clusters/${clusterId}/kubeconfig`],
+    ['POST', `/jobs/${jobId}/cancel`],
+    ['GET', `/clusters/${clusterId}`],
+    ['POST', '/clusters/clu_01k0000000e0000000000000000/destroy'],
+  ] as const)
+    expect((await h.call(method, path, { token: stranger, key: 'try' })).status).toBe(404)
+  const trail = await h.call('GET', `/api/v1/audit-events?actor=token:${body.principal.id}`)
+  const tried = (trail.body.items as { detail: { path: string }; clusterId: string | null; jobId: string | null }[]) // of this operation's answer
+    .map((event) => [event.detail.path.split('/').slice(3).join('/'), event.clusterId, event.jobId])
+  expect(tried).toEqual([
+    [`jobs/${jobId}/cancel`, null, jobId],
+    [`clusters/${clusterId}/kubeconfig`, clusterId, null],
+    [`clusters/${clusterId}/destroy`, clusterId, null],
+  ])
+})
+
+it('a name that is taken says no more to a stranger', async () => {
+  const request = { name: 'secretive', platform: 'aws', profile: 'aws-minimal-test' }
+  await h.call('POST', '/clusters', { token: tokens['owner'] ?? '', key: 'secretive', body: request })
+  const says = async (who: string) =>
+    (await h.call('POST', '/clusters', { token: tokens[who] ?? '', key: 'again', body: request })).body.detail
+  expect(await says('stranger')).toMatch(/is held by a cluster; it is free/)
+  expect(await says('teammate')).toMatch(/is held by a cluster that is PENDING; it is free/)
+})
+
+it.each(['auditor', 'platform_admin'])('the role %s is not kept to one team', async (role) => {
+  const body = { principalType: 'oidc_subject', principal: 'x', team: 'red', role }
+  expect(await h.call('POST', '/api/v1/role-bindings', { body })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '/team', nearest: '*' }] },
+  })
 })

@@ -181,6 +181,18 @@ describe('a seal', () => {
     })
   })
 
+  it('comes to all the others when one event holds what it cannot say, and that one is named', async () => {
+    await h.rows(`insert into audit_events (id, actor, actor_kind, action, outcome, detail)
+      values ('evt_00000000000000000000000000', 'me', 'system', 'odd', 'success', '{"n": 1e999}')`)
+    await h.requestCluster('d')
+    expect(await sealAudit(h.app.db)).toMatchObject({ sealed: 11 })
+    expect((await verify()).problems).toMatchObject([{ eventId: 'evt_00000000000000000000000000', kind: 'inserted' }])
+    await expect(
+      h.rows(`insert into audit_events (id, at, actor, actor_kind, action, outcome)
+        values ('evt_00000000000000000000000001', 'infinity', 'me', 'system', 'odd', 'success')`),
+    ).rejects.toMatchObject({ cause: { message: expect.stringContaining('audit_events_at') } })
+  })
+
   it('that is known from elsewhere finds out a chain that was made anew, and a tail that was cut off', async () => {
     const { head } = await sealAudit(h.app.db)
     const withKnown = async ({ number, hash }: typeof head) =>

@@ -295,7 +295,7 @@ describe('headers', () => {
   })
 })
 
-it('a flood of denials is a row a minute, and the next row says how many it stands for', async () => {
+it('a denial that is repeated is a row a minute, a caller has a hundred of them, and the next says how many it stands for', async () => {
   const http = createHttp(h.app)
   const token = await h.tokenFor([{ team: 'default', role: 'requester' }])
   const ids = [(await h.requestCluster('flood-a')).cluster.id, (await h.requestCluster('flood-b')).cluster.id]
@@ -305,17 +305,26 @@ it('a flood of denials is a row a minute, and the next row says how many it stan
       headers: { authorization: `Bearer ${token}`, 'idempotency-key': 'no' },
     })
   for (let n = 0; n < 10; n++) expect((await tryIt(ids[n % 2], 'destroy')).status).toBe(403)
+  for (let n = 0; n < 99; n++)
+    await http.request('/api/v1/role-bindings/rbm_' + n, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${token}` },
+    })
   expect((await tryIt(ids[0], 'outputs')).status).toBe(403)
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
   expect((await tryIt(ids[1], 'destroy')).status).toBe(403)
   const rows = await h.rows<{ detail: object }>(
     `select detail from audit_events where action = 'access.denied' order by position`,
   )
-  expect(rows.map(({ detail }) => detail)).toEqual([
+  const clusterRows = rows.filter(({ detail }) => JSON.stringify(detail).includes('/clusters/'))
+  expect(clusterRows.map(({ detail }) => detail)).toEqual([
     expect.objectContaining({ method: 'POST', path: `/api/v1/clusters/${ids[0]}/destroy` }),
-    expect.objectContaining({ method: 'GET', path: `/api/v1/clusters/${ids[0]}/outputs` }),
-    expect.objectContaining({ method: 'POST', path: `/api/v1/clusters/${ids[1]}/destroy`, alsoDenied: 9 }),
+    expect.objectContaining({ method: 'POST', path: `/api/v1/clusters/${ids[1]}/destroy` }),
+    // One role binding beyond the hundred, and the outputs.
+    expect.objectContaining({ method: 'POST', path: `/api/v1/clusters/${ids[1]}/destroy`, alsoDenied: 2 }),
   ])
+  expect(rows).toHaveLength(101)
+  expect(rows[2]?.detail).toMatchObject({ path: '/api/v1/role-bindings/rbm_0', alsoDenied: 8 })
 })
 
 it('readiness is looked at no more often than every two seconds', async () => {

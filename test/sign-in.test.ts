@@ -94,14 +94,17 @@ describe('AWS', () => {
       bindings: [],
     })
     const role = await token({ key: 'ASIAROLE' })
-    expect((await whoami(role)).body).toMatchObject({ principal: { type: 'iam_role', id: ROLE }, session: 'build-17' })
+    expect((await whoami(role)).body).toMatchObject({
+      principal: { type: 'iam_role', id: ROLE },
+      session: 'session:build-17',
+    })
     const body = { principalType: 'iam_role', principal: ROLE, team: 'red', role: 'requester' }
     expect((await h.call('POST', '/api/v1/role-bindings', { body })).status).toBe(201)
     const request = { name: 'by-role', platform: 'aws', profile: 'aws-minimal-test' }
     const made = await h.call('POST', '/clusters', { token: role, key: 'k', body: request })
     expect(made).toMatchObject({ status: 202, body: { cluster: { team: 'red', owner: `iam_role:${ROLE}` } } })
     const trail = await h.call('GET', `/api/v1/audit-events?cluster=${made.body.cluster.id}&action=cluster.request`)
-    expect(trail.body.items).toMatchObject([{ actor: `iam_role:${ROLE}`, session: 'build-17' }])
+    expect(trail.body.items).toMatchObject([{ actor: `iam_role:${ROLE}`, session: 'session:build-17' }])
   })
 
   it('the command makes a token from the credentials at hand, and prints nothing else', async () => {
@@ -273,6 +276,18 @@ describe('AWS', () => {
     expect((await whoami(made)).status).toBe(200)
   })
 
+  it('only accounts that are named sign in, when any is', async () => {
+    const iam = openAwsIam({
+      serverId: SERVER_ID,
+      accounts: ['999999999999'],
+      stsEndpoints: [sts.origin],
+      groupOwners: async () => new Set(),
+      iam: {},
+      log,
+    })
+    expect(await refusal(iam.identityOf(await token({ life: 400 })))).toMatch(/of no account that signs in here/)
+  })
+
   it.each(['AKIAROOT', 'ASIAFED'])('%s is neither a user nor a role', async (key) => {
     expect(await whoami(await token({ key }))).toMatchObject({
       status: 401,
@@ -286,17 +301,17 @@ describe('AWS', () => {
 
   it('groups of users are those of IAM, of their own account alone', async () => {
     const mine = `arn:aws:iam::${ACCOUNT}:group/admins`
-    sts.groups.set('alice', [mine, 'arn:aws:iam::999999999999:group/admins'])
-    let wantsGroups = false
+    sts.groups.set('alice', [mine, 'arn:aws:iam::999999999999:group/admins', mine.replace('aws', 'aws-cn')])
+    const bound = new Set<string>()
     const iam = openAwsIam({
       serverId: SERVER_ID,
       stsEndpoints: [sts.origin],
-      wantsGroups: async () => wantsGroups,
+      groupOwners: async () => bound,
       iam: { endpoint: sts.origin, region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } },
       log,
     })
     expect((await iam.identityOf(await token({ life: 300 }))).groups).toEqual([])
-    wantsGroups = true
+    bound.add(`aws:${ACCOUNT}`)
     expect((await iam.identityOf(await token({ life: 301 }))).groups).toEqual([{ type: 'iam_group', id: mine }])
     expect((await iam.identityOf(await token({ life: 302, key: 'ASIAROLE' }))).groups).toEqual([])
   })
@@ -355,8 +370,9 @@ describe('OpenID Connect', () => {
         { type: 'oidc_group', id: 'dev' },
         { type: 'oidc_group', id: 'ops' },
       ],
-      session: 'Alice',
+      session: 'name:Alice',
       scopes: ['read', 'write'],
+      token: undefined,
     })
   })
 
@@ -382,6 +398,10 @@ describe('OpenID Connect', () => {
       /Extension Header/,
       () => issuer.token({}, { header: { crit: ['x'], x: 1 } }),
     ],
+    ['of another kind', /neither an ID token/, () => issuer.token({}, { header: { typ: 'logout+jwt' } })],
+    ['that ends a session', /neither an ID token/, () => issuer.token({ events: {} })],
+    ['that is older than a day', /"iat"/, () => issuer.token({ iat: now() - 90_000 })],
+    ['of the future', /"iat"/, () => issuer.token({ iat: now() + 3600 })],
     [
       'with a key that nobody published',
       /key/i,

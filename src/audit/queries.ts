@@ -4,7 +4,7 @@ import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Reader } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { auditEvents } from '../db/schema.ts'
+import { apiTokens, auditEvents, clusters, jobs, rbacMappings } from '../db/schema.ts'
 import { firstIdAt } from '../ids.ts'
 import type { AuditRow } from './audit.ts'
 
@@ -42,6 +42,12 @@ export async function* exportAudit(db: Reader, by: Actor, filter: AuditFilter): 
     after = rows.at(-1)?.id
     if (rows.length < EXPORT_BATCH) return
   }
+}
+
+/** Whether the id is of anything that one may be denied. */
+export async function isSomething(db: Reader, id: string): Promise<boolean> {
+  const table = { clu: clusters, job: jobs, tok: apiTokens, rbm: rbacMappings }[id.slice(0, 3)]
+  return table !== undefined && (await db.$count(table, eq(table.id, id))) > 0
 }
 
 // Ids are in the order of time, so that a span of it is a span of the primary key.

@@ -7,6 +7,7 @@ import { apiTokens, rbacMappings } from '../db/schema.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
 import { findToken, hashOfSecret, type KnownToken } from './api-tokens.ts'
+import { readArn } from './arn.ts'
 import { principalName, type Binding, type Principal } from './principal.ts'
 
 /** A connection that is dead without a word is heard of no earlier: so long may a change go unnoticed at worst. */
@@ -18,8 +19,8 @@ export type Access = {
   tokenOf: (secret: string) => Promise<KnownToken | undefined>
   /** Of the enabled ones. */
   bindingsOf: (principals: readonly Principal[]) => Promise<readonly Binding[]>
-  /** Whether a role is bound to any group of IAM: without one nobody need be asked for groups. */
-  hasIamGroups: () => Promise<boolean>
+  /** Partition and account of the groups of IAM that have a role: only their users need be asked for groups. */
+  iamGroupOwners: () => Promise<ReadonlySet<string>>
   /** For who has just made a change, and may not wait for word of it. */
   forget: () => void
 }
@@ -67,15 +68,15 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
       const key = JSON.stringify(principals.map(principalName).toSorted())
       return (await remembered(`bindings ${key}`, () => findBindings(db, principals))) ?? []
     },
-    async hasIamGroups() {
+    async iamGroupOwners() {
       const found = await remembered('iam groups', async () => {
-        const any = await db.$count(
-          rbacMappings,
-          and(eq(rbacMappings.principalType, 'iam_group'), rbacMappings.enabled),
-        )
-        return any > 0
+        const rows = await db
+          .selectDistinct({ arn: rbacMappings.principal })
+          .from(rbacMappings)
+          .where(and(eq(rbacMappings.principalType, 'iam_group'), rbacMappings.enabled))
+        return new Set(rows.flatMap(({ arn }) => readArn(arn)?.owner ?? []))
       })
-      return found ?? false
+      return found ?? new Set()
     },
   }
 }

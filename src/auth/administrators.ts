@@ -1,23 +1,20 @@
 // There is always a platform administrator who can sign in.
-import { and, eq, isNull, not, or, sql, type SQL } from 'drizzle-orm'
+import { and, arrayContains, eq, gt, inArray, isNull, not, or, sql, type SQL } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
-import type { Role } from './principal.ts'
+import type { PrincipalType, Role } from './principal.ts'
 
-/**
- * To be called before what `leaving` says goes. Throws CONFLICT unless another platform administrator stays: an enabled
- * binding whose principal is no token that is revoked or over.
- */
-export async function keepAnAdministrator(tx: Transaction, { role }: { role: Role }, leaving: SQL): Promise<void> {
-  if (role !== 'platform_admin') return
-  // Two that take each other's role at once must not both succeed.
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('last administrator', 0))`)
+/** Whether one stays without those that `leaving` names: with the role, and with a way in that is open here. */
+export async function hasAdministrator(config: Config, tx: Transaction, leaving?: SQL): Promise<boolean> {
   const isLiving = and(
     isNull(apiTokens.revokedAt),
-    or(isNull(apiTokens.expiresAt), sql`${apiTokens.expiresAt} > now()`),
+    or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, sql`now()`)),
+    arrayContains(apiTokens.scopes, ['read', 'write']),
   )
-  const [other] = await tx
+  const [found] = await tx
     .select({ id: rbacMappings.id })
     .from(rbacMappings)
     .leftJoin(apiTokens, and(eq(rbacMappings.principalType, 'token'), eq(apiTokens.id, rbacMappings.principal)))
@@ -25,10 +22,27 @@ export async function keepAnAdministrator(tx: Transaction, { role }: { role: Rol
       and(
         eq(rbacMappings.role, 'platform_admin'),
         rbacMappings.enabled,
-        not(leaving),
-        or(sql`${rbacMappings.principalType} <> 'token'`, isLiving),
+        leaving && not(leaving),
+        or(inArray(rbacMappings.principalType, waysIn(config)), isLiving),
       ),
     )
     .limit(1)
-  if (!other) throw new AppError('CONFLICT', 'this is the last platform administrator: name another one first')
+  return found !== undefined
+}
+
+/** To be called before what `leaving` names goes. Throws CONFLICT unless another platform administrator stays. */
+export async function keepAnAdministrator(app: App, tx: Transaction, role: Role, leaving: SQL): Promise<void> {
+  if (role !== 'platform_admin') return
+  // Two that take each other's role at once must not both succeed.
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('last administrator', 0))`)
+  if (!(await hasAdministrator(app.config, tx, leaving)))
+    throw new AppError('CONFLICT', 'this is the last platform administrator who can sign in: name another one first')
+}
+
+/** Beside tokens. */
+function waysIn({ awsIam, oidc }: Config): PrincipalType[] {
+  return [
+    ...(awsIam ? (['iam_user', 'iam_role', 'iam_group'] as const) : []),
+    ...(oidc ? (['oidc_subject', 'oidc_group'] as const) : []),
+  ]
 }

@@ -1,13 +1,15 @@
 // API tokens: 256 random bits, stored hashed. The secret is shown once, when it is made.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { alias, type AnyPgColumn } from 'drizzle-orm/pg-core'
+import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import type { Db, Reader, Transaction } from '../db/client.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { keepAnAdministrator } from './administrators.ts'
+import { hasAdministrator, keepAnAdministrator } from './administrators.ts'
 import { isAllowedForAll, requireAnywhere } from './permissions.ts'
 import { nameOf, principalName, type Actor, type Caller, type Principal, type Scope } from './principal.ts'
 
@@ -42,7 +44,16 @@ export async function createToken(
     expiresAt: input.expiresAt,
     createdBy: nameOf(by),
   })
-  await writeAudit(tx, by, { action: 'token.create', detail: { tokenId: id, name: input.name, scopes: input.scopes } })
+  await writeAudit(tx, by, {
+    action: 'token.create',
+    detail: {
+      tokenId: id,
+      name: input.name,
+      scopes: input.scopes,
+      standsFor: principalName(principal),
+      expiresAt: input.expiresAt?.toISOString() ?? null,
+    },
+  })
   return { id, secret }
 }
 
@@ -80,6 +91,8 @@ export async function requestToken(
   const lacking = request.scopes.filter((scope) => !by.scopes.includes(scope))
   if (lacking.length > 0) throw new AppError('FORBIDDEN', `your own credential has not the scope ${lacking.join(', ')}`)
   if (request.standsFor === 'itself') requireAnywhere(by, 'role-binding.write')
+  else if (by.token && by.principal.id !== by.token.id)
+    throw new AppError('FORBIDDEN', `a token of ${nameOf(by)} makes no others of it: sign in as yourself`)
   else if (!by.bindings.some(({ via }) => principalName(via) === nameOf(by)))
     throw new AppError('BAD_INPUT', 'a token of yours would have no role: yours come from groups, which it is not in', [
       { pointer: '/standsFor', detail: `have a role bound to ${nameOf(by)}, or ask for one that stands for itself` },
@@ -99,7 +112,7 @@ export async function requestToken(
  * Ends it at once in every process. Throws NOT_FOUND unless the caller made it or is a platform administrator, CONFLICT
  * when it is the last one's.
  */
-export async function revokeToken(tx: Transaction, by: Caller, id: string): Promise<void> {
+export async function revokeToken(app: App, tx: Transaction, by: Caller, id: string): Promise<void> {
   requireAnywhere(by, 'token.write')
   const [row] = await tx
     .update(apiTokens)
@@ -110,7 +123,7 @@ export async function revokeToken(tx: Transaction, by: Caller, id: string): Prom
   const its = and(eq(rbacMappings.principalType, 'token'), eq(rbacMappings.principal, id))
   const isAdministrator = and(its, eq(rbacMappings.role, 'platform_admin'), rbacMappings.enabled)
   if (its && (await tx.$count(rbacMappings, isAdministrator)) > 0)
-    await keepAnAdministrator(tx, { role: 'platform_admin' }, its)
+    await keepAnAdministrator(app, tx, 'platform_admin', its)
   await writeAudit(tx, by, {
     action: 'token.revoke',
     detail: { tokenId: id, name: row.name, createdBy: row.createdBy },
@@ -120,22 +133,27 @@ export async function revokeToken(tx: Transaction, by: Caller, id: string): Prom
 const ruled = (by: Caller, action: 'token.read' | 'token.write') =>
   isAllowedForAll(by, action) ? undefined : eq(apiTokens.createdBy, nameOf(by))
 
+const parent = alias(apiTokens, 'parent')
+const isLiving = (token: { revokedAt: AnyPgColumn; expiresAt: AnyPgColumn }) =>
+  and(isNull(token.revokedAt), or(isNull(token.expiresAt), gt(token.expiresAt, sql`now()`)))
+const earlier = (a: Date | null, b: Date | null) => (a === null || (b !== null && b < a) ? b : a)
+
 export type KnownToken = { id: string; principal: Principal; scopes: Scope[]; expiresAt: Date | null }
 
-/** The token of a secret, unless it is revoked or over. Found by its prefix, known by its hash in constant time. */
+/**
+ * The token of a secret, unless it is revoked or over, or the token that it stands for is. Found by its prefix, known by
+ * its hash in constant time.
+ */
 export async function findToken(db: Reader, secret: string): Promise<KnownToken | undefined> {
   const rows = await db
-    .select()
+    .select({ token: apiTokens, parent })
     .from(apiTokens)
-    .where(
-      and(
-        eq(apiTokens.prefix, prefixOf(secret)),
-        isNull(apiTokens.revokedAt),
-        or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, sql`now()`)),
-      ),
-    )
+    .leftJoin(parent, and(eq(apiTokens.principalType, 'token'), eq(parent.id, apiTokens.principal)))
+    .where(and(eq(apiTokens.prefix, prefixOf(secret)), isLiving(apiTokens), or(isNull(parent.id), isLiving(parent))))
   const hash = Buffer.from(hashOfSecret(secret))
-  const [row] = rows.filter(({ secretHash }) => timingSafeEqual(Buffer.from(secretHash), hash))
+  const [row] = rows
+    .filter(({ token }) => timingSafeEqual(Buffer.from(token.secretHash), hash))
+    .map(({ token, parent: of }) => ({ ...token, expiresAt: earlier(token.expiresAt, of?.expiresAt ?? null) }))
   if (!row) return undefined
   return {
     id: row.id,
@@ -149,18 +167,16 @@ export async function findToken(db: Reader, secret: string): Promise<KnownToken 
  * Makes the first platform administrator when there is none, or makes the given secret one. Returns the secret only
  * when it was made here: it cannot be shown again.
  */
-export async function ensureAdministrator(db: Db, given: string | undefined): Promise<string | undefined> {
-  return db.transaction(async (tx) => {
+export async function ensureAdministrator(app: App): Promise<string | undefined> {
+  const given = app.config.adminToken
+  return app.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(7262500003)`)
-    if (given !== undefined) {
-      if (await findToken(tx, given)) return undefined
-    } else {
-      const [existing] = await tx
-        .select({ id: rbacMappings.id })
-        .from(rbacMappings)
-        .where(and(eq(rbacMappings.role, 'platform_admin'), eq(rbacMappings.enabled, true)))
-        .limit(1)
-      if (existing) return undefined
+    if (given === undefined) {
+      if (await hasAdministrator(app.config, tx)) return undefined
+    } else if ((await tx.$count(apiTokens, eq(apiTokens.secretHash, hashOfSecret(given)))) > 0) {
+      if (!(await findToken(tx, given)))
+        app.log.warn('OCPCTL_ADMIN_TOKEN is revoked or over, and lets nobody in: set another, or none')
+      return undefined
     }
     const by: Actor = { kind: 'system', name: 'setup' }
     const { id, secret } = await createToken(tx, by, {

@@ -4,19 +4,18 @@ import type { Principal } from './principal.ts'
 const ARN = /^arn:(aws[a-z-]{0,20}):(iam|sts)::(\d{12}):(user|group|role|assumed-role)\/([\w+=,.@/-]{1,600})$/
 
 /**
- * The principal that an ARN names, or undefined. An assumed role is its role, with the path as far as the ARN has it
- * (AWS leaves it out of sessions), and the name of the session.
+ * The principal that an ARN names, or undefined; `owner` is its partition and account. An assumed role is its role, with
+ * the path as far as the ARN has it (AWS leaves it out of sessions), and the name of the session.
  */
-export function readArn(
-  arn: string,
-): { principal: Principal; account: string; session: string | undefined } | undefined {
+export function readArn(arn: string): { principal: Principal; owner: string; session: string | undefined } | undefined {
   const [, partition, service, account, kind, name] = ARN.exec(arn) ?? []
   if (partition === undefined || account === undefined || name === undefined) return undefined
+  const owner = `${partition}:${account}`
   if (service === 'sts') {
     const [, role, session] = (kind === 'assumed-role' && /^(.+)\/([^/]+)$/.exec(name)) || []
     if (role === undefined) return undefined
-    return { principal: { type: 'iam_role', id: `arn:${partition}:iam::${account}:role/${role}` }, account, session }
+    return { principal: { type: 'iam_role', id: `arn:${partition}:iam::${account}:role/${role}` }, owner, session }
   }
   if (kind !== 'user' && kind !== 'group' && kind !== 'role') return undefined
-  return { principal: { type: `iam_${kind}`, id: arn }, account, session: undefined }
+  return { principal: { type: `iam_${kind}`, id: arn }, owner, session: undefined }
 }

@@ -17,7 +17,8 @@ export function openAuthenticators(config: Config, db: Db, events: Events, log: 
   const { awsIam, oidc } = config
   return {
     access,
-    awsIam: awsIam && openAwsIam({ ...awsIam, wantsGroups: access.hasIamGroups, iam: { region: awsIam.region }, log }),
+    awsIam:
+      awsIam && openAwsIam({ ...awsIam, groupOwners: access.iamGroupOwners, iam: { region: awsIam.region }, log }),
     oidc: oidc && openOidc({ ...oidc, log }),
   }
 }
@@ -37,9 +38,9 @@ export async function authenticate(
     throw new AppError('UNAUTHENTICATED', 'send the header "Authorization: Bearer <token>", see /docs')
   if (token.length > LONGEST_TOKEN)
     throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
-  const { principal, groups, session, scopes } = await identify(authenticators, token)
-  const bindings = await authenticators.access.bindingsOf([principal, ...groups])
-  return { kind: 'caller', principal, groups, session, scopes, bindings, origin }
+  const identity = await identify(authenticators, token)
+  const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups])
+  return { kind: 'caller', ...identity, bindings, origin }
 }
 
 async function identify({ access, awsIam, oidc }: Authenticators, token: string): Promise<Identity> {
@@ -53,6 +54,7 @@ async function identify({ access, awsIam, oidc }: Authenticators, token: string)
   }
   const known = await access.tokenOf(token)
   if (!known) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
-  const { id, principal, scopes } = known
-  return { principal, groups: [], session: principal.id === id ? undefined : id, scopes }
+  const { id, principal, scopes, expiresAt } = known
+  const session = principal.id === id ? undefined : `token:${id}`
+  return { principal, groups: [], session, scopes, token: { id, expiresAt } }
 }

@@ -52,8 +52,10 @@ export type AwsIamOptions = {
   serverId: string
   /** Origins that may be asked instead of those of AWS. */
   stsEndpoints?: readonly string[] | undefined
-  /** Whether groups must be looked up at all. */
-  wantsGroups: () => Promise<boolean>
+  /** Accounts whose identities may sign in; undefined: any. */
+  accounts?: readonly string[] | undefined
+  /** Of the groups that have a role: only users of these are asked for theirs. */
+  groupOwners: () => Promise<ReadonlySet<string>>
   /** Asked for the groups of users, with the server's own credentials. */
   iam: IAMClientConfig
   log: Log
@@ -73,9 +75,12 @@ export function openAwsIam(options: AwsIamOptions): AwsIam {
     const named = readArn(arn)
     if (!named || named.principal.type === 'iam_group')
       throw refused(`only IAM users and roles sign in here, and this is ${arn}`)
-    const { principal, account, session } = named
-    const groups = await groupsOf(iam, principal, account, options)
-    return { identity: { principal, groups, session, scopes: ['read', 'write'] }, expiresAt }
+    const { principal, owner, session } = named
+    if (options.accounts && !options.accounts.includes(owner.split(':')[1] ?? ''))
+      throw refused(`${arn} is of no account that signs in here`)
+    const groups = await groupsOf(iam, principal, owner, options)
+    const called = session === undefined ? undefined : `session:${session}`
+    return { identity: { principal, groups, session: called, scopes: ['read', 'write'], token: undefined }, expiresAt }
   }
 
   return {
@@ -192,10 +197,10 @@ async function readUpTo(response: Response, bytes: number): Promise<string> {
 async function groupsOf(
   client: IAMClient,
   principal: Principal,
-  account: string,
+  owner: string,
   options: AwsIamOptions,
 ): Promise<Principal[]> {
-  if (principal.type !== 'iam_user' || !(await options.wantsGroups())) return []
+  if (principal.type !== 'iam_user' || !(await options.groupOwners()).has(owner)) return []
   try {
     const groups: Principal[] = []
     const UserName = principal.id.slice(principal.id.lastIndexOf('/') + 1)
@@ -203,7 +208,7 @@ async function groupsOf(
       for (const { Arn = '' } of page.Groups ?? []) {
         const group = readArn(Arn)
         // A user of the same name in the server's account is somebody else.
-        if (group?.principal.type === 'iam_group' && group.account === account) groups.push(group.principal)
+        if (group?.principal.type === 'iam_group' && group.owner === owner) groups.push(group.principal)
       }
     return groups
   } catch (error) {

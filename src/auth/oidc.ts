@@ -22,6 +22,10 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 /** What jose says when the keys cannot be had. */
 const OF_THE_ISSUER = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
 const CLOCK_TOLERANCE_SECONDS = 30
+/** Of a token that says it lives for longer. */
+const OLDEST = '24h'
+/** ID tokens and access tokens (RFC 9068); others, such as logout tokens, prove nobody's presence. */
+const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
 const ANSWER_MS = 5000
 const MOST_GROUPS = 500
 
@@ -64,13 +68,16 @@ export function openOidc(options: OidcOptions): Oidc {
     async identityOf(jwt) {
       const getKey = await keys()
       try {
-        const { payload } = await jwtVerify(jwt, getKey, {
+        const { payload, protectedHeader } = await jwtVerify(jwt, getKey, {
           issuer: options.issuer,
           audience: options.audience,
           algorithms: ALGORITHMS,
           clockTolerance: CLOCK_TOLERANCE_SECONDS,
+          maxTokenAge: OLDEST,
           requiredClaims: ['sub', 'exp', 'iat'],
         })
+        if (!TYPES.includes(protectedHeader.typ?.toLowerCase()) || payload['events'] !== undefined)
+          throw refused('it is neither an ID token nor an access token')
         return identityIn(payload, options.groupsClaim)
       } catch (error) {
         if (error instanceof AppError) throw error
@@ -94,8 +101,9 @@ function identityIn(claims: JWTPayload, groupsClaim: string): Identity {
   return {
     principal: { type: 'oidc_subject', id: subject.data },
     groups: [...new Set(groups.data)].map((id): Principal => ({ type: 'oidc_group', id })),
-    session: called.data,
+    session: called.success ? `name:${called.data}` : undefined,
     scopes: ['read', 'write'],
+    token: undefined,
   }
 }
 

@@ -16,8 +16,10 @@ export type Identity = Readonly<{
   principal: Principal
   /** Whose bindings count for it too. */
   groups: readonly Principal[]
-  /** Which of those who share the principal it is (a role's session, a token), or its name; for the audit trail alone. */
+  /** Which of those who share the principal it is, with its kind: `token:…`, `session:…`, `name:…`. For the audit trail alone. */
   session: string | undefined
+  /** The API token that it came with, if any. */
+  token: Readonly<{ id: string; expiresAt: Date | null }> | undefined
   scopes: readonly Scope[]
 }>
 

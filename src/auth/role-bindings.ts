@@ -1,6 +1,7 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
 // has; the last platform administrator cannot be removed.
 import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
+import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
@@ -45,6 +46,10 @@ export async function listDisabled(db: Reader, by: Caller): Promise<BindingRow[]
 /** Throws BAD_INPUT when nobody can ever be the principal, FORBIDDEN, or CONFLICT when the binding exists. */
 export async function createBinding(tx: Transaction, by: Actor, input: NewBinding): Promise<BindingRow> {
   requireRule(by, input.team, input.role)
+  if (input.team !== '*' && !TEAM_ROLES.includes(input.role))
+    throw new AppError('BAD_INPUT', `the role ${input.role} is for all teams`, [
+      { pointer: '/team', detail: 'it is not kept to one team: give "*"', allowed: ['*'], nearest: '*' },
+    ])
   await requirePrincipal(tx, { type: input.principalType, id: input.principal })
   const [row] = await tx
     .insert(rbacMappings)
@@ -62,13 +67,15 @@ export async function createBinding(tx: Transaction, by: Actor, input: NewBindin
 
 /** Throws NOT_FOUND, FORBIDDEN, or CONFLICT when no platform administrator would be left. */
 export async function updateBinding(
+  app: App,
   tx: Transaction,
   by: Actor,
   id: string,
   changes: { enabled?: boolean | undefined; notes?: string | null | undefined },
 ): Promise<BindingRow> {
   const before = await bindingFor(tx, by, id)
-  if (changes.enabled === false && before.enabled) await keepAnAdministrator(tx, before, eq(rbacMappings.id, id))
+  if (changes.enabled === false && before.enabled)
+    await keepAnAdministrator(app, tx, before.role, eq(rbacMappings.id, id))
   const [row] = await tx.update(rbacMappings).set(changes).where(eq(rbacMappings.id, id)).returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const shown = ({ enabled, notes }: BindingRow) => ({ enabled, notes })
@@ -80,10 +87,10 @@ export async function updateBinding(
 }
 
 /** Throws as updateBinding. */
-export async function deleteBinding(tx: Transaction, by: Actor, id: string): Promise<void> {
+export async function deleteBinding(app: App, tx: Transaction, by: Actor, id: string): Promise<void> {
   const before = await bindingFor(tx, by, id)
   const { principalType, principal, team, role, enabled, notes } = before
-  if (before.enabled) await keepAnAdministrator(tx, before, eq(rbacMappings.id, id))
+  if (before.enabled) await keepAnAdministrator(app, tx, role, eq(rbacMappings.id, id))
   await tx.delete(rbacMappings).where(eq(rbacMappings.id, id))
   await writeAudit(tx, by, {
     action: 'role-binding.delete',
@@ -126,8 +133,13 @@ async function requirePrincipal(tx: Transaction, { type, id }: Principal): Promi
       { pointer: '/principal', detail, ...(nearest === undefined ? {} : { nearest }) },
     ])
   if (type === 'token') {
-    const isLiving = and(eq(apiTokens.id, id), eq(apiTokens.principal, id), isNull(apiTokens.revokedAt))
-    if ((await tx.$count(apiTokens, isLiving)) === 0)
+    // Shared with nobody who revokes it: that waits, and then sees the binding.
+    const [token] = await tx
+      .select({ id: apiTokens.id })
+      .from(apiTokens)
+      .where(and(eq(apiTokens.id, id), eq(apiTokens.principal, id), isNull(apiTokens.revokedAt)))
+      .for('share')
+    if (!token)
       throw wrong('there is no such token that stands for itself: make one with "standsFor": "itself", and give its id')
   } else if (type.startsWith('iam_')) {
     const named = readArn(id)?.principal

@@ -2,7 +2,7 @@
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
+import { clusterScope, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
 import type { InventoryAnswer } from '../clouds/inventory.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -52,7 +52,7 @@ export async function requestCluster(
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
     throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
-  const cluster = await insertCluster(tx, values)
+  const cluster = await insertCluster(tx, by, values)
   await writeAudit(tx, by, {
     action: 'cluster.request',
     clusterId: cluster.id,
@@ -277,6 +277,8 @@ async function planCluster(
 
 function defaultTeam(by: Actor): string {
   if (by.kind === 'system') return DEFAULT_TEAM
+  // Who may do it for every team is put into none by a role that the administrator of one gives.
+  if (isAllowedInTeam(by, 'cluster.create', '*')) return DEFAULT_TEAM
   const teams = new Set(by.bindings.map((binding) => binding.team))
   const [only, ...others] = [...teams].filter((team) => team !== '*')
   if (only === undefined) return DEFAULT_TEAM
@@ -287,7 +289,7 @@ function defaultTeam(by: Actor): string {
   return only
 }
 
-async function insertCluster(tx: Transaction, values: typeof clusters.$inferInsert): Promise<ClusterRow> {
+async function insertCluster(tx: Transaction, by: Actor, values: typeof clusters.$inferInsert): Promise<ClusterRow> {
   // The only thing it can conflict with is the lease of its name.
   const [row] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
   if (row) return row
@@ -295,10 +297,10 @@ async function insertCluster(tx: Transaction, values: typeof clusters.$inferInse
   const [holder] = await tx
     .select({ status: clusters.status })
     .from(clusters)
-    .where(and(named, sql`${clusters.status} <> 'DESTROYED'`))
+    .where(and(named, sql`${clusters.status} <> 'DESTROYED'`, clusterScope(by, 'cluster.read')))
   throw new AppError(
     'NAME_TAKEN',
-    `the name ${values.name}.${values.baseDomain} is held by a cluster that is ${holder?.status ?? 'being destroyed'}; ` +
+    `the name ${values.name}.${values.baseDomain} is held by a cluster${holder ? ` that is ${holder.status}` : ''}; ` +
       'it is free when that cluster is proved destroyed',
     [{ pointer: '/name', detail: 'take another name' }],
   )

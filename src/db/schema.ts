@@ -392,6 +392,7 @@ export const auditEvents = pgTable(
   },
   (t) => [
     check('audit_events_outcome', oneOf('outcome', ['success', 'failure', 'denied'])),
+    check('audit_events_at', sql.raw('isfinite(at)')),
     index('audit_events_cluster').on(t.clusterId, t.id),
     index('audit_events_actor').on(t.actor, t.id),
     index('audit_events_action').on(t.action, t.id),

@@ -110,7 +110,7 @@ const changing = router()
 for (const path of ['/api-tokens/*', '/role-bindings/*'])
   changing.use(path, async (c, next) => {
     await next()
-    if (c.req.method !== 'GET') c.var.app.authenticators.access.forget()
+    if (c.req.method !== 'GET' && c.res.ok) c.var.app.authenticators.access.forget()
   })
 
 export const accessRoutes = changing
@@ -221,7 +221,7 @@ export const accessRoutes = changing
     async (c) => {
       const { app, by } = c.var
       const { id } = c.req.valid('param')
-      await app.db.transaction((tx) => revokeToken(tx, by, id))
+      await app.db.transaction((tx) => revokeToken(app, tx, by, id))
       return c.body(null, 204)
     },
   )
@@ -304,7 +304,7 @@ export const accessRoutes = changing
       const { app, by } = c.var
       const { id } = c.req.valid('param')
       const changes = c.req.valid('json')
-      return c.json(showBinding(await app.db.transaction((tx) => updateBinding(tx, by, id, changes))), 200)
+      return c.json(showBinding(await app.db.transaction((tx) => updateBinding(app, tx, by, id, changes))), 200)
     },
   )
   .openapi(
@@ -321,7 +321,7 @@ export const accessRoutes = changing
     async (c) => {
       const { app, by } = c.var
       const { id } = c.req.valid('param')
-      await app.db.transaction((tx) => deleteBinding(tx, by, id))
+      await app.db.transaction((tx) => deleteBinding(app, tx, by, id))
       return c.body(null, 204)
     },
   )

@@ -66,7 +66,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const operations = readOperations(document)
   const limits = openLimits(app.config.rateLimit)
   const addressOf = addressReader(app.config.trustedProxies)
-  const recordDenial = openDenials(app, operations)
+  const recordDenial = openDenials(app)
   const readiness = openReadiness(app)
   http.use(securityHeaders)
   http.use(async (c, next) => {
@@ -96,7 +96,11 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await limits.countCaller(c, nameOf(c.var.by))
     await next()
   })
-  http.use('/api/v1/*', limitBody, checkInput(operations))
+  http.use('/api/v1/*', limitBody, checkInput(operations), async (c, next) => {
+    // A body takes as long as its sender likes: who it is, and what it may do, is asked again when it is there.
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') c.set('by', await c.var.renew())
+    await next()
+  })
   addRoutes(http)
   addDocs(http, document)
   http.notFound((c) => {
@@ -108,7 +112,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   })
   http.onError(async (error, c) => {
     if (error instanceof AppError) {
-      if (error.code === 'FORBIDDEN') await recordDenial(c, error.message)
+      await recordDenial(c, error)
       if (error.code === 'UNAUTHENTICATED') c.header('www-authenticate', 'Bearer')
       return problem(c, error)
     }

@@ -1,36 +1,71 @@
-// What somebody who is known tried and may not do, for the audit trail; an unknown caller could fill it. A flood of one
-// kind is one row a minute, whose next row says how many were not written.
+// What somebody who is known tried and may not do, for the audit trail; an unknown caller could fill it. The same attempt is
+// one row a minute, and one caller has so many rows a minute; its next row says how many were not written.
 import type { Context } from 'hono'
 import { LRUCache } from 'lru-cache'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { nameOf } from '../auth/principal.ts'
+import { isSomething } from '../audit/queries.ts'
+import { nameOf, type Caller } from '../auth/principal.ts'
+import type { AppError } from '../errors.ts'
 import { idPattern } from '../ids.ts'
-import type { Operations } from './input.ts'
 import type { Env } from './router.ts'
 
 const MINUTE_MS = 60_000
+const ROWS_A_MINUTE = 100
+const CREDENTIALS = /\/(outputs|kubeconfig|content)$/
 
-export function openDenials(app: App, operations: Operations): (c: Context<Env>, reason: string) => Promise<void> {
-  const kinds = new LRUCache<string, { writtenAt: number; unwritten: number }>({ max: 10_000 })
-  return async (c, reason) => {
-    const by = c.get('by')
-    if (by === undefined) return
+export function openDenials(app: App): (c: Context<Env>, error: AppError) => Promise<void> {
+  const writtenAt = new LRUCache<string, number>({ max: 10_000, ttl: MINUTE_MS })
+  const rows = new LRUCache<string, { from: number; written: number; unwritten: number }>({ max: 10_000 })
+
+  /** How many denials of the actor were not written until now, or undefined when this is another. */
+  function turnOf(actor: string, attempt: string): number | undefined {
+    const now = Date.now()
+    let its = rows.get(actor)
+    if (!its || now - its.from >= MINUTE_MS) {
+      its = { from: now, written: 0, unwritten: its?.unwritten ?? 0 }
+      rows.set(actor, its)
+    }
+    const last = writtenAt.get(attempt)
+    if (its.written >= ROWS_A_MINUTE || (last !== undefined && now - last < MINUTE_MS)) {
+      its.unwritten++
+      return undefined
+    }
+    writtenAt.set(attempt, now)
+    its.written++
+    const { unwritten } = its
+    its.unwritten = 0
+    return unwritten
+  }
+
+  async function record(c: Context<Env>, by: Caller, reason: string): Promise<void> {
     const { method } = c.req
     const path = c.req.path.toWellFormed().replaceAll('\u0000', '')
-    const kind = JSON.stringify([nameOf(by), method, operations.find(c)?.path ?? path])
-    const last = kinds.get(kind)
-    if (last && Date.now() - last.writtenAt < MINUTE_MS) {
-      last.unwritten++
-      return
+    const [, , , noun, id = ''] = path.split('/')
+    const isIn = (prefix: 'clu' | 'job') =>
+      noun === { clu: 'clusters', job: 'jobs' }[prefix] && idPattern(prefix).test(id)
+    const alsoDenied = turnOf(nameOf(by), JSON.stringify([nameOf(by), method, path]))
+    if (alsoDenied === undefined) return
+    const entry = {
+      action: 'access.denied',
+      outcome: 'denied' as const,
+      detail: { method, path, reason, ...(alsoDenied > 0 ? { alsoDenied } : {}) },
+      ...(isIn('clu') ? { clusterId: id } : {}),
+      ...(isIn('job') ? { jobId: id } : {}),
     }
-    const alsoDenied = last?.unwritten ?? 0
-    kinds.set(kind, { writtenAt: Date.now(), unwritten: 0 })
-    const clusterId = idPattern('clu').exec(path.split('/')[4] ?? '')?.[0]
-    const detail = { method, path, reason, ...(alsoDenied > 0 ? { alsoDenied } : {}) }
-    const entry = { action: 'access.denied', outcome: 'denied' as const, detail }
-    await app.db
-      .transaction((tx) => writeAudit(tx, by, { ...entry, ...(clusterId === undefined ? {} : { clusterId }) }))
-      .catch((error: unknown) => app.log.error({ err: error, requestId: c.var.requestId }, 'a denial was not recorded'))
+    await app.db.transaction((tx) => writeAudit(tx, by, entry))
+  }
+
+  return async (c, error) => {
+    const by = c.get('by')
+    if (by === undefined) return
+    try {
+      // To whom it may not be shown it is not there: that somebody tried to change it, or to read its secrets, is kept.
+      const isSerious = c.req.method !== 'GET' || CREDENTIALS.test(c.req.path)
+      const isHidden = error.code === 'NOT_FOUND' && isSerious && (await isSomething(app.db, c.req.param('id') ?? ''))
+      if (error.code === 'FORBIDDEN' || isHidden) await record(c, by, error.message)
+    } catch (failure) {
+      app.log.error({ err: failure, requestId: c.var.requestId }, 'a denial was not recorded')
+    }
   }
 }

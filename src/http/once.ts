@@ -1,5 +1,7 @@
 // The idempotent POSTs: the answer of the first request with a key is the answer of all.
+import { isDeepStrictEqual } from 'node:util'
 import type { Context } from 'hono'
+import { writeAudit } from '../audit/audit.ts'
 import { nameOf } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
@@ -29,12 +31,20 @@ export async function once<T>(
     throw new AppError('FORBIDDEN', `this credential of ${nameOf(by)} has no scope "write"`)
   const key = c.req.header('idempotency-key')
   if (key === undefined && isKeyOptional) return app.db.transaction(change)
+  // A secret is given again to the very credential that it was made with, and to no other of the same principal.
+  const asked = isSecret ? { body, credential: [by.session ?? null, ...by.scopes] } : body
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
-  const answer = await answerOnce(app.db, by, { key, operation, body, sealing }, async (tx) => ({
-    status,
-    body: await change(tx),
-  }))
-  if (answer.replayed) c.header('Idempotency-Replayed', 'true')
+  const answer = await answerOnce(app.db, by, { key, operation, body: asked, sealing }, async (tx) => {
+    // It may have waited for another one with its key.
+    if (!isDeepStrictEqual((await c.var.renew()).bindings, by.bindings))
+      throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
+    return { status, body: await change(tx) }
+  })
+  if (answer.replayed) {
+    c.header('Idempotency-Replayed', 'true')
+    if (isSecret)
+      await app.db.transaction((tx) => writeAudit(tx, by, { action: 'secret.read-again', detail: { operation, key } }))
+  }
   return answer.body as T // stored by this operation alone
 }
 

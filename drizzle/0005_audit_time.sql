@@ -1,0 +1,1 @@
+ALTER TABLE "audit_events" ADD CONSTRAINT "audit_events_at" CHECK (isfinite(at)) NOT VALID;
