@@ -116,7 +116,7 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
     const stage = stageOf(line.message)
     if (stage) options.onStage?.(stage)
   }
-  const following = followLog(join(options.dir, '.openshift_install.log'), onLine)
+  const following = followLog(join(options.dir, '.openshift_install.log'), onLine, options.findCut)
   const exit = new Promise<number>((resolve) => {
     child.once('error', (error) => {
       stderrTail += `\n${error.message}`
