@@ -15,6 +15,9 @@ const whole = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` })
 
+const SECRETS_KEY_FORM = '32 bytes in base64, as `openssl rand -base64 32` prints them'
+const isSecretsKey = (value: string) => /^[A-Za-z0-9+/]{43}=$/.test(value)
+
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -27,10 +30,13 @@ const variables = z.object({
   OCPCTL_PROFILES: z.string().min(1).default('./profiles'),
   OCPCTL_SECRETS_KEY: z
     .string()
-    .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), {
-      error: 'must be 32 bytes in base64, as `openssl rand -base64 32` prints them',
-    })
+    .refine(isSecretsKey, { error: `must be ${SECRETS_KEY_FORM}` })
     .optional(),
+  OCPCTL_SECRETS_KEYS_OLD: z
+    .string()
+    .transform((value) => value.split(',').flatMap((key) => key.trim() || []))
+    .refine((keys) => keys.every(isSecretsKey), { error: `must be keys with commas between, each ${SECRETS_KEY_FORM}` })
+    .default([]),
   OCPCTL_ADMIN_TOKEN: z.string().min(20, { error: 'must have at least 20 characters' }).optional(),
   OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
   OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
@@ -68,6 +74,8 @@ export type Config = Readonly<{
   installerDir: string | undefined
   profilesDir: string
   secretsKey: string | undefined
+  /** They open what they sealed, and seal no more. */
+  secretsKeysOld: readonly string[]
   adminToken: string | undefined
   workerConcurrency: number
   /** How long a cluster stays locked when its worker is gone. The installer's own lease is two thirds of it. */
@@ -127,6 +135,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     installerDir: simulated ? undefined : resolve(env.OCPCTL_INSTALLER),
     profilesDir: resolve(env.OCPCTL_PROFILES),
     secretsKey: env.OCPCTL_SECRETS_KEY,
+    secretsKeysOld: env.OCPCTL_SECRETS_KEYS_OLD,
     adminToken: env.OCPCTL_ADMIN_TOKEN,
     workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,

@@ -250,7 +250,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       events,
       catalog: loadCatalog(config.profilesDir),
       store: openStore(config.artifactsUrl),
-      box: createSecretBox(config.secretsKey ?? ''),
+      box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
       onStep: () => undefined,

@@ -46,11 +46,11 @@ describe('a known secret', () => {
         string({ minLength: 6, unit: 'grapheme' }),
         string(),
         string(),
-        constantFrom('base64', 'base64url'),
+        constantFrom<BufferEncoding[]>('base64', 'base64url'),
         (secret, before, after, encoding) => {
           const text = secret.trim()
           if (text.length < 6) return
-          const encoded = Buffer.from(`${before}${text}${after}`).toString(encoding as 'base64')
+          const encoded = Buffer.from(`${before}${text}${after}`).toString(encoding)
           const masked = createMasker([secret]).mask(`data: ${encoded}.`)
           const [head = '', tail = ''] = masked.slice(6, -1).split('***')
           expect(masked).toContain('***')

@@ -269,6 +269,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           key,
           sha256,
           sizeBytes,
+          keyId: app.box.keyId,
         }),
       )
       return id
