@@ -3,7 +3,7 @@
 // the old one; an object is announced to the queue before it can become useless, which removes it unless a row names it.
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { and, asc, eq, gt, inArray, isNull, or, sql, type SQL } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql, type SQL } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { App } from '../app.ts'
 import { copySnapshot } from '../artifacts/snapshot.ts'
@@ -24,7 +24,7 @@ export type Rotation = {
   failures: { subject: string; reason: string }[]
 }
 
-const ROTATION: Actor = { kind: 'system', name: 'janitor' }
+const JANITOR: Actor = { kind: 'system', name: 'janitor' }
 const BATCH = 50
 /** Well before the queue thinks that a run is lost. */
 const RUN_MS = 4 * 60_000
@@ -43,32 +43,36 @@ const keyIdOf = (sealed: PgColumn) =>
 
 /** As much as fits into one run. What cannot be opened is told and left, and does not stop the rest. */
 export async function resealSecrets(app: App): Promise<Rotation> {
-  const rotation: Rotation = { sealedAnew: 0, left: {}, failures: [] }
   const until = Date.now() + RUN_MS
-  await resealEach(rotation, until, listOutputs, resealOutputs)
-  await resealEach(rotation, until, listArtifacts, resealArtifact)
-  return { ...rotation, left: await countSealedElsewhere(app) }
+  const outputs = await resealEach(app, until, listOutputs, resealOutputs)
+  const artifacts = await resealEach(app, until, listArtifacts, resealArtifact)
+  return {
+    sealedAnew: outputs.sealedAnew + artifacts.sealedAnew,
+    left: await countSealedElsewhere(app),
+    failures: [...outputs.failures, ...artifacts.failures],
+  }
+}
 
-  async function resealEach<Row>(
-    counts: Rotation,
-    until: number,
-    list: (app: App, after: string) => Promise<(Row & { subject: string })[]>,
-    reseal: (app: App, row: Row) => Promise<number>,
-  ): Promise<void> {
-    for (let after = ''; ;) {
-      const rows = await list(app, after)
-      for (const row of rows) {
-        if (Date.now() > until) return
-        try {
-          counts.sealedAnew += await reseal(app, row)
-        } catch (error) {
-          counts.failures.push({ subject: row.subject, reason: messageOf(error) })
-          if (error instanceof StoreUnavailable) return
-        }
-        after = row.subject
+async function resealEach<Row extends { id: string }>(
+  app: App,
+  until: number,
+  list: (app: App, after: string) => Promise<Row[]>,
+  reseal: (app: App, row: Row) => Promise<number>,
+): Promise<Omit<Rotation, 'left'>> {
+  const done: Omit<Rotation, 'left'> = { sealedAnew: 0, failures: [] }
+  for (let after = ''; ;) {
+    const rows = await list(app, after)
+    for (const row of rows) {
+      if (Date.now() > until) return done
+      try {
+        done.sealedAnew += await reseal(app, row)
+      } catch (error) {
+        done.failures.push({ subject: row.id, reason: messageOf(error) })
+        if (error instanceof StoreUnavailable) return done
       }
-      if (rows.length < BATCH) return
+      after = row.id
     }
+    if (rows.length < BATCH) return done
   }
 }
 
@@ -91,14 +95,13 @@ export async function countSealedElsewhere(app: App): Promise<Record<string, num
 export const missingKeys = (app: App, left: Record<string, number>): string[] =>
   Object.keys(left).filter((keyId) => keyId !== 'unknown' && !app.box.olderKeyIds.includes(keyId))
 
-type OutputsRow = { clusterId: string; kubeconfigSealed: Buffer; kubeadminPasswordSealed: Buffer }
+type OutputsRow = { id: string; kubeconfigSealed: Buffer; kubeadminPasswordSealed: Buffer }
 
 function listOutputs({ db, box }: App, after: string) {
   const isOlder = (sealed: PgColumn) => inArray(keyIdOf(sealed), [...box.olderKeyIds])
   return db
     .select({
-      subject: clusterOutputs.clusterId,
-      clusterId: clusterOutputs.clusterId,
+      id: clusterOutputs.clusterId,
       kubeconfigSealed: clusterOutputs.kubeconfigSealed,
       kubeadminPasswordSealed: clusterOutputs.kubeadminPasswordSealed,
     })
@@ -116,7 +119,7 @@ function listOutputs({ db, box }: App, after: string) {
 }
 
 async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number> {
-  const { clusterId, kubeconfigSealed, kubeadminPasswordSealed } = row
+  const { id: clusterId, kubeconfigSealed, kubeadminPasswordSealed } = row
   const older = [kubeconfigSealed, kubeadminPasswordSealed].map(readKeyId).filter((keyId) => keyId !== box.keyId)
   const reseal = (sealed: Buffer, credential: Credential) => {
     const context = contextOf(clusterId, credential)
@@ -140,7 +143,7 @@ async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number>
       .returning({ id: clusterOutputs.clusterId })
     if (changed.length === 0) return 0
     const detail = { from: older, to: box.keyId }
-    await writeAudit(tx, ROTATION, { action: 'cluster.reseal-credentials', clusterId, detail })
+    await writeAudit(tx, JANITOR, { action: 'cluster.reseal-credentials', clusterId, detail })
     return older.length
   })
 }
@@ -152,7 +155,7 @@ function listArtifacts({ db, box }: App, after: string) {
     inArray(clusterArtifacts.keyId, [...box.olderKeyIds]),
   )
   return db
-    .select({ subject: clusterArtifacts.id, artifact: clusterArtifacts })
+    .select(getTableColumns(clusterArtifacts))
     .from(clusterArtifacts)
     .innerJoin(clusters, eq(clusters.id, clusterArtifacts.clusterId))
     .where(and(isOlder, eq(clusterArtifacts.kind, 'snapshot'), isInUse, gt(clusterArtifacts.id, after)))
@@ -160,7 +163,7 @@ function listArtifacts({ db, box }: App, after: string) {
     .limit(BATCH)
 }
 
-async function resealArtifact(app: App, { artifact }: { artifact: ArtifactRow }): Promise<number> {
+async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> {
   const { db, box, store, queue } = app
   const { id, clusterId, key, sha256 } = artifact
   const keyId = artifact.keyId ?? (await noteKeyId(app, artifact))
@@ -184,7 +187,7 @@ async function resealArtifact(app: App, { artifact }: { artifact: ArtifactRow })
       .returning({ id: clusterArtifacts.id })
     if (changed.length === 0) return 0
     const detail = { artifact: id, from: keyId, to: box.keyId }
-    await writeAudit(tx, ROTATION, { action: 'artifact.reseal', clusterId, detail })
+    await writeAudit(tx, JANITOR, { action: 'artifact.reseal', clusterId, detail })
     await queue.discardArtifact(tx, key, DISCARD_AFTER_SECONDS)
     return 1
   })
