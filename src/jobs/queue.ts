@@ -232,9 +232,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async workDiscards(discard) {
-      await boss.work(DISCARDS, { pollingIntervalSeconds: 30 }, async ([job]: Job<{ key: string }>[]) => {
-        if (job) await discard(job.data.key)
-      })
+      await boss.work(
+        DISCARDS,
+        { pollingIntervalSeconds: 30, batchSize: 100 },
+        async (jobs: Job<{ key: string }>[]) => {
+          for (const { data } of jobs) await discard(data.key)
+        },
+      )
     },
 
     async pause() {
