@@ -25,6 +25,7 @@ export type Rotation = {
 }
 
 const JANITOR: Actor = { kind: 'system', name: 'janitor' }
+const UNKNOWN = 'unknown'
 const BATCH = 50
 /** Well before the queue thinks that a run is lost. */
 const RUN_MS = 4 * 60_000
@@ -43,6 +44,10 @@ const keyIdOf = (sealed: PgColumn) =>
 
 /** As much as fits into one run. What cannot be opened is told and left, and does not stop the rest. */
 export async function resealSecrets(app: App): Promise<Rotation> {
+  const found = await countSealedElsewhere(app)
+  const isOurs = (keyId: string) => keyId === UNKNOWN || app.box.olderKeyIds.includes(keyId)
+  // As almost always: one query, and no look at each cluster's artifacts.
+  if (!Object.keys(found).some(isOurs)) return { sealedAnew: 0, left: found, failures: [] }
   const until = Date.now() + RUN_MS
   const outputs = await resealEach(app, until, listOutputs, resealOutputs)
   const artifacts = await resealEach(app, until, listArtifacts, resealArtifact)
@@ -84,7 +89,7 @@ export async function countSealedElsewhere(app: App): Promise<Record<string, num
         as key_id
       from ${clusterOutputs} join ${clusters} on ${clusters.id} = ${clusterOutputs.clusterId} where ${isInUse}
       union all
-      select coalesce(${clusterArtifacts.keyId}, 'unknown') from ${clusterArtifacts}
+      select coalesce(${clusterArtifacts.keyId}, ${UNKNOWN}) from ${clusterArtifacts}
       join ${clusters} on ${clusters.id} = ${clusterArtifacts.clusterId}
       where ${clusterArtifacts.kind} = 'snapshot' and ${isInUse}
     ) sealed where key_id <> ${app.box.keyId} group by key_id`)
@@ -93,7 +98,7 @@ export async function countSealedElsewhere(app: App): Promise<Record<string, num
 
 /** The keys among these that are not configured: what they sealed cannot be opened. */
 export const missingKeys = (app: App, left: Record<string, number>): string[] =>
-  Object.keys(left).filter((keyId) => keyId !== 'unknown' && !app.box.olderKeyIds.includes(keyId))
+  Object.keys(left).filter((keyId) => keyId !== UNKNOWN && !app.box.olderKeyIds.includes(keyId))
 
 type OutputsRow = { id: string; kubeconfigSealed: Buffer; kubeadminPasswordSealed: Buffer }
 

@@ -10,6 +10,7 @@ const DECODINGS = 3
 const shapes: RegExp[] = [
   /(password\\{0,8}["']?\s{0,8}(?:is|was|[:=,])?\s{0,8}\\{0,8}["']?)(?:[^\s"',;\\]|[,;](?=[^\s"',;\\]))+/gi,
   /("?(?:auth|identitytoken|registrytoken|secret|token|client_?secret|api_?key|secret_?access_?key)\\{0,8}"?\s{0,8}[:=]\s{0,8}\\{0,8}"?)[^\s"',;\\]{6,}/gi,
+  /(:\/\/[^\s:@/"']{0,256}:)[^\s@/"']{1,256}(?=@)/g,
   /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
   /(\b(?:Bearer|Basic)\s{1,8})[A-Za-z0-9+/_.~=-]{8,}/gi,
   /()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
@@ -20,7 +21,7 @@ const shapes: RegExp[] = [
 ]
 /** No shape is in a text without one of these. */
 const HINT =
-  /password|auth|token|secret|api_?key|access_?key|AKIA|ASIA|bearer|basic|eyJ|-----BEGIN|LS0tLS1CRUdJTi|-\w{5}-/i
+  /password|auth|token|secret|api_?key|access_?key|AKIA|ASIA|bearer|basic|@|eyJ|-----BEGIN|LS0tLS1CRUdJTi|-\w{5}-/i
 
 const KEY_BEGIN = /^-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----/
 const KEY_END = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----/
