@@ -219,6 +219,12 @@ describe('a private key', () => {
     expect(masked).toMatch(/^found: \*\*\*\n[*\n]+ was it$/)
   })
 
+  it('does not break a known secret into parts', () => {
+    const masker = createMasker(['abcdefghijklmnopqrstuvwx-YZ!'])
+    masker.maskLine('-----BEGIN PRIVATE KEY-----')
+    expect(masker.maskLine('with abcdefghijklmnopqrstuvwx-YZ! in it')).toBe('with *** in it')
+  })
+
   it('that never ends hides no more of the log than looks like it', () => {
     const masker = createMasker()
     masker.maskLine('-----BEGIN PRIVATE KEY-----')

@@ -23,7 +23,8 @@ export type SealedOutputs = typeof clusterOutputs.$inferInsert
 
 /** Throws when the kubeconfig is not one. */
 export function sealOutputs(box: SecretBox, clusterId: string, outputs: Outputs): SealedOutputs {
-  const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig))
+  // A pretty error would show the lines around it, credentials included.
+  const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig, { prettyErrors: false }))
   return {
     clusterId,
     apiUrl: clusters[0]?.cluster.server ?? '',

@@ -103,7 +103,7 @@ export function createMasker(known: string[] = []): Masker {
       patience = LINES_BESIDE_KEY
     }
     if (end) return MASK + mask(line.slice(end.index + end[0].length))
-    return mask(isInKey ? line.replace(KEY_PARTS, MASK) : line)
+    return isInKey ? mask(line).replace(KEY_PARTS, MASK) : mask(line)
   }
 
   return {
