@@ -68,6 +68,18 @@ describe('a known secret', () => {
       expect(masker.mask(text)).toMatch(/\*\*\*/)
   })
 
+  it.each(['\n', '\r\n', '\n    ', String.raw`\n`])('is masked in base64 that is wrapped with %j', (wrap) => {
+    const encoded = Buffer.from(`{"auths":{"quay.io":{"auth":"${SECRET.repeat(3)}"}}}`).toString('base64')
+    const many = createMasker([SECRET.repeat(3)])
+    for (const width of [16, 60, 61, 64, 76]) {
+      const wrapped = encoded.match(new RegExp(`.{1,${width}}`, 'g'))?.join(wrap) ?? ''
+      const masked = many.mask(`data:${wrap}${wrapped}${wrap}next: line`)
+      expect(masked).toMatch(/^data:[^*]+\*\*\*.*next: line$/s)
+      expect(masked.length).toBeLessThan(110)
+    }
+    expect(many.mask(`a\n${SECRET.repeat(3)}\nb`)).toBe('a\n***\nb')
+  })
+
   it('is found beside others that overlap it, share its beginning, or touch it', () => {
     const many = createMasker(['abcdefgh', 'abcdefghijkl', 'ghijklmnop', 'qrstuvwx'])
     expect(many.mask('-abcdefgh-')).toBe('-***-')
@@ -158,6 +170,9 @@ describe('what looks like a secret', () => {
     '\\\\',
     '\\u005c',
     '+',
+    '\n',
+    '\n ',
+    '\n      ',
     '"',
     'A',
   ])('does not hold up the log: %j over and over', (piece) => {

@@ -62,6 +62,13 @@ export function createMasker(known: string[] = []): Masker {
           at ? { from: at[from] ?? 0, start: at[start] ?? 0, end: at[end] ?? text.length } : { from, start, end },
         )
       dictionary.find(decoded, (start, end) => note(start, start, end))
+      const joined = decoded.includes('\n')
+        ? takeOff({ text: decoded, at: undefined }, LINE_BREAKS, () => '')
+        : undefined
+      if (joined) {
+        const placeOf = (index: number) => joined.at?.[index] ?? index
+        dictionary.find(joined.text, (start, end) => note(placeOf(start), placeOf(start), placeOf(end - 1) + 1))
+      }
       if (HINT.test(decoded))
         for (const shape of shapes)
           for (const match of decoded.matchAll(shape))
@@ -179,11 +186,17 @@ function formsOf(secret: string): Form[] {
 type Decoded = { text: string; at: Uint32Array | undefined }
 
 const ENCODED = /%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/bfnrt])/g
+/** Base64 is often wrapped. */
+const LINE_BREAKS = /\r?\n[ \t]{0,64}/g
 const ESCAPES: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
 /** Takes one layer of percent-encoding and of escapes off; undefined when there is none. */
-function decode({ text, at }: Decoded): Decoded | undefined {
-  if (!text.includes('%') && !text.includes('\\')) return undefined
+function decode(level: Decoded): Decoded | undefined {
+  if (!level.text.includes('%') && !level.text.includes('\\')) return undefined
+  return takeOff(level, ENCODED, decodeOne)
+}
+
+function takeOff({ text, at }: Decoded, encoding: RegExp, decodeOne: (encoded: string) => string): Decoded | undefined {
   const from = new Uint32Array(text.length + 1)
   let decoded = ''
   let length = 0
@@ -192,10 +205,11 @@ function decode({ text, at }: Decoded): Decoded | undefined {
     decoded += text.slice(done, end)
     for (; done < end; done++) from[length++] = at?.[done] ?? done
   }
-  for (const { index, 0: encoded } of text.matchAll(ENCODED)) {
+  for (const { index, 0: encoded } of text.matchAll(encoding)) {
     copy(index)
-    decoded += decodeOne(encoded)
-    from[length++] = at?.[index] ?? index
+    const one = decodeOne(encoded)
+    decoded += one
+    if (one !== '') from[length++] = at?.[index] ?? index
     done = index + encoded.length
   }
   if (done === 0) return undefined
