@@ -55,7 +55,7 @@ function openSpools(): string[] {
   return readdirSync(fds).flatMap((fd) => {
     try {
       const path = readlinkSync(join(fds, fd))
-      return path.startsWith(workDir()) ? [path] : []
+      return path.startsWith(join(workDir(), 'sealed-')) ? [path] : []
     } catch {
       return []
     }
@@ -76,8 +76,11 @@ async function withServer(
       'error',
       () => undefined,
     )
-  await use(ask, server)
-  await new Promise((resolve) => server.close(resolve))
+  try {
+    await use(ask, server)
+  } finally {
+    await new Promise((resolve) => server.close(resolve))
+  }
 }
 
 describe('the artifacts of a cluster', () => {
