@@ -25,7 +25,7 @@ const safeUrl = (value: string) =>
 const list = (check: (item: string) => boolean, error: string) =>
   z
     .string()
-    .transform((text) => text.split(',').map((item) => item.trim()))
+    .transform((text) => text.split(',').flatMap((item) => item.trim() || []))
     .refine((items) => items.every(check), { error })
 
 const isProxy = (item: string) => {
@@ -38,6 +38,8 @@ const isProxy = (item: string) => {
 }
 const isOrigin = (item: string) =>
   URL.canParse(item) && new URL(item).origin === item && /^https?:$/.test(new URL(item).protocol)
+const SECRETS_KEY_FORM = '32 bytes in base64, as `openssl rand -base64 32` prints them'
+const isSecretsKey = (value: string) => /^[A-Za-z0-9+/]{43}=$/.test(value)
 
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -51,10 +53,9 @@ const variables = z.object({
   OCPCTL_PROFILES: z.string().min(1).default('./profiles'),
   OCPCTL_SECRETS_KEY: z
     .string()
-    .refine((value) => /^[A-Za-z0-9+/]{43}=$/.test(value), {
-      error: 'must be 32 bytes in base64, as `openssl rand -base64 32` prints them',
-    })
+    .refine(isSecretsKey, { error: `must be ${SECRETS_KEY_FORM}` })
     .optional(),
+  OCPCTL_SECRETS_KEYS_OLD: list(isSecretsKey, `must be keys with commas between, each ${SECRETS_KEY_FORM}`).default([]),
   OCPCTL_ADMIN_TOKEN: z
     .string()
     .regex(/^(?!eyJ|ocpctl-aws-)[\x21-\x7e]{20,512}$/, {
@@ -119,6 +120,8 @@ export type Config = Readonly<{
   installerDir: string | undefined
   profilesDir: string
   secretsKey: string | undefined
+  /** They open what they sealed, and seal no more. */
+  secretsKeysOld: readonly string[]
   adminToken: string | undefined
   workerConcurrency: number
   /** How long a cluster stays locked when its worker is gone. The installer's own lease is two thirds of it. */
@@ -194,6 +197,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     installerDir: simulated ? undefined : resolve(env.OCPCTL_INSTALLER),
     profilesDir: resolve(env.OCPCTL_PROFILES),
     secretsKey: env.OCPCTL_SECRETS_KEY,
+    secretsKeysOld: env.OCPCTL_SECRETS_KEYS_OLD,
     adminToken: env.OCPCTL_ADMIN_TOKEN,
     workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,

@@ -155,7 +155,7 @@ async function openApp(
       ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
       ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
     }),
-    box: createSecretBox(config.secretsKey ?? ''),
+    box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
     inventory: openInventory(
       config.installerDir === undefined
         ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }

@@ -6,12 +6,14 @@
  * The nonce is the index of the frame and whether it is the last, so that frames cannot be reordered, dropped or added.
  */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 
 const FORMAT = Buffer.from('OCS1')
-const KEY_ID_BYTES = 4
 const SALT_BYTES = 16
+/** Where a sealed value names the key that sealed it. */
+export const KEY_ID_AT = FORMAT.length
+export const KEY_ID_BYTES = 4
 const HEADER_BYTES = FORMAT.length + KEY_ID_BYTES + SALT_BYTES
 const FRAME_BYTES = 256 * 1024
 const TAG_BYTES = 16
@@ -25,13 +27,18 @@ export class SecretUnreadable extends Error {
 export interface SecretBox {
   /** First 8 hexadecimal digits of the SHA-256 of the key that seals. */
   readonly keyId: string
+  /** Of the keys that only open, in the same form. */
+  readonly olderKeyIds: readonly string[]
   /** The context names the one place the value belongs to, as `cluster_outputs:clu_…:kubeconfig`; it is not stored. */
   seal(plaintext: Buffer | string, context: string): Buffer
   /** Throws SecretUnreadable. */
   open(sealed: Buffer, context: string): Buffer
   sealStream(context: string): Transform
-  /** Reads the file twice, so that its end is authenticated before its beginning is used. Throws SecretUnreadable. */
-  openFile(path: string, context: string): Promise<Readable>
+  /**
+   * Reads the file twice, so that its end is authenticated before its beginning is used. Throws SecretUnreadable. The
+   * file is closed with the stream, and also when there is none.
+   */
+  openFile(file: FileHandle, context: string): Promise<Readable>
 }
 
 /** `olderKeys` open what they sealed before a rotation; only the first key seals. */
@@ -46,35 +53,29 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
   }
 
   function startOpening(header: Buffer, context: string) {
-    if (header.length < HEADER_BYTES || !header.subarray(0, FORMAT.length).equals(FORMAT)) {
-      throw new SecretUnreadable('not a sealed value, or cut short')
-    }
-    const keyId = header.toString('hex', FORMAT.length, FORMAT.length + KEY_ID_BYTES)
+    const keyId = readKeyId(header)
+    if (header.length < HEADER_BYTES) throw new SecretUnreadable('cut short')
     const key = keys.get(keyId)
     if (!key) throw new SecretUnreadable(`sealed with key ${keyId}, which is not among the configured keys`)
     return createFrames(key, header, context)
   }
 
-  async function* openFrames(path: string, context: string): AsyncGenerator<Buffer> {
-    const file = await open(path)
-    try {
-      const { size } = await file.stat()
-      const read = async (at: number, length: number) => {
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, at)
-        return buffer.subarray(0, bytesRead)
-      }
-      const frames = startOpening(await read(0, HEADER_BYTES), context)
-      for (let at = HEADER_BYTES, isLast = false; !isLast; at += SEALED_FRAME_BYTES) {
-        isLast = at + SEALED_FRAME_BYTES >= size
-        yield frames.open(await read(at, SEALED_FRAME_BYTES), isLast)
-      }
-    } finally {
-      await file.close()
+  async function* openFrames(file: FileHandle, context: string): AsyncGenerator<Buffer> {
+    const { size } = await file.stat()
+    const read = async (at: number, length: number) => {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, at)
+      return buffer.subarray(0, bytesRead)
+    }
+    const frames = startOpening(await read(0, HEADER_BYTES), context)
+    for (let at = HEADER_BYTES, isLast = false; !isLast; at += SEALED_FRAME_BYTES) {
+      isLast = at + SEALED_FRAME_BYTES >= size
+      yield frames.open(await read(at, SEALED_FRAME_BYTES), isLast)
     }
   }
 
   return {
     keyId: sealingKeyId,
+    olderKeyIds: [...keys.keys()].filter((keyId) => keyId !== sealingKeyId),
 
     seal(plaintext, context) {
       const { header, frames } = startSealing(context)
@@ -125,11 +126,24 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
       })
     },
 
-    async openFile(path, context) {
-      for await (const frame of openFrames(path, context)) frame.fill(0)
-      return Readable.from(openFrames(path, context))
+    async openFile(file, context) {
+      try {
+        for await (const frame of openFrames(file, context)) frame.fill(0)
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+      // A stream that nobody began to read closes too.
+      return Readable.from(openFrames(file, context)).once('close', () => void file.close())
     },
   }
+}
+
+/** Which key sealed the value; its first bytes will do. Throws SecretUnreadable. */
+export function readKeyId(sealed: Buffer): string {
+  if (sealed.length < KEY_ID_AT + KEY_ID_BYTES || !sealed.subarray(0, FORMAT.length).equals(FORMAT))
+    throw new SecretUnreadable('not a sealed value, or cut short')
+  return sealed.toString('hex', KEY_ID_AT, KEY_ID_AT + KEY_ID_BYTES)
 }
 
 function readKey(key: Buffer | string): Buffer {

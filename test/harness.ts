@@ -262,7 +262,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       authenticators: openAuthenticators(config, database.db, events, log),
       catalog: loadCatalog(config.profilesDir),
       store: openStore(config.artifactsUrl),
-      box: createSecretBox(config.secretsKey ?? ''),
+      box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
       onStep: () => undefined,

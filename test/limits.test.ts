@@ -174,10 +174,10 @@ describe('requests of a minute', () => {
     const http = createHttp(h.app)
     const { job } = await h.requestCluster('streamed')
     const token = await h.tokenFor([{ team: '*', role: 'auditor' }])
-    const open = () =>
+    const open = async () =>
       http.request(`/api/v1/jobs/${job.id}/log/stream`, { headers: { authorization: `Bearer ${token}` } })
     const streams = await Promise.all(Array.from({ length: 51 }, open))
-    expect(streams.map(({ status }) => status).toSorted()).toEqual([...Array<number>(50).fill(200), 429])
+    expect(streams.filter(({ status }) => status === 429)).toHaveLength(1)
     const [first, ...others] = streams.filter(({ status }) => status === 200)
     await first?.body?.cancel()
     others.push(
@@ -186,7 +186,7 @@ describe('requests of a minute', () => {
         return again.status === 200 && again
       }),
     )
-    await Promise.all(others.map(({ body }) => body?.cancel()))
+    await Promise.all(others.map(async ({ body }) => body?.cancel()))
   })
 
   it('tell a page of a named origin when to come again', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -82,7 +82,7 @@ describe('a sealed stream', () => {
   const openAsFile = async (sealed: Buffer, context = CONTEXT) => {
     const path = join(directory, 'sealed')
     await writeFile(path, sealed)
-    return await box.openFile(path, context)
+    return await box.openFile(await open(path), context)
   }
 
   beforeAll(async () => {

@@ -2,6 +2,7 @@
  * A directory as one sealed artifact: tar, zstd, encryption. A snapshot may be taken while the directory is in use. A
  * restore checks the whole object before it unpacks any of it, and leaves either the full directory or none.
  */
+import { randomUUID } from 'node:crypto'
 import { constants, createWriteStream } from 'node:fs'
 import type { Dirent } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -11,7 +12,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import * as tar from 'tar-stream'
-import type { SecretBox } from '../secrets.ts'
+import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { measure } from './artifact.ts'
 import type { ArtifactStore } from './artifact.ts'
 
@@ -45,19 +46,79 @@ export async function writeSnapshot(
 ): Promise<Snapshot> {
   const pack = tar.pack()
   const sealed = box.sealStream(context)
-  const piping = pipeline(pack, createZstdCompress(), sealed)
-  const storing = store.put(key, sealed)
-  // A store that refuses at once leaves nobody to read: what fills the stream must not wait for ever.
-  storing.catch((error: unknown) => pack.destroy(asError(error)))
+  const storing = storeSealed(store, key, {
+    source: pack,
+    sealed,
+    piping: pipeline(pack, createZstdCompress(), sealed),
+  })
   void packDirectory(pack, dir).then(
     () => pack.finalize(),
     (error: unknown) => pack.destroy(asError(error)),
   )
+  return await storing
+}
+
+/** The same archive under a new key, sealed with the present secrets key; what is read is verified first. Throws as openSnapshot. */
+export async function copySnapshot(
+  store: ArtifactStore,
+  box: SecretBox,
+  from: { key: string; sha256: string; workDir: string; context: string },
+  to: { key: string; context: string },
+): Promise<Snapshot> {
+  const source = await openSnapshot(store, box, from)
+  const sealed = box.sealStream(to.context)
+  return await storeSealed(store, to.key, { source, sealed, piping: pipeline(source, sealed) })
+}
+
+async function storeSealed(
+  store: ArtifactStore,
+  key: string,
+  { source, sealed, piping }: { source: Readable | tar.Pack; sealed: Readable; piping: Promise<void> },
+): Promise<Snapshot> {
+  const storing = store.put(key, sealed)
+  // A store that refuses at once leaves nobody to read: what fills the stream must not wait for ever.
+  storing.catch((error: unknown) => source.destroy(asError(error)))
   const [stored, piped] = await Promise.allSettled([storing, piping])
   // The store's error comes first: it is the cause, or carries the cause that ended the body.
   if (stored.status === 'rejected') throw stored.reason
   if (piped.status === 'rejected') throw piped.reason
   return { key, ...stored.value }
+}
+
+/**
+ * The archive of a snapshot, decrypted: tar in zstd. All of it has been verified, and what is on the disk meanwhile, under
+ * `workDir`, is sealed and has no name. Throws ArtifactMissing, SnapshotCorrupt, or the error of the store or the file
+ * system.
+ */
+export async function openSnapshot(
+  store: ArtifactStore,
+  box: SecretBox,
+  { key, sha256, workDir, context }: { key: string; sha256: string; workDir: string; context: string },
+): Promise<Readable> {
+  const file = await openNameless(workDir)
+  try {
+    const body = await store.get(key)
+    const measured = measure(body)
+    await writeFile(file, measured.chunks).finally(() => body.destroy())
+    if (measured.result().sha256 !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  try {
+    return await box.openFile(file, context)
+  } catch (error) {
+    throw error instanceof SecretUnreadable ? new SnapshotCorrupt(key, error.message, { cause: error }) : error
+  }
+}
+
+/** A file that is gone when it is closed, or when the process ends in whatever way. */
+async function openNameless(workDir: string): Promise<FileHandle> {
+  await mkdir(workDir, { recursive: true, mode: 0o700 })
+  const path = join(workDir, `sealed-${randomUUID()}`)
+  const file = await open(path, 'wx+', 0o600)
+  await rm(path)
+  return file
 }
 
 /** Throws ArtifactMissing, SnapshotCorrupt, DirectoryInUse, or the error of the store or the file system. */
@@ -70,16 +131,13 @@ export async function restoreSnapshot(
   await mkdir(dirname(dir), { recursive: true, mode: 0o700 })
   const staging = await mkdtemp(`${dir}.restoring-`)
   try {
-    const sealed = join(staging, 'sealed')
     const files = join(staging, 'files')
-    const body = await store.get(key)
-    const measured = measure(body)
-    await writeFile(sealed, measured.chunks, { flag: 'wx', mode: 0o600 }).finally(() => body.destroy())
-    if (measured.result().sha256 !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
-    await mkdir(files, { mode: 0o700 })
+    const archive = await openSnapshot(store, box, { key, sha256, workDir: staging, context })
     try {
-      await unpack(await box.openFile(sealed, context), files)
+      await mkdir(files, { mode: 0o700 })
+      await unpack(archive, files)
     } catch (error) {
+      archive.destroy()
       // A failed system call says nothing against the snapshot: the disk may be full.
       if (error instanceof Error && 'syscall' in error) throw error
       throw new SnapshotCorrupt(key, asError(error).message, { cause: error })

@@ -4,7 +4,7 @@ import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Reader } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { apiTokens, auditEvents, clusters, jobs, rbacMappings } from '../db/schema.ts'
+import { apiTokens, auditEvents, clusterArtifacts, clusters, jobs, rbacMappings } from '../db/schema.ts'
 import { firstIdAt } from '../ids.ts'
 import type { AuditRow } from './audit.ts'
 
@@ -46,7 +46,8 @@ export async function* exportAudit(db: Reader, by: Actor, filter: AuditFilter): 
 
 /** Whether the id is of anything that one may be denied. */
 export async function isSomething(db: Reader, id: string): Promise<boolean> {
-  const table = { clu: clusters, job: jobs, tok: apiTokens, rbm: rbacMappings }[id.slice(0, 3)]
+  const tables = { clu: clusters, job: jobs, art: clusterArtifacts, tok: apiTokens, rbm: rbacMappings }
+  const table = Object.hasOwn(tables, id.slice(0, 3)) ? tables[id.slice(0, 3) as keyof typeof tables] : undefined // just seen
   return table !== undefined && (await db.$count(table, eq(table.id, id))) > 0
 }
 

@@ -24,7 +24,10 @@ export type Identity = Readonly<{
 }>
 
 export type Caller = Identity & Readonly<{ kind: 'caller'; bindings: readonly Binding[]; origin: Origin }>
-export type System = Readonly<{ kind: 'system'; name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' }>
+export type System = Readonly<{
+  kind: 'system'
+  name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' | 'key-rotation'
+}>
 export type Actor = Caller | System
 
 /** The stable text by which rows name an actor. */

@@ -7,7 +7,7 @@ import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusterOutputs } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
-import type { SecretBox } from '../secrets.ts'
+import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { clusterFor } from './queries.ts'
 
 const kubeconfigShape = z.looseObject({
@@ -17,13 +17,14 @@ const kubeconfigShape = z.looseObject({
 export type Outputs = { kubeconfig: string; kubeadminPassword: string; consoleUrl: string | undefined }
 export type Credential = 'kubeconfig' | 'kubeadmin-password'
 
-const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
+export const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
 
 export type SealedOutputs = typeof clusterOutputs.$inferInsert
 
 /** Throws when the kubeconfig is not one. */
 export function sealOutputs(box: SecretBox, clusterId: string, outputs: Outputs): SealedOutputs {
-  const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig))
+  // A pretty error would show the lines around it, credentials included.
+  const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig, { prettyErrors: false }))
   return {
     clusterId,
     apiUrl: clusters[0]?.cluster.server ?? '',
@@ -47,7 +48,7 @@ export async function readOutputs(tx: Transaction, by: Actor, id: string) {
   return row
 }
 
-/** As readOutputs; the reading is audited in the same transaction. */
+/** As readOutputs, and UNAVAILABLE when its key is not configured; the reading is audited in the same transaction. */
 export async function readCredential(
   tx: Transaction,
   box: SecretBox,
@@ -58,5 +59,10 @@ export async function readCredential(
   const row = await readOutputs(tx, by, id)
   await writeAudit(tx, by, { action: `cluster.read-${credential}`, clusterId: id })
   const sealed = credential === 'kubeconfig' ? row.kubeconfigSealed : row.kubeadminPasswordSealed
-  return box.open(sealed, contextOf(id, credential)).toString()
+  try {
+    return box.open(sealed, contextOf(id, credential)).toString()
+  } catch (error) {
+    if (!(error instanceof SecretUnreadable)) throw error
+    throw new AppError('UNAVAILABLE', `the ${credential} of ${id} does not open: ${error.message}`)
+  }
 }

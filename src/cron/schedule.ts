@@ -1,11 +1,16 @@
 // What the clock does. Each piece takes no input, re-reads the world, and is safe to run twice.
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
+import { discardArtifact } from '../clusters/reseal.ts'
 import { purgeKeys } from '../idempotency.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { reportDisagreements } from './reconcile.ts'
+import { rotateKeys, warnOfMissingKeys } from './rotation.ts'
 
 export async function startSchedules(app: App): Promise<void> {
+  await warnOfMissingKeys(app)
+  await app.queue.schedule('reseal-secrets', '*/5 * * * *', () => rotateKeys(app))
+  await app.queue.workDiscards((key) => discardArtifact(app, key))
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
   // Two of them at once wait for each other.
   await app.queue.schedule('seal-audit', '* * * * *', () => sealNewEvents(app), { expireInSeconds: 60 })

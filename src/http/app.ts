@@ -14,6 +14,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode } from '../errors.ts'
 import { accessRoutes } from './access.ts'
+import { artifactRoutes } from './artifacts.ts'
 import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
 import { openDenials } from './denials.ts'
@@ -160,7 +161,15 @@ export function describeApi() {
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
-  for (const routes of [clusterRoutes, jobRoutes, findingRoutes, profileRoutes, accessRoutes, auditRoutes])
+  for (const routes of [
+    clusterRoutes,
+    jobRoutes,
+    findingRoutes,
+    profileRoutes,
+    accessRoutes,
+    auditRoutes,
+    artifactRoutes,
+  ])
     http.route('/api/v1', routes)
   return http
 }

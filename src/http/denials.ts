@@ -62,7 +62,10 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
     try {
       // To whom it may not be shown it is not there: that somebody tried to change it, or to read its secrets, is kept.
       const isSerious = c.req.method !== 'GET' || CREDENTIALS.test(c.req.path)
-      const isHidden = error.code === 'NOT_FOUND' && isSerious && (await isSomething(app.db, c.req.param('id') ?? ''))
+      const isHidden =
+        error.code === 'NOT_FOUND' &&
+        isSerious &&
+        (await isSomething(app.db, c.req.param('artifactId') ?? c.req.param('id') ?? ''))
       if (error.code === 'FORBIDDEN' || isHidden) await record(c, by, error.message)
     } catch (failure) {
       app.log.error({ err: failure, requestId: c.var.requestId }, 'a denial was not recorded')

@@ -1,5 +1,6 @@
 // The port through which operations drive an installer. A run lives only while it is extended.
 import type { LogLevel } from '../jobs/job.ts'
+import type { FindCut } from './log.ts'
 import type { Stage } from './stages.ts'
 
 export type InstallerCommand =
@@ -18,6 +19,8 @@ export type RunOptions = {
   /** Milliseconds since the epoch; the child is killed then, unless it is extended. */
   until: number
   onLine: (line: InstallerLine) => void
+  /** Where an overlong line may be cut without cutting what is to be masked. */
+  findCut: FindCut
   onStage?: (stage: Stage) => void
 }
 

@@ -1,5 +1,5 @@
-// The installer's log file, followed while it grows: no line is lost, none is cut, each with the installer's own time
-// and level.
+// The installer's log file, followed while it grows: no line is lost, each with the installer's own time and level. Only
+// one of more than LONGEST_LINE is cut, and never where that would hide a secret from whoever masks the parts.
 import { open, type FileHandle } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import type { LogLevel } from '../jobs/job.ts'
@@ -8,6 +8,7 @@ import type { InstallerLine } from './installer.ts'
 const POLL_MS = 200
 const READ_BYTES = 64 * 1024
 const LONGEST_LINE = 64 * 1024
+const LEFT_OUT = '(what follows is one secret longer than a line may be, and left out)'
 
 const levels: Record<string, LogLevel> = {
   trace: 'debug',
@@ -53,10 +54,16 @@ function isoTime(text: string | undefined): string | undefined {
   return Number.isNaN(time) ? undefined : new Date(time).toISOString()
 }
 
-/** Follows the file from its present end. finish() reads what is left, a last line without its newline too. */
+export type FindCut = (text: string, limit: number) => number | undefined
+
+/**
+ * Follows the file from its present end. finish() reads what is left, a last line without its newline too. What is left
+ * of an overlong line for which `findCut` knows no place to cut is left out.
+ */
 export async function followLog(
   path: string,
   onLine: (line: InstallerLine) => void,
+  findCut: FindCut = (_text, limit) => limit,
 ): Promise<{ finish: () => Promise<void> }> {
   let file: FileHandle | undefined = await open(path).catch(() => undefined)
   let position = file ? (await file.stat()).size : 0
@@ -64,18 +71,32 @@ export async function followLog(
   const buffer = Buffer.alloc(READ_BYTES)
   let rest = ''
   let stopped = false
+  let isLeavingOut = false
 
   const take = (text: string) => {
     rest += text
     let end: number
     while ((end = rest.indexOf('\n')) >= 0) {
-      emit(rest.slice(0, end))
+      cutAndEmit(rest.slice(0, end), LONGEST_LINE)
+      isLeavingOut = false
       rest = rest.slice(end + 1)
     }
-    if (rest.length > LONGEST_LINE) {
-      emit(rest)
-      rest = ''
+    rest = cut(rest, 2 * LONGEST_LINE)
+  }
+  const cutAndEmit = (line: string, longest: number) => {
+    const last = cut(line, longest)
+    if (!isLeavingOut) emit(last)
+  }
+  /** Emits what is too much of a line and returns the rest: what lies beyond the cut tells whether a secret goes across. */
+  const cut = (line: string, longest: number) => {
+    let left = line
+    while (!isLeavingOut && left.length > longest) {
+      const at = findCut(left.slice(0, 2 * LONGEST_LINE), LONGEST_LINE)
+      emit(at === undefined ? LEFT_OUT : left.slice(0, at))
+      isLeavingOut = at === undefined
+      left = left.slice(at)
     }
+    return isLeavingOut ? '' : left
   }
   const emit = (line: string) => {
     if (line.trim() !== '') onLine(parseLine(line.replace(/\r$/, '')))
@@ -106,8 +127,7 @@ export async function followLog(
       clearTimeout(timer)
       await reading
       await read().catch(() => undefined)
-      take(decoder.end())
-      emit(rest)
+      take(`${decoder.end()}\n`)
       await file?.close()
     },
   }

@@ -116,7 +116,7 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
     const stage = stageOf(line.message)
     if (stage) options.onStage?.(stage)
   }
-  const following = followLog(join(options.dir, '.openshift_install.log'), onLine)
+  const following = followLog(join(options.dir, '.openshift_install.log'), onLine, options.findCut)
   const exit = new Promise<number>((resolve) => {
     child.once('error', (error) => {
       stderrTail += `\n${error.message}`
@@ -126,8 +126,11 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
   }).then(async (exitCode): Promise<InstallerExit> => {
     await (await following).finish()
     // A program that dies before it opens its log says why on stderr only.
-    if (!sawLogFile)
-      for (const line of stderrTail.split('\n').filter((text) => text.trim() !== '')) options.onLine(parseLine(line))
+    if (!sawLogFile) {
+      // The half of a line could be half of a secret, which nobody recognizes.
+      const whole = stderrTail.length < STDERR_TAIL ? stderrTail : stderrTail.slice(stderrTail.indexOf('\n') + 1)
+      for (const line of whole.split('\n').filter((text) => text.trim() !== '')) options.onLine(parseLine(line))
+    }
     return { exitCode, stderrTail }
   })
   let killTimer: NodeJS.Timeout | undefined

@@ -2,13 +2,14 @@
 // that a settle or a renewal counts only for the delivery it belongs to. It never cancels an active job by id:
 // its successor would start beside the handler that is still running.
 import { sql } from 'drizzle-orm'
-import { fromDrizzle, PgBoss, type JobWithMetadata } from 'pg-boss'
+import { fromDrizzle, PgBoss, type Job, type JobWithMetadata } from 'pg-boss'
 import type { Reader, Transaction } from '../db/client.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
 
 const CLUSTER_JOBS = 'cluster-jobs'
 const DEAD_JOBS = 'cluster-jobs-dead'
+const DISCARDS = 'discard-artifacts'
 const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_SECONDS = 24 * 3600
 
@@ -66,6 +67,9 @@ export type Queue = {
     run: () => Promise<void>,
     options?: { expireInSeconds?: number },
   ) => Promise<void>
+  /** Has workDiscards called with the key of an artifact, after the delay at the earliest, until it succeeds. */
+  discardArtifact: (db: Reader, key: string, afterSeconds: number) => Promise<void>
+  workDiscards: (discard: (key: string) => Promise<void>) => Promise<void>
   /** Fetches nothing more; running handlers go on. */
   pause: () => Promise<void>
   depth: () => Promise<{ waiting: number; active: number; failed: number }>
@@ -230,6 +234,20 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
     },
 
+    async discardArtifact(db, key, afterSeconds) {
+      await boss.send(DISCARDS, { key }, { startAfter: afterSeconds, db: fromDrizzle(db, sql) })
+    },
+
+    async workDiscards(discard) {
+      await boss.work(
+        DISCARDS,
+        { pollingIntervalSeconds: 30, batchSize: 100 },
+        async (jobs: Job<{ key: string }>[]) => {
+          for (const { data } of jobs) await discard(data.key)
+        },
+      )
+    },
+
     async pause() {
       const names = new Set(boss.getWipData().map((worker) => worker.name))
       await Promise.all([...names].map((name) => boss.offWork(name, { wait: false })))
@@ -265,6 +283,7 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   try {
     if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
     const dead = { retryLimit: 1_000_000, retryDelay: 5, deleteAfterSeconds: DAY_SECONDS }
+    await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
     await boss.createQueue(DEAD_JOBS, dead)
     await boss.updateQueue(DEAD_JOBS, dead)
     const settings = {

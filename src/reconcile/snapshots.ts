@@ -147,7 +147,10 @@ function report(pass: Pass, { infraId, clusterId, snapshot }: Kept, { type, deta
     const entry = await findOpenEntry(tx, clusterId)
     if (entry?.infraId !== infraId) return undefined
     const [newest] = await listSnapshots(tx, entry)
-    return newest?.id === snapshot?.id ? { detail: `the newest snapshot of ${infraId}: ${detail}` } : undefined
+    // Sealed anew meanwhile, it has another key.
+    return newest?.id === snapshot?.id && newest?.key === snapshot?.key
+      ? { detail: `the newest snapshot of ${infraId}: ${detail}` }
+      : undefined
   })
 }
 

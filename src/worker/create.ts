@@ -70,6 +70,7 @@ async function adoptInstall(operation: Operation): Promise<string | undefined> {
     'info',
     `An earlier attempt left ${entry.infraId} with its bootstrap complete; its installation is finished`,
   )
+  operation.learnSecret(await readKubeadminPassword(dir).catch(() => ''))
   await operation.enter('initialize')
   let result = await waitForInstall(operation, dir)
   for (let rescue = 1; rescue <= RESCUES && TIMEOUT_CODES.includes(result.exitCode); rescue++)
@@ -116,7 +117,7 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
     if (result.exitCode !== 0) throw new InstallFailed(`create ${stage}`, result)
   }
   operation.reached('create:ignition-made')
-  operation.learnSecret(await readFile(join(dir, 'auth/kubeadmin-password'), 'utf8'))
+  operation.learnSecret(await readKubeadminPassword(dir))
   const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
   const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs', metadata.infraID)
@@ -250,10 +251,12 @@ async function cleanUp(operation: Operation, { last }: { last: boolean }): Promi
 const deadlineOf = ({ realMs, claim }: Operation) =>
   realMs(claim.cluster.profileSnapshot.deadlines.installMinutes * MINUTE_MS, SHORTEST_DEADLINE_MS)
 
+const readKubeadminPassword = (dir: string) => readFile(join(dir, 'auth/kubeadmin-password'), 'utf8')
+
 async function readOutputs(dir: string) {
   const [kubeconfig, kubeadminPassword, log] = await Promise.all([
     readFile(join(dir, 'auth/kubeconfig'), 'utf8'),
-    readFile(join(dir, 'auth/kubeadmin-password'), 'utf8'),
+    readKubeadminPassword(dir),
     readFile(join(dir, '.openshift_install.log'), 'utf8'),
   ])
   const consoleUrl = /web-console here: (https:\/\/[^\s"\\]+)/.exec(log)?.[1]

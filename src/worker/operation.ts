@@ -25,7 +25,7 @@ import {
   renewLock,
 } from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
-import { createMasker, secretsOfPullSecret } from '../observability/mask.ts'
+import { createMasker, secretsOfEnvironment, secretsOfPullSecret } from '../observability/mask.ts'
 import type { Step } from './steps.ts'
 
 export type StopKind = 'cancelled' | 'interrupted' | 'lost'
@@ -106,7 +106,10 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const home = join(app.config.dataDir, 'work', attempt.id)
   // A destroy needs no pull secret, and an install that cannot read it says so itself.
   const pullSecret = await app.installer.pullSecret().catch(() => undefined)
-  const masker = createMasker(pullSecret === undefined ? [] : secretsOfPullSecret(pullSecret))
+  const masker = createMasker([
+    ...(pullSecret === undefined ? [] : secretsOfPullSecret(pullSecret)),
+    ...secretsOfEnvironment(app.config.environment),
+  ])
   const jobLog = await openJobLog(app, lock)
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
@@ -148,7 +151,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     recording = recording.then(recordNewest)
     return recording
   }
-  const log = (level: LogLevel, message: string, at?: string) => jobLog.write(level, masker.mask(message), at)
+  const log = (level: LogLevel, message: string) => jobLog.write(level, masker.mask(message))
 
   const renewNow = async () => {
     const sentAt = Date.now()
@@ -214,10 +217,11 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         dir,
         command,
         until: renewedAt + lease,
+        findCut: masker.findCut,
         onLine: ({ level, message, at }) => {
           remembered.push(`level=${level} msg=${message}`)
           if (remembered.length > REMEMBERED_LINES) remembered = remembered.slice(-REMEMBERED_LINES / 2)
-          log(level, message, at)
+          jobLog.write(level, masker.maskLine(message), at)
           const done = initializePercent(message)
           if (done !== undefined && done > percent) {
             percent = done
@@ -265,6 +269,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           key,
           sha256,
           sizeBytes,
+          keyId: app.box.keyId,
         }),
       )
       return id

@@ -1,0 +1,74 @@
+// What is stored of a cluster, for whoever may have its credentials, which are in it. Each reading is an audit event that
+// is committed before the first byte goes out.
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { and, eq } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { openSnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
+import { ArtifactMissing, StoreUnavailable } from '../artifacts/store.ts'
+import { writeAudit } from '../audit/audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Reader, Transaction } from '../db/client.ts'
+import { keyset, type PageRequest } from '../db/page.ts'
+import { artifactKinds, clusterArtifacts } from '../db/schema.ts'
+import { AppError, messageOf } from '../errors.ts'
+import type { ArtifactRow } from './ledger.ts'
+import { clusterFor } from './queries.ts'
+
+export { artifactKinds }
+export type { ArtifactRow }
+
+/** One row more than the page asks for, newest first. Throws NOT_FOUND, FORBIDDEN. */
+export async function listArtifacts(
+  db: Reader,
+  by: Actor,
+  clusterId: string,
+  page: PageRequest,
+): Promise<ArtifactRow[]> {
+  const cluster = await clusterFor(db, by, 'cluster.credentials', clusterId)
+  const ofCluster = eq(clusterArtifacts.clusterId, cluster.id)
+  const { where, orderBy, limit } = keyset(clusterArtifacts.id, page, ofCluster)
+  return db.select().from(clusterArtifacts).where(where).orderBy(orderBy).limit(limit)
+}
+
+/**
+ * The content as tar in zstd, verified; the caller reads it or destroys it. Every artifact is sealed, so that no store
+ * could hand it out by itself. Throws NOT_FOUND, FORBIDDEN, CONFLICT when it is not what was stored, and UNAVAILABLE.
+ */
+export async function readArtifact(
+  app: App,
+  by: Actor,
+  clusterId: string,
+  id: string,
+): Promise<{ content: Readable; filename: string }> {
+  const { artifact, clusterName } = await app.db.transaction((tx) => claimReading(app, tx, by, clusterId, id))
+  const { key, sha256, stage } = artifact
+  const filename = `${clusterName}-${stage}-${id}.tar.zst`.replaceAll(/[^A-Za-z0-9._-]/g, '_')
+  const workDir = join(app.config.dataDir, 'work')
+  try {
+    return { filename, content: await openSnapshot(app.store, app.box, { key, sha256, workDir, context: key }) }
+  } catch (error) {
+    if (error instanceof ArtifactMissing)
+      throw new AppError('NOT_FOUND', `the artifact store no longer has ${id}: read another one of ${clusterId}`)
+    app.log.error({ err: error, clusterId, artifactId: id }, 'an artifact could not be read')
+    if (error instanceof SnapshotCorrupt)
+      throw new AppError('CONFLICT', `${id} is not what was stored: read another one of ${clusterId}`)
+    const isOurs = error instanceof StoreUnavailable || (error instanceof Error && 'syscall' in error)
+    if (!isOurs) throw error
+    throw new AppError('UNAVAILABLE', `${id} cannot be read now, ask again: ${messageOf(error)}`)
+  }
+}
+
+async function claimReading({ box }: App, tx: Transaction, by: Actor, clusterId: string, id: string) {
+  const cluster = await clusterFor(tx, by, 'cluster.credentials', clusterId)
+  const [artifact] = await tx
+    .select()
+    .from(clusterArtifacts)
+    .where(and(eq(clusterArtifacts.id, id), eq(clusterArtifacts.clusterId, cluster.id)))
+  if (!artifact) throw new AppError('NOT_FOUND', `${clusterId} has no artifact ${id}`)
+  const { keyId, kind, stage } = artifact
+  if (keyId !== null && keyId !== box.keyId && !box.olderKeyIds.includes(keyId))
+    throw new AppError('UNAVAILABLE', `${id} is sealed with key ${keyId}, which is not among the configured keys`)
+  await writeAudit(tx, by, { action: 'artifact.read', clusterId, detail: { artifact: id, kind, stage } })
+  return { artifact, clusterName: cluster.name }
+}

@@ -1,0 +1,233 @@
+// The rotation of the key that seals: what an older key has sealed is sealed anew, so that the older key can be dropped.
+// Every step may be the last of the process, and be taken by several at once. A snapshot goes to a new object, never over
+// the old one; an object is announced to the queue before it can become useless, which removes it unless a row names it.
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql, type SQL } from 'drizzle-orm'
+import type { PgColumn } from 'drizzle-orm/pg-core'
+import type { App } from '../app.ts'
+import { copySnapshot } from '../artifacts/snapshot.ts'
+import { StoreUnavailable } from '../artifacts/store.ts'
+import { writeAudit } from '../audit/audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import { clusterArtifacts, clusterOutputs, clusters } from '../db/schema.ts'
+import { messageOf } from '../errors.ts'
+import { KEY_ID_AT, KEY_ID_BYTES, readKeyId } from '../secrets.ts'
+import type { ArtifactRow } from './ledger.ts'
+import { contextOf, type Credential } from './outputs.ts'
+
+export type Rotation = {
+  sealedAnew: number
+  /** How many values each other key still seals; 'unknown' until the key of a snapshot has been looked up. */
+  left: Record<string, number>
+  /** Why those that were tried are among them. */
+  failures: { subject: string; reason: string }[]
+}
+
+const ROTATION: Actor = { kind: 'system', name: 'key-rotation' }
+const UNKNOWN = 'unknown'
+const BATCH = 50
+/** Well before the queue thinks that a run is lost. */
+const RUN_MS = 4 * 60_000
+/** Longer than anybody who has read a row takes to fetch its object. */
+const DISCARD_AFTER_SECONDS = 3600
+/** A row is not switched to an object that may be on the point of being discarded. */
+const SWITCH_WITHIN_SECONDS = DISCARD_AFTER_SECONDS / 2
+/** Nobody needs the state of a cluster that has been gone for longer; it stays sealed as it is. */
+const KEPT_DAYS = 30
+
+// Each half has a partial index of its own: clusters_status_live, clusters_destroyed.
+const isInUse = sql`(${clusters.status} <> 'DESTROYED'
+  or (${clusters.status} = 'DESTROYED' and ${clusters.destroyedAt} > now() - make_interval(days => ${KEPT_DAYS})))`
+const keyIdOf = (sealed: PgColumn) =>
+  sql<string>`encode(substring(${sealed} from ${sql.raw(String(KEY_ID_AT + 1))} for ${sql.raw(String(KEY_ID_BYTES))}), 'hex')`
+
+/** As much as fits into one run. What cannot be opened is told and left, and does not stop the rest. */
+export async function resealSecrets(app: App): Promise<Rotation> {
+  const found = await countSealedElsewhere(app)
+  const isOurs = (keyId: string) => keyId === UNKNOWN || app.box.olderKeyIds.includes(keyId)
+  // As almost always: one query, and no look at each cluster's artifacts.
+  if (!Object.keys(found).some(isOurs)) return { sealedAnew: 0, left: found, failures: [] }
+  const until = Date.now() + RUN_MS
+  const outputs = await resealEach(app, until, listOutputs, resealOutputs)
+  const artifacts = await resealEach(app, until, listArtifacts, resealArtifact)
+  return {
+    sealedAnew: outputs.sealedAnew + artifacts.sealedAnew,
+    left: await countSealedElsewhere(app),
+    failures: [...outputs.failures, ...artifacts.failures],
+  }
+}
+
+async function resealEach<Row extends { id: string }>(
+  app: App,
+  until: number,
+  list: (app: App, after: string) => Promise<Row[]>,
+  reseal: (app: App, row: Row) => Promise<number>,
+): Promise<Omit<Rotation, 'left'>> {
+  const done: Omit<Rotation, 'left'> = { sealedAnew: 0, failures: [] }
+  for (let after = ''; ;) {
+    const rows = await list(app, after)
+    for (const row of rows) {
+      if (Date.now() > until) return done
+      try {
+        done.sealedAnew += await reseal(app, row)
+      } catch (error) {
+        done.failures.push({ subject: row.id, reason: messageOf(error) })
+        if (error instanceof StoreUnavailable) return done
+      }
+      after = row.id
+    }
+    if (rows.length < BATCH) return done
+  }
+}
+
+/** How many values that are in use are sealed under each key other than the present one. */
+export async function countSealedElsewhere(app: App): Promise<Record<string, number>> {
+  const { rows } = await app.db.execute<{ keyId: string; values: number }>(sql`
+    select key_id as "keyId", count(*)::int as values from (
+      select unnest(array[${keyIdOf(clusterOutputs.kubeconfigSealed)}, ${keyIdOf(clusterOutputs.kubeadminPasswordSealed)}])
+        as key_id
+      from ${clusterOutputs} join ${clusters} on ${clusters.id} = ${clusterOutputs.clusterId} where ${isInUse}
+      union all
+      select coalesce(${clusterArtifacts.keyId}, ${UNKNOWN}) from ${clusterArtifacts}
+      join ${clusters} on ${clusters.id} = ${clusterArtifacts.clusterId}
+      where ${clusterArtifacts.kind} = 'snapshot' and ${isInUse}
+    ) sealed where key_id <> ${app.box.keyId} group by key_id`)
+  return Object.fromEntries(rows.map(({ keyId, values }) => [keyId, values]))
+}
+
+/** The keys among these that are not configured: what they sealed cannot be opened. */
+export const missingKeys = (app: App, left: Record<string, number>): string[] =>
+  Object.keys(left).filter((keyId) => keyId !== UNKNOWN && !app.box.olderKeyIds.includes(keyId))
+
+type OutputsRow = { id: string; kubeconfigSealed: Buffer; kubeadminPasswordSealed: Buffer }
+
+function listOutputs({ db, box }: App, after: string) {
+  const isOlder = (sealed: PgColumn) => inArray(keyIdOf(sealed), [...box.olderKeyIds])
+  return db
+    .select({
+      id: clusterOutputs.clusterId,
+      kubeconfigSealed: clusterOutputs.kubeconfigSealed,
+      kubeadminPasswordSealed: clusterOutputs.kubeadminPasswordSealed,
+    })
+    .from(clusterOutputs)
+    .innerJoin(clusters, eq(clusters.id, clusterOutputs.clusterId))
+    .where(
+      and(
+        isInUse,
+        or(isOlder(clusterOutputs.kubeconfigSealed), isOlder(clusterOutputs.kubeadminPasswordSealed)),
+        gt(clusterOutputs.clusterId, after),
+      ),
+    )
+    .orderBy(asc(clusterOutputs.clusterId))
+    .limit(BATCH)
+}
+
+async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number> {
+  const { id: clusterId, kubeconfigSealed, kubeadminPasswordSealed } = row
+  const older = [kubeconfigSealed, kubeadminPasswordSealed].map(readKeyId).filter((keyId) => keyId !== box.keyId)
+  const reseal = (sealed: Buffer, credential: Credential) => {
+    const context = contextOf(clusterId, credential)
+    return readKeyId(sealed) === box.keyId ? sealed : box.seal(box.open(sealed, context), context)
+  }
+  const anew = {
+    kubeconfigSealed: reseal(kubeconfigSealed, 'kubeconfig'),
+    kubeadminPasswordSealed: reseal(kubeadminPasswordSealed, 'kubeadmin-password'),
+  }
+  return db.transaction(async (tx) => {
+    const changed = await tx
+      .update(clusterOutputs)
+      .set(anew)
+      .where(
+        and(
+          eq(clusterOutputs.clusterId, clusterId),
+          eq(clusterOutputs.kubeconfigSealed, kubeconfigSealed),
+          eq(clusterOutputs.kubeadminPasswordSealed, kubeadminPasswordSealed),
+        ),
+      )
+      .returning({ id: clusterOutputs.clusterId })
+    if (changed.length === 0) return 0
+    const detail = { from: older, to: box.keyId }
+    await writeAudit(tx, ROTATION, { action: 'cluster.reseal-credentials', clusterId, detail })
+    return older.length
+  })
+}
+
+function listArtifacts({ db, box }: App, after: string) {
+  // cluster_artifacts_sealed_with, for each of the keys.
+  const isOlder: SQL | undefined = or(
+    isNull(clusterArtifacts.keyId),
+    inArray(clusterArtifacts.keyId, [...box.olderKeyIds]),
+  )
+  return db
+    .select(getTableColumns(clusterArtifacts))
+    .from(clusterArtifacts)
+    .innerJoin(clusters, eq(clusters.id, clusterArtifacts.clusterId))
+    .where(and(isOlder, eq(clusterArtifacts.kind, 'snapshot'), isInUse, gt(clusterArtifacts.id, after)))
+    .orderBy(asc(clusterArtifacts.id))
+    .limit(BATCH)
+}
+
+async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> {
+  const { db, box, store, queue } = app
+  const { id, clusterId, key, sha256 } = artifact
+  const keyId = artifact.keyId ?? (await noteKeyId(app, artifact))
+  if (!box.olderKeyIds.includes(keyId)) return 0
+  const newKey = nextKey(key, box.keyId)
+  const { rows } = await db.execute<{ at: string }>(sql`select now()::text as at`)
+  await queue.discardArtifact(db, newKey, DISCARD_AFTER_SECONDS)
+  const workDir = join(app.config.dataDir, 'work')
+  const anew = await copySnapshot(store, box, { key, sha256, workDir, context: key }, { key: newKey, context: newKey })
+  return db.transaction(async (tx) => {
+    const changed = await tx
+      .update(clusterArtifacts)
+      .set({ ...anew, keyId: box.keyId, verifiedAt: null })
+      .where(
+        and(
+          eq(clusterArtifacts.id, id),
+          eq(clusterArtifacts.key, key),
+          sql`now() < ${rows[0]?.at}::timestamptz + make_interval(secs => ${SWITCH_WITHIN_SECONDS})`,
+        ),
+      )
+      .returning({ id: clusterArtifacts.id })
+    if (changed.length === 0) return 0
+    const detail = { artifact: id, from: keyId, to: box.keyId }
+    await writeAudit(tx, ROTATION, { action: 'artifact.reseal', clusterId, detail })
+    await queue.discardArtifact(tx, key, DISCARD_AFTER_SECONDS)
+    return 1
+  })
+}
+
+/** Of a snapshot from before this was noted: the object itself says which key sealed it. */
+async function noteKeyId({ db, store }: App, { id, key }: ArtifactRow): Promise<string> {
+  const body = await store.get(key)
+  let head = Buffer.alloc(0)
+  try {
+    for await (const chunk of body) {
+      head = Buffer.concat([head, chunk])
+      if (head.length >= KEY_ID_AT + KEY_ID_BYTES) break
+    }
+  } finally {
+    body.destroy()
+  }
+  const keyId = readKeyId(head)
+  await db
+    .update(clusterArtifacts)
+    .set({ keyId })
+    .where(and(eq(clusterArtifacts.id, id), eq(clusterArtifacts.key, key), isNull(clusterArtifacts.keyId)))
+  return keyId
+}
+
+/** Never used before, so that whoever discards an object by its key can meet no other. */
+const nextKey = (key: string, keyId: string) =>
+  `${key.replace(/\.[0-9a-f]{8}-[0-9a-f]{16}$/, '')}.${keyId}-${randomBytes(8).toString('hex')}`
+
+/** Removes an object that no row names. */
+export async function discardArtifact({ db, store }: App, key: string): Promise<void> {
+  // cluster_artifacts_key.
+  const [named] = await db
+    .select({ id: clusterArtifacts.id })
+    .from(clusterArtifacts)
+    .where(eq(clusterArtifacts.key, key))
+  if (!named) await store.delete(key)
+}

@@ -1,0 +1,24 @@
+// Tells how far the rotation of the secrets key has come: at 0 left an older key may be dropped.
+import type { App } from '../app.ts'
+import { countSealedElsewhere, missingKeys, resealSecrets } from '../clusters/reseal.ts'
+
+const FAILURES_SHOWN = 10
+
+export async function rotateKeys(app: App): Promise<void> {
+  const { sealedAnew, left, failures } = await resealSecrets(app)
+  const count = Object.values(left).reduce((sum, values) => sum + values, 0)
+  if (sealedAnew + count + failures.length === 0) return
+  const missing = missingKeys(app, left)
+  const summary = { sealedAnew, left, missing, failures: failures.slice(0, FAILURES_SHOWN) }
+  const level = failures.length + missing.length > 0 ? 'warn' : 'info'
+  app.log[level](summary, `${sealedAnew} values sealed anew, ${count} left under older keys`)
+}
+
+export async function warnOfMissingKeys(app: App): Promise<void> {
+  const missing = missingKeys(app, await countSealedElsewhere(app))
+  if (missing.length > 0)
+    app.log.warn(
+      { missing },
+      'values are sealed with keys that are not configured and cannot be opened: add the keys to OCPCTL_SECRETS_KEYS_OLD',
+    )
+}
