@@ -32,7 +32,7 @@ describe('a bad environment', () => {
     [{ DATABASE_URL: 'postgres://x' }, 'OCPCTL_SECRETS_KEY is required with DATABASE_URL'],
     [{ OCPCTL_SECRETS_KEY: 'short' }, 'OCPCTL_SECRETS_KEY must be 32 bytes in base64'],
     [{ OCPCTL_INSTALLER: '/opt/installers' }, 'OCPCTL_PULL_SECRET_FILE is required'],
-    [{ OCPCTL_ADMIN_TOKEN: 'short' }, 'OCPCTL_ADMIN_TOKEN must have at least 20 characters'],
+    [{ OCPCTL_ADMIN_TOKEN: 'short' }, 'OCPCTL_ADMIN_TOKEN must have 20 to 512 visible ASCII characters'],
     [{ OCPCTL_LOG_LEVEL: 'loud' }, 'OCPCTL_LOG_LEVEL must be one of debug, info'],
     [{ OCPCTL_ARTIFACTS: 'ftp://x' }, 'OCPCTL_ARTIFACTS must be a URL that starts with file:// or s3://'],
     [{ OCPCTL_DB_POOL_MIN: '30', OCPCTL_DB_POOL_MAX: '20' }, 'OCPCTL_DB_POOL_MIN must not be above'],
