@@ -25,7 +25,7 @@ const safeUrl = (value: string) =>
 const list = (check: (item: string) => boolean, error: string) =>
   z
     .string()
-    .transform((text) => text.split(',').flatMap((item) => item.trim() || []))
+    .transform((text) => text.split(',').map((item) => item.trim()))
     .refine((items) => items.every(check), { error })
 
 const isProxy = (item: string) => {

@@ -280,7 +280,7 @@ it('the queue has an object discarded, unless a row names it', async () => {
 })
 
 it('the older keys are read from the environment', () => {
-  const config = readConfig({ OCPCTL_SECRETS_KEYS_OLD: ` ${OLD.toString('base64')} ,${OTHER.toString('base64')},` })
+  const config = readConfig({ OCPCTL_SECRETS_KEYS_OLD: ` ${OLD.toString('base64')} ,${OTHER.toString('base64')}` })
   expect(config.secretsKeysOld).toEqual([OLD.toString('base64'), OTHER.toString('base64')])
   expect(readConfig({}).secretsKeysOld).toEqual([])
   expect(() => readConfig({ OCPCTL_SECRETS_KEYS_OLD: `${OLD.toString('base64')},short` })).toThrow(
