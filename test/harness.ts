@@ -108,6 +108,7 @@ export async function openHarness(
     PATH: process.env['PATH'] ?? '',
     // Its processes start in two thirds of the time.
     NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+    NODE_OPTIONS: process.env['NODE_OPTIONS'] ?? '',
     ...options.environment,
   }
   const config = readConfig(environment)

@@ -207,6 +207,7 @@ function environmentOf(ground: {
   return {
     PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
     ...(process.env['NODE_COMPILE_CACHE'] ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] } : {}),
+    ...(process.env['NODE_OPTIONS'] ? { NODE_OPTIONS: process.env['NODE_OPTIONS'] } : {}),
     HOME: ground.dir,
     OCPCTL_ADMIN_TOKEN: secrets.token,
     OCPCTL_SECRETS_KEY: secrets.key,
