@@ -397,3 +397,9 @@ it.each(['auditor', 'platform_admin'])('the role %s is not kept to one team', as
     body: { errors: [{ pointer: '/team', nearest: '*' }] },
   })
 })
+
+it.each(['*', 'rеd', 'red​', ' ', '-red', 'a\tb', ''])('no cluster is of the team %j', async (team) => {
+  const body = { name: 'odd', platform: 'aws', profile: 'aws-minimal-test', team }
+  const answer = await h.call('POST', '/clusters', { key: `odd ${team.length}`.replace(' ', '-'), body })
+  expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '/team' }] } })
+})

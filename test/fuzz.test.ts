@@ -10,7 +10,7 @@ import { createHttp } from '../src/http/app.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
 import { ED25519 } from './ssh-keys.ts'
 
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 3000)
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 5000)
 
 type Schema = {
   $ref?: string

@@ -19,6 +19,20 @@ const word = z
   .max(128)
   .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
 
+// In plain letters, so that no team looks like another one.
+const TEAM = '[A-Za-z0-9](?:[A-Za-z0-9 ._:/@+=-]{0,126}[A-Za-z0-9])?'
+const TEAM_SAID =
+  'has 1 to 128 letters A to Z, digits, spaces or any of . _ : / @ + = -, with a letter or digit at both ends'
+const teamName = z
+  .string()
+  .trim()
+  .regex(new RegExp(`^${TEAM}$`), { error: TEAM_SAID })
+/** Of a role, which may be for all teams. */
+export const teamOrAll = z
+  .string()
+  .trim()
+  .regex(new RegExp(`^(?:\\*|${TEAM})$`), { error: `${TEAM_SAID}; or is *, for all teams` })
+
 export const clusterRequest = z.strictObject({
   name: clusterName,
   platform: z.enum(platforms),
@@ -28,7 +42,7 @@ export const clusterRequest = z.strictObject({
   baseDomain: z.string().max(253).optional(),
   ttlHours: z.int().min(1).max(8760).optional(),
   owner: word.optional(),
-  team: word.optional(),
+  team: teamName.optional(),
   costCenter: word.optional(),
   sshPublicKey: z
     .string()

@@ -10,6 +10,7 @@ import {
   updateBinding,
   type BindingRow,
 } from '../auth/role-bindings.ts'
+import { teamOrAll } from '../clusters/cluster.ts'
 import { clusterFor } from '../clusters/queries.ts'
 import type { App } from '../app.ts'
 import { toPage } from '../db/page.ts'
@@ -258,7 +259,7 @@ export const accessRoutes = changing
               schema: z.strictObject({
                 principalType: z.enum(principalTypes),
                 principal: words(700), // an ARN with its path
-                team: text,
+                team: teamOrAll,
                 role: z.enum(roles),
                 notes: text.optional(),
               }),
