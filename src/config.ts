@@ -26,7 +26,12 @@ const list = (check: (item: string) => boolean, error: string) =>
   z
     .string()
     .transform((text) => text.split(',').map((item) => item.trim()))
-    .refine((items) => items.every(check), { error })
+    .superRefine((items, context) => {
+      // By its place: an item may be a secret.
+      const wrong = items.findIndex((item) => !check(item))
+      const place = items.length > 1 ? `; number ${wrong + 1} of yours is not one` : ''
+      if (wrong !== -1) context.addIssue({ code: 'custom', message: `${error}${place}` })
+    })
 
 const isProxy = (item: string) => {
   try {
@@ -175,6 +180,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   if (env.OCPCTL_DB_POOL_MIN > env.OCPCTL_DB_POOL_MAX)
     throw new ConfigError('OCPCTL_DB_POOL_MIN must not be above OCPCTL_DB_POOL_MAX')
   const { OCPCTL_OIDC_ISSUER: issuer, OCPCTL_OIDC_AUDIENCE: audience, OCPCTL_AWS_IAM_SERVER_ID: serverId } = env
+  if (serverId === undefined && (env.OCPCTL_AWS_IAM_ACCOUNTS || env.OCPCTL_AWS_STS_ENDPOINTS))
+    throw new ConfigError(
+      'OCPCTL_AWS_IAM_ACCOUNTS and OCPCTL_AWS_STS_ENDPOINTS say who signs in with AWS, which takes OCPCTL_AWS_IAM_SERVER_ID too',
+    )
   if ((issuer === undefined) !== (audience === undefined))
     throw new ConfigError(
       'OCPCTL_OIDC_ISSUER and OCPCTL_OIDC_AUDIENCE go together: a JWT that is for somebody else must not be let in',
@@ -230,6 +239,21 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     environment: Object.freeze({ ...environment }),
   })
+}
+
+export type AwsSigning = { serverId: string; endpoint: string; region: string }
+
+/** What a caller's token of AWS is made of, on a machine that need not be set up for the service. Throws ConfigError. */
+export function readAwsSigning(environment: Record<string, string | undefined>, serverId?: string): AwsSigning {
+  const of = (name: string) => environment[name] || undefined
+  const id = variables.shape.OCPCTL_AWS_IAM_SERVER_ID.safeParse(serverId ?? of('OCPCTL_AWS_IAM_SERVER_ID'))
+  if (!id.success) throw new ConfigError(`the server id ${id.error.issues[0]?.message}`)
+  if (id.data === undefined) throw new ConfigError('say which server the token is for: --server-id ID')
+  const region = of('AWS_REGION') ?? of('AWS_DEFAULT_REGION') ?? 'us-east-1'
+  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
+  const endpoint = of('AWS_ENDPOINT_URL_STS') ?? `https://sts.${region}.${domain}`
+  if (!URL.canParse(endpoint)) throw new ConfigError(`AWS_ENDPOINT_URL_STS is no URL: ${endpoint}`)
+  return { serverId: id.data, endpoint: new URL(endpoint).origin, region }
 }
 
 function plainIssue(issue: z.core.$ZodIssue): string {

@@ -13,6 +13,7 @@ import { openAwsInventory } from './clouds/aws.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
 import { ConfigError, readConfig, type Config } from './config.ts'
+import { tellOfKeys } from './cron/rotation.ts'
 import { startSchedules } from './cron/schedule.ts'
 import { openDatabase } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
@@ -65,9 +66,14 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       process.exitCode = await runLint(options)
       return
     case 'token':
-      return printToken(readConfig(process.env), options)
+      return printToken(process.env, options)
     case 'openapi':
       return writeGenerated(options.includes('--check'))
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(`${USAGE}\n`)
+      return
     case undefined:
     default:
       throw new ConfigError(command === undefined ? USAGE : `there is no command "${command}"\n\n${USAGE}`)
@@ -98,6 +104,7 @@ async function runService(role: Role): Promise<void> {
     if (role !== 'serve') await app.installer.pullSecret()
     const worker = role === 'serve' ? undefined : await startWorker(app)
     if (role !== 'serve') await startSchedules(app)
+    await tellOfKeys(app)
     const stopWatching = watchCatalog(catalog, log)
     closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)

@@ -4,34 +4,23 @@ import { Sha256 } from '@aws-crypto/sha256-js'
 import { defaultProvider } from '@aws-sdk/credential-provider-node'
 import { SignatureV4, type SignatureV4Init } from '@smithy/signature-v4'
 import { AWS_TOKEN_PREFIX, LONGEST_LIFE_SECONDS, SERVER_ID_HEADER } from './auth/aws-iam.ts'
-import { ConfigError, type Config } from './config.ts'
+import { ConfigError, readAwsSigning, type AwsSigning } from './config.ts'
 import { messageOf } from './errors.ts'
 
 const USAGE = 'usage: node src/main.ts token aws [--server-id ID]   (default: OCPCTL_AWS_IAM_SERVER_ID)'
 
 /** Throws ConfigError. */
-export async function printToken(config: Config, options: string[]): Promise<void> {
+export async function printToken(environment: NodeJS.ProcessEnv, options: string[]): Promise<void> {
   const { values, positionals } = readOptions(options)
-  const serverId = values['server-id'] ?? config.awsIam?.serverId
   if (positionals.join(' ') !== 'aws') throw new ConfigError(USAGE)
-  if (serverId === undefined) throw new ConfigError(`say which server the token is for\n${USAGE}`)
-  const { AWS_ENDPOINT_URL_STS, AWS_REGION, AWS_DEFAULT_REGION } = config.environment
-  const region = AWS_REGION || AWS_DEFAULT_REGION || 'us-east-1'
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
-  const endpoint = AWS_ENDPOINT_URL_STS || `https://sts.${region}.${domain}`
-  const token = await makeAwsToken({ serverId, endpoint, region, credentials: defaultProvider() }).catch(
-    (error: unknown) => {
-      throw new ConfigError(`there are no AWS credentials to sign with: ${messageOf(error)}`)
-    },
-  )
+  const signing = readAwsSigning(environment, values['server-id'])
+  const token = await makeAwsToken({ ...signing, credentials: defaultProvider() }).catch((error: unknown) => {
+    throw new ConfigError(`there are no AWS credentials to sign with: ${messageOf(error)}`)
+  })
   process.stdout.write(`${token}\n`)
 }
 
-type Signing = {
-  serverId: string
-  /** Of STS: its origin. */
-  endpoint: string
-  region: string
+type Signing = AwsSigning & {
   credentials: SignatureV4Init['credentials']
   expiresInSeconds?: number
   signedAt?: Date

@@ -62,7 +62,7 @@ describe('the trail', () => {
         detail: {
           method: 'POST',
           path: `/api/v1/clusters/${cluster.id}/destroy`,
-          reason: expect.stringContaining('may not cluster destroy'),
+          reason: expect.stringContaining('may not destroy cluster'),
         },
       }),
     ])

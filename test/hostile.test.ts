@@ -442,7 +442,7 @@ it.each([
   ['POST', '/clusters', inside('"tags":{"a\\ud800":"x"}'), '/tags/a\ufffd', 'surrogate'],
   ['POST', '/clusters', inside('"tags":{"__proto__":"x"}'), '/tags/__proto__', 'may not be a key'],
   ['POST', '/clusters', inside(`"tags":${deep(40, '[', ']')}`), `/tags${'/0'.repeat(31)}`, 'deeper than 32'],
-  ['POST', '/clusters', inside('"owner":" "'), '/owner', '>=1'],
+  ['POST', '/clusters', inside('"owner":" "'), '/owner', 'may not be empty'],
   ['POST', '/clusters?dryrun=true', text(request), '/dryrun', 'is not a parameter'],
   ['GET', '/clusters?staus=READY', undefined, '/staus', 'is not a parameter'],
   ['GET', '/clusters?team=a&team=b', undefined, '/team', 'only once'],

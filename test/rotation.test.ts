@@ -11,7 +11,7 @@ import type { Actor } from '../src/auth/principal.ts'
 import { readCredential } from '../src/clusters/outputs.ts'
 import { discardArtifact, resealSecrets } from '../src/clusters/reseal.ts'
 import { readConfig } from '../src/config.ts'
-import { rotateKeys, warnOfMissingKeys } from '../src/cron/rotation.ts'
+import { rotateKeys, tellOfKeys } from '../src/cron/rotation.ts'
 import { createSecretBox } from '../src/secrets.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
@@ -130,7 +130,7 @@ describe('a rotation', () => {
       const app = { ...withKeys(NEW, older), log }
       expect(await resealSecrets(app)).toEqual({ sealedAnew: 0, left: { [oldId]: values }, failures: [] })
       await rotateKeys(app)
-      await warnOfMissingKeys(app)
+      await tellOfKeys(app)
       await expect(openAll(app)).rejects.toThrow(
         `the kubeconfig of ${clusterId} does not open: sealed with key ${oldId}, which is not among the configured keys`,
       )

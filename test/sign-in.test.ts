@@ -7,6 +7,7 @@ import { readArn } from '../src/auth/arn.ts'
 import { AWS_TOKEN_PREFIX, openAwsIam, readToken } from '../src/auth/aws-iam.ts'
 import { openOidc } from '../src/auth/oidc.ts'
 import { AppError } from '../src/errors.ts'
+import { createHttp } from '../src/http/app.ts'
 import { openLog } from '../src/observability/log.ts'
 import { makeAwsToken } from '../src/token.ts'
 import { openHarness, type Harness } from './harness.ts'
@@ -163,7 +164,9 @@ describe('AWS', () => {
   ])('STS refuses %s', async (_name, make) => {
     const answer = await whoami(await make())
     expect(answer).toMatchObject({ status: 401, body: { code: 'UNAUTHENTICATED' } })
-    expect(answer.body.detail).toMatch(/STS says (SignatureDoesNotMatch|InvalidClientTokenId)$/)
+    expect(answer.body.detail).toMatch(
+      /STS says (SignatureDoesNotMatch: it is for another server id, or the secret key is wrong|InvalidClientTokenId)$/,
+    )
     expect(sts.requests).toHaveLength(1)
   })
 
@@ -276,6 +279,36 @@ describe('AWS', () => {
     expect((await whoami(made)).status).toBe(200)
   })
 
+  it('an address whose tokens fail sixty times a minute is asked about no more, but for those that were good', async () => {
+    const http = createHttp({
+      ...h.app,
+      config: { ...h.app.config, rateLimit: { perMinute: 0, addressPerMinute: 6000 } },
+    })
+    const from = (address: string) => ({ incoming: { socket: { remoteAddress: address }, headers: {} } })
+    const ask = async (bearer: string, address = '192.0.2.1') =>
+      (await http.request('/api/v1/whoami', { headers: { authorization: `Bearer ${bearer}` } }, from(address))).status
+    const [good, later] = [await token({ life: 500 }), await token({ life: 501 })]
+    expect(await ask(good)).toBe(200)
+    for (let n = 0; n < 60; n++) expect(await ask(`${AWS_TOKEN_PREFIX}${n}`)).toBe(401)
+    expect(await ask(later)).toBe(429)
+    expect(await ask(good)).toBe(200)
+    expect(await ask(later, '192.0.2.2')).toBe(200)
+    // Who comes with something else asks nobody else, and is not shut out.
+    expect([await ask(h.admin), await ask('wrong')]).toEqual([200, 401])
+  })
+
+  it('a role is bound by its ARN with or without its path, which AWS leaves out of sessions', async () => {
+    const body = {
+      principalType: 'iam_role',
+      principal: `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/pipeline`,
+      team: 'sso',
+      role: 'requester',
+    }
+    expect((await h.call('POST', '/api/v1/role-bindings', { body })).status).toBe(201)
+    const { bindings } = (await whoami(await token({ key: 'ASIAROLE', life: 502 }))).body
+    expect(bindings).toContainEqual(expect.objectContaining({ team: 'sso', via: `iam_role:${body.principal}` }))
+  })
+
   it('only accounts that are named sign in, when any is', async () => {
     const iam = openAwsIam({
       serverId: SERVER_ID,
@@ -380,7 +413,7 @@ describe('OpenID Connect', () => {
   it.each<[string, RegExp, () => Promise<string>]>([
     ['for another audience', /"aud"/, () => issuer.token({ aud: 'somebody-else' })],
     ['of another issuer', /"iss"/, () => issuer.token({ iss: 'https://evil.example' })],
-    ['that is over', /"exp"/, () => issuer.token({ exp: now() - 60 })],
+    ['that is over', /it has expired/, () => issuer.token({ exp: now() - 60 })],
     ['that is not yet', /"nbf"/, () => issuer.token({ nbf: now() + 120 })],
     ['without an end', /"exp"/, () => issuer.token({ exp: undefined })],
     ['without a beginning', /"iat"/, () => issuer.token({ iat: undefined })],

@@ -38,6 +38,8 @@ describe('a bad environment', () => {
     [{ OCPCTL_OIDC_ISSUER: 'https://idp.example' }, 'OCPCTL_OIDC_ISSUER and OCPCTL_OIDC_AUDIENCE go together'],
     [{ OCPCTL_AWS_IAM_SERVER_ID: 'a b' }, 'OCPCTL_AWS_IAM_SERVER_ID must be 1 to 128 letters'],
     [{ OCPCTL_AWS_STS_ENDPOINTS: 'http://sts.example' }, 'OCPCTL_AWS_STS_ENDPOINTS must be origins'],
+    [{ OCPCTL_AWS_IAM_ACCOUNTS: '123456789012' }, 'which takes OCPCTL_AWS_IAM_SERVER_ID too'],
+    [{ OCPCTL_TRUSTED_PROXIES: '10.0.0.1,nonsense' }, 'number 2 of yours is not one'],
     [{ OCPCTL_AWS_IAM_ACCOUNTS: '12' }, 'OCPCTL_AWS_IAM_ACCOUNTS must be account numbers'],
     [{ OCPCTL_SECRETS_KEYS_OLD: 'short' }, 'OCPCTL_SECRETS_KEYS_OLD must be keys with commas between'],
     [{ OCPCTL_LOG_LEVEL: 'loud' }, 'OCPCTL_LOG_LEVEL must be one of debug, info'],

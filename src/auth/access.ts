@@ -7,7 +7,7 @@ import { apiTokens, rbacMappings } from '../db/schema.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
 import { findToken, hashOfSecret, type KnownToken } from './api-tokens.ts'
-import { readArn } from './arn.ts'
+import { readArn, withoutPath } from './arn.ts'
 import { principalName, type Binding, type Principal } from './principal.ts'
 
 /** A connection that is dead without a word is heard of no earlier: so long may a change go unnoticed at worst. */
@@ -84,15 +84,12 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
 async function findBindings(db: Db, principals: readonly Principal[]): Promise<Binding[]> {
   const byType = Map.groupBy(principals, ({ type }) => type)
   // rbac_mappings_binding: each type with its names.
-  const named = [...byType].map(([type, of]) =>
-    and(
-      eq(rbacMappings.principalType, type),
-      inArray(
-        rbacMappings.principal,
-        of.map(({ id }) => id),
-      ),
-    ),
-  )
+  const named = [...byType].map(([type, of]) => {
+    const isRole = type === 'iam_role'
+    const names = of.map(({ id }) => (isRole ? withoutPath(id) : id))
+    const name = isRole ? sql`regexp_replace(${rbacMappings.principal}, ':role/.*/', ':role/')` : rbacMappings.principal
+    return and(eq(rbacMappings.principalType, type), inArray(sql`${name}`, names))
+  })
   const rows = await db
     .select()
     .from(rbacMappings)

@@ -1,6 +1,9 @@
 // Names of AWS identities: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 import type { Principal } from './principal.ts'
 
+/** Names of roles are unique in an account whatever their paths, and AWS leaves the path out of sessions. */
+export const withoutPath = (arn: string): string => arn.replace(/:role\/.*\//, ':role/')
+
 const ARN = /^arn:(aws[a-z-]{0,20}):(iam|sts)::(\d{12}):(user|group|role|assumed-role)\/([\w+=,.@/-]{1,600})$/
 
 /**

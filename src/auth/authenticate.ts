@@ -35,7 +35,10 @@ export async function authenticate(
 ): Promise<Caller> {
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined)
-    throw new AppError('UNAUTHENTICATED', 'send the header "Authorization: Bearer <token>", see /docs')
+    throw new AppError(
+      'UNAUTHENTICATED',
+      'send the header "Authorization: Bearer <token>": an API token, a JWT of the issuer, or a token of AWS, whichever is set up here',
+    )
   if (token.length > LONGEST_TOKEN)
     throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
   const identity = await identify(authenticators, token)

@@ -117,7 +117,10 @@ export function readToken(
   // What the URL parser reads and what was written are one thing: no user, port, fragment, or odd spelling of the host.
   if (url.href !== text) throw refused('its URL is not in its plain form')
   const isAllowed = stsEndpoints ? stsEndpoints.includes(url.origin) : AWS_STS.test(url.origin)
-  if (!isAllowed) throw refused(`${url.host} is no STS endpoint that is allowed here`)
+  if (!isAllowed)
+    throw refused(
+      `${url.host} is no STS endpoint that is allowed here; ${stsEndpoints ? `those are ${stsEndpoints.join(', ')} (set AWS_ENDPOINT_URL_STS for the command that makes it)` : 'those are of AWS'}`,
+    )
   if (url.username !== '' || url.password !== '' || url.hash !== '') throw refused('its URL holds more than a request')
   if (url.pathname !== '/') throw refused('its path is not /')
   // Nothing that one reader might take for a separator, and another for a part of a value.
@@ -165,8 +168,11 @@ async function askSts(url: URL, serverId: string): Promise<string> {
   }
   if (response.status >= 500 || response.status === 429) throw unavailable(`status ${response.status}`)
   // Of what a refusal says only its code: the rest is of no use to the caller.
-  if (response.status !== 200)
-    throw refused(`STS says ${/\b([A-Z][A-Za-z]{5,60})\b/.exec(codeIn(body))?.[1] ?? response.status}`)
+  if (response.status !== 200) {
+    const code = /\b([A-Z][A-Za-z]{5,60})\b/.exec(codeIn(body))?.[1] ?? response.status
+    const hint = code === 'SignatureDoesNotMatch' ? ': it is for another server id, or the secret key is wrong' : ''
+    throw refused(`STS says ${code}${hint}`)
+  }
   const parsed = answerSchema.safeParse(parseJson(body))
   if (!parsed.success) throw unavailable('its answer is none of STS')
   return parsed.data.GetCallerIdentityResponse.GetCallerIdentityResult.Arn

@@ -83,7 +83,7 @@ export function openOidc(options: OidcOptions): Oidc {
         if (error instanceof AppError) throw error
         if (!(error instanceof errors.JOSEError) || OF_THE_ISSUER.includes(error.code))
           throw unavailable(options, error)
-        throw refused(error.message)
+        throw refused(error instanceof errors.JWTExpired && error.claim === 'exp' ? 'it has expired' : error.message)
       }
     },
   }

@@ -7,28 +7,54 @@ import { nameOf, principalName, type Actor, type Binding, type Caller, type Role
 
 /** own: what the caller owns in the team of the binding; team: all that the team has; any: whatever team it is of. */
 type Reach = 'own' | 'team' | 'any'
-type Rule = { needs: Scope } & Partial<Record<Role, Reach>>
+/** says: what it is in words, before the name of the thing. */
+type Rule = { says: string; needs: Scope } & Partial<Record<Role, Reach>>
 
 const seers = { requester: 'team', team_admin: 'team', platform_admin: 'any', auditor: 'any' } as const
 const owners = { requester: 'own', team_admin: 'team', platform_admin: 'any' } as const
 
 const table = {
-  'cluster.create': { needs: 'write', requester: 'team', team_admin: 'team', platform_admin: 'any' },
-  'cluster.create-for-another': { needs: 'write', team_admin: 'team', platform_admin: 'any' },
-  'cluster.read': { needs: 'read', ...seers },
-  'cluster.destroy': { needs: 'write', ...owners },
-  'cluster.credentials': { needs: 'write', ...owners },
-  'cluster.abandon': { needs: 'write', platform_admin: 'any' },
-  'job.read': { needs: 'read', ...seers },
-  'job.cancel': { needs: 'write', ...owners },
-  'job.retry': { needs: 'write', ...owners },
-  'profile.read': { needs: 'read', ...seers },
-  'finding.read': { needs: 'read', platform_admin: 'any', auditor: 'any' },
-  'role-binding.read': { needs: 'read', team_admin: 'team', platform_admin: 'any' },
-  'role-binding.write': { needs: 'write', team_admin: 'team', platform_admin: 'any' },
-  'token.read': { needs: 'read', requester: 'own', team_admin: 'own', auditor: 'own', platform_admin: 'any' },
-  'token.write': { needs: 'write', requester: 'own', team_admin: 'own', auditor: 'own', platform_admin: 'any' },
-  'audit.read': { needs: 'read', platform_admin: 'any', auditor: 'any' },
+  'cluster.create': {
+    says: 'ask for clusters',
+    needs: 'write',
+    requester: 'team',
+    team_admin: 'team',
+    platform_admin: 'any',
+  },
+  'cluster.create-for-another': {
+    says: 'ask for clusters of somebody else',
+    needs: 'write',
+    team_admin: 'team',
+    platform_admin: 'any',
+  },
+  'cluster.read': { says: 'see cluster', needs: 'read', ...seers },
+  'cluster.destroy': { says: 'destroy cluster', needs: 'write', ...owners },
+  'cluster.credentials': { says: 'read the credentials of cluster', needs: 'write', ...owners },
+  'cluster.abandon': { says: 'abandon cluster', needs: 'write', platform_admin: 'any' },
+  'job.read': { says: 'see jobs of cluster', needs: 'read', ...seers },
+  'job.cancel': { says: 'cancel jobs of cluster', needs: 'write', ...owners },
+  'job.retry': { says: 'retry jobs of cluster', needs: 'write', ...owners },
+  'profile.read': { says: 'see profiles', needs: 'read', ...seers },
+  'finding.read': { says: 'see findings', needs: 'read', platform_admin: 'any', auditor: 'any' },
+  'role-binding.read': { says: 'see role bindings', needs: 'read', team_admin: 'team', platform_admin: 'any' },
+  'role-binding.write': { says: 'give or take roles', needs: 'write', team_admin: 'team', platform_admin: 'any' },
+  'token.read': {
+    says: 'see API tokens',
+    needs: 'read',
+    requester: 'own',
+    team_admin: 'own',
+    auditor: 'own',
+    platform_admin: 'any',
+  },
+  'token.write': {
+    says: 'make or revoke API tokens',
+    needs: 'write',
+    requester: 'own',
+    team_admin: 'own',
+    auditor: 'own',
+    platform_admin: 'any',
+  },
+  'audit.read': { says: 'read the audit trail', needs: 'read', platform_admin: 'any', auditor: 'any' },
 } as const satisfies Record<string, Rule>
 
 export type Action = keyof typeof table
@@ -121,7 +147,7 @@ export function explain(by: Caller, action: Action, target: Target = {}): Explan
 function refusal(by: Caller, binding: Binding, action: Action, { team, owner }: Target): string | undefined {
   const grant = grantOf(binding, action)
   if (!grant) {
-    const able = Object.keys(ruleOf(action)).filter((name) => name !== 'needs')
+    const able = Object.keys(ruleOf(action)).filter((name) => name !== 'needs' && name !== 'says')
     return `the role ${binding.role} may not; it takes ${able.join(' or ')}`
   }
   if (team !== undefined && !isIn(grant, team)) return `the role ${binding.role} is for team "${binding.team}" alone`
@@ -131,8 +157,9 @@ function refusal(by: Caller, binding: Binding, action: Action, { team, owner }: 
 }
 
 function described(action: Action, { name, team }: Target): string {
-  const what = action.replace('.', ' ')
-  if (name !== undefined) return `${what} ${name}`
-  return team === undefined ? what : `${what} in ${teamName(team)}`
+  const { says } = ruleOf(action)
+  if (name !== undefined) return `${says} ${name}`
+  const plain = says.replace(/cluster$/, 'clusters')
+  return team === undefined ? plain : `${plain} in ${teamName(team)}`
 }
 const teamName = (team: string) => (team === '*' ? 'every team' : `team "${team}"`)

@@ -129,7 +129,7 @@ function requireRule(by: Actor, team: string, role: Role): void {
 
 async function requirePrincipal(tx: Transaction, { type, id }: Principal): Promise<void> {
   const wrong = (detail: string, nearest?: string) =>
-    new AppError('BAD_INPUT', `nobody can be ${type}:${id}`, [
+    new AppError('BAD_INPUT', `${type}:${id} can be nobody`, [
       { pointer: '/principal', detail, ...(nearest === undefined ? {} : { nearest }) },
     ])
   if (type === 'token') {

@@ -14,11 +14,15 @@ export async function rotateKeys(app: App): Promise<void> {
   app.log[level](summary, `${sealedAnew} values sealed anew, ${count} left under older keys`)
 }
 
-export async function warnOfMissingKeys(app: App): Promise<void> {
-  const missing = missingKeys(app, await countSealedElsewhere(app))
+/** At the start of a process: what it cannot open, and whether its older keys have become useless. */
+export async function tellOfKeys(app: App): Promise<void> {
+  const left = await countSealedElsewhere(app)
+  const missing = missingKeys(app, left)
   if (missing.length > 0)
     app.log.warn(
       { missing },
       'values are sealed with keys that are not configured and cannot be opened: add the keys to OCPCTL_SECRETS_KEYS_OLD',
     )
+  if (app.box.olderKeyIds.length > 0 && Object.keys(left).length === 0)
+    app.log.info('0 left under older keys: OCPCTL_SECRETS_KEYS_OLD is needed for nothing that is in use')
 }

@@ -5,10 +5,9 @@ import { discardArtifact } from '../clusters/reseal.ts'
 import { purgeKeys } from '../idempotency.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { reportDisagreements } from './reconcile.ts'
-import { rotateKeys, warnOfMissingKeys } from './rotation.ts'
+import { rotateKeys } from './rotation.ts'
 
 export async function startSchedules(app: App): Promise<void> {
-  await warnOfMissingKeys(app)
   await app.queue.schedule('reseal-secrets', '*/5 * * * *', () => rotateKeys(app))
   await app.queue.workDiscards((key) => discardArtifact(app, key))
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))

@@ -173,7 +173,7 @@ function secondOwner(dataDir: string): ConfigError {
   return new ConfigError(
     `another ocpctl already runs on the data directory ${dataDir}. To share its database start this process with ` +
       `DATABASE_URL="$(cat ${join(dataDir, 'database-url')})" OCPCTL_SECRETS_KEY="$(cat ${join(dataDir, 'secrets-key')})", ` +
-      'or give it a directory of its own with OCPCTL_DATA_DIR',
+      'or the OCPCTL_SECRETS_KEY that the other was started with; or give it a directory of its own with OCPCTL_DATA_DIR',
   )
 }
 

@@ -78,7 +78,8 @@ const tokenSchema = z
 const showToken = (row: TokenRow): z.infer<typeof tokenSchema> => ({
   id: row.id,
   name: row.name,
-  prefix: row.prefix,
+  // Of one that an operator chose it might be half.
+  prefix: row.prefix.startsWith('ocp_') ? row.prefix : '',
   standsFor: { type: row.principalType, id: row.principal },
   createdBy: row.createdBy,
   scopes: row.scopes,
@@ -124,11 +125,16 @@ export const accessRoutes = changing
       tags: ['access'],
       security,
       request: {
-        query: z.strictObject({
-          for: z.enum(actions).optional(),
-          clusterId: z.string().max(64).optional(),
-          team: text.optional(),
-        }),
+        query: z
+          .strictObject({
+            for: z.enum(actions).optional(),
+            clusterId: z.string().max(64).optional(),
+            team: text.optional(),
+          })
+          .refine(({ for: action, clusterId, team }) => action !== undefined || (clusterId ?? team) === undefined, {
+            error: 'say for what you ask about it, such as for=cluster.destroy',
+            path: ['for'],
+          }),
       },
       responses: { 200: json(me, 'The caller'), ...problems() },
     }),

@@ -17,7 +17,7 @@ import { accessRoutes } from './access.ts'
 import { artifactRoutes } from './artifacts.ts'
 import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
-import { openDenials } from './denials.ts'
+import { openDenials, openRefusals } from './denials.ts'
 import { findingRoutes } from './findings.ts'
 import { healthRoutes, openReadiness } from './health.ts'
 import { checkInput, readOperations } from './input.ts'
@@ -68,6 +68,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const limits = openLimits(app.config.rateLimit)
   const addressOf = addressReader(app.config.trustedProxies)
   const recordDenial = openDenials(app)
+  const logRefusal = openRefusals(app)
   const readiness = openReadiness(app)
   http.use(securityHeaders)
   http.use(async (c, next) => {
@@ -114,7 +115,10 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   http.onError(async (error, c) => {
     if (error instanceof AppError) {
       await recordDenial(c, error)
-      if (error.code === 'UNAUTHENTICATED') c.header('www-authenticate', 'Bearer')
+      if (error.code === 'UNAUTHENTICATED') {
+        logRefusal(c, error.message)
+        c.header('www-authenticate', 'Bearer')
+      }
       return problem(c, error)
     }
     if (error instanceof HTTPException && error.status < 500)

@@ -72,3 +72,15 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
     }
   }
 }
+
+/** Sign-ins that were refused, for the log: whoever is unknown could fill the trail. Each reason once a minute an address. */
+export function openRefusals(app: App): (c: Context<Env>, reason: string) => void {
+  const told = new LRUCache<string, true>({ max: 10_000, ttl: MINUTE_MS })
+  return (c, reason) => {
+    const { address, requestId } = c.var
+    const kind = JSON.stringify([address, reason])
+    if (told.has(kind)) return
+    told.set(kind, true)
+    app.log.info({ address, requestId, reason }, 'a sign-in was refused')
+  }
+}

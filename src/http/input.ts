@@ -5,7 +5,8 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { printParseErrorCode, visit } from 'jsonc-parser'
 import { AppError, type FieldError } from '../errors.ts'
-import { pointerTo, type Env } from './router.ts'
+import { nearestTo, pointerTo } from './issues.ts'
+import type { Env } from './router.ts'
 
 type Document = ReturnType<OpenAPIHono<Env>['getOpenAPI31Document']>
 type Operation = { query: Map<string, { isRepeatable: boolean }>; body: 'required' | 'optional' | 'none' | 'not JSON' }
@@ -98,7 +99,12 @@ function wrongInQuery(url: string, { query }: Operation): FieldError[] {
     const pointer = pointerTo([name])
     if (detail !== undefined) errors.push({ pointer, detail })
     else if (!known)
-      errors.push({ pointer, detail: 'is not a parameter of this operation', allowed: [...query.keys()] })
+      errors.push({
+        pointer,
+        detail: 'is not a parameter of this operation',
+        allowed: [...query.keys()],
+        ...nearestTo(name, [...query.keys()]),
+      })
     else if (seen.has(name) && !known.isRepeatable) errors.push({ pointer, detail: 'may be given only once' })
     if (errors.length === MOST_ERRORS) break
     seen.add(name)

@@ -28,8 +28,8 @@ export type Limits = Readonly<{
   countRequest: (c: Context<Env>) => Promise<void>
   countCaller: (c: Context<Env>, name: string) => Promise<void>
   /**
-   * An address that failed too often is refused before its next credential is looked at, unless that one was good in the
-   * last day: many share an address, and one of them must not shut the others out.
+   * A token of AWS makes this process ask STS: an address whose tokens failed too often is refused before the next one is
+   * looked at, unless that one was good before. Others cost no more than any request, and many share an address.
    */
   countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
   /** Throws RATE_LIMITED when the caller has too many open. Returns the way to give it back. */
@@ -39,8 +39,11 @@ export type Limits = Readonly<{
 export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit']): Limits {
   const callers = openCounter(perMinute, 'you')
   const addresses = openCounter(addressPerMinute, 'your address')
-  const failures = openCounter(addressPerMinute && FAILURES_PER_MINUTE, 'failed sign-ins from your address')
-  const good = new LRUCache<string, true>({ max: MOST_KEYS, ttl: 24 * 3_600_000 })
+  const failures = openCounter(
+    addressPerMinute && FAILURES_PER_MINUTE,
+    'tokens of AWS from your address that STS refuses',
+  )
+  const good = new LRUCache<string, true>({ max: MOST_KEYS, ttl: 15 * 60_000 })
   const streams = new Map<string, number>()
   return {
     openStream(name) {
@@ -58,10 +61,9 @@ export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit'])
     countCaller: (c, name) => callers?.count(c, name) ?? Promise.resolve(),
     async countFailures(c, authenticate) {
       const network = networkOf(c.var.address)
-      if (!failures || network === undefined) return authenticate()
-      const credential = createHash('sha256')
-        .update(c.req.header('authorization') ?? '')
-        .digest('base64')
+      const authorization = c.req.header('authorization') ?? ''
+      if (!failures || network === undefined || !/^bearer ocpctl-aws-/i.test(authorization)) return authenticate()
+      const credential = createHash('sha256').update(authorization).digest('base64')
       if (!good.has(credential)) await failures.check(c, network)
       try {
         const caller = await authenticate()

@@ -7,6 +7,7 @@ import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
 import type { Readiness } from './health.ts'
+import { fieldErrorsOf } from './issues.ts'
 import type { Limits } from './limits.ts'
 
 export type Env = {
@@ -29,7 +30,7 @@ export function router(): OpenAPIHono<Env> {
       if (result.success) return undefined
       return problem(
         context,
-        new AppError('BAD_INPUT', `the ${placeOf(result.target)} is not as it must be`, issuesOf(result.error)),
+        new AppError('BAD_INPUT', `${placeOf(result.target)} not as it must be`, fieldErrorsOf(result.error)),
       )
     },
   })
@@ -114,24 +115,9 @@ export function problemText({ status, code, detail, errors }: Problem, requestId
   })
 }
 
-function issuesOf(error: {
-  issues: readonly { path: PropertyKey[]; message: string; code?: string; keys?: string[] }[]
-}): FieldError[] {
-  return error.issues.flatMap((issue) =>
-    (issue.code === 'unrecognized_keys' ? (issue.keys ?? []) : [undefined]).map((key) => ({
-      pointer: pointerTo([...issue.path, ...(key === undefined ? [] : [key])]),
-      detail: key === undefined ? issue.message : `"${key}" is not known here`,
-    })),
-  )
-}
-
-/** A JSON pointer; a step that would fill the answer is cut. */
-export const pointerTo = (path: readonly PropertyKey[]): string =>
-  path
-    .map((step) => `/${String(step).slice(0, 128).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`)
-    .join('')
 const placeOf = (target: string) =>
-  ({ json: 'body', param: 'path', query: 'query', header: 'headers' })[target] ?? target
+  ({ json: 'the body is', param: 'the path is', query: 'the query is', header: 'the headers are' })[target] ??
+  `the ${target} is`
 
 export const idParam = (prefix: string) =>
   z.object({
