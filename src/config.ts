@@ -21,6 +21,7 @@ const isLoopback = ({ hostname }: URL) => ['localhost', '127.0.0.1', '[::1]'].in
 /** Whoever can read or change the traffic could say who anybody is. */
 const safeUrl = (value: string) =>
   URL.canParse(value) &&
+  new URL(value).username + new URL(value).password === '' &&
   (new URL(value).protocol === 'https:' || (value.startsWith('http://') && isLoopback(new URL(value))))
 const list = (check: (item: string) => boolean, error: string) =>
   z

@@ -51,6 +51,8 @@ export class AppError extends Error {
 
 /** The message of anything thrown, without the null characters that PostgreSQL refuses to store. */
 export function messageOf(error: unknown): string {
+  // Drizzle puts the statement and its values into the message; the cause has what went wrong.
+  if (error instanceof Error && 'params' in error && error.cause !== undefined) return messageOf(error.cause)
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '')
 }
 

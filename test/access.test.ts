@@ -109,6 +109,14 @@ it('secrets of tokens are not in the database', async () => {
   for (const token of Object.values(tokens)) expect(stored).not.toContain(token.slice(8))
 })
 
+it('a token has each scope at most once', async () => {
+  for (const scopes of [['read', 'read'], Array<string>(1000).fill('write'), []])
+    expect(await h.call('POST', '/api/v1/api-tokens', { body: { name: 'scoped', scopes } })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/scopes' }] },
+    })
+})
+
 it('a token is made once for a key, and its secret is not in the stored answer', async () => {
   const ask = () => h.call('POST', '/api/v1/api-tokens', { body: { name: 'once' }, key: 'token-once' })
   const [first, second] = await Promise.all([ask(), ask()])

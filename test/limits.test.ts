@@ -89,6 +89,26 @@ describe('a socket', () => {
     socket.destroy()
   })
 
+  it('is closed when it brings many requests and takes no answer', async () => {
+    const port = await serve()
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.pause()
+    socket.write('GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(200))
+    const [peer] = (await once(servers[0] ?? socket, 'connection')) as [Socket]
+    await once(peer, 'close')
+    socket.destroy()
+    const patient = talk(port, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(10))
+    await eventually(() => patient.heard.split('200 OK').length === 11)
+    patient.destroy()
+  })
+
+  it('with two hosts is refused', async () => {
+    const socket = talk(await serve(), 'GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n')
+    await once(socket, 'close')
+    expect(problemIn(socket.heard)).toMatchObject({ status: 400, detail: 'send the header Host, once' })
+  })
+
   it('is kept while the client reads, however long nothing happens', async () => {
     const { job } = await h.requestCluster('watched')
     const port = await serve()
@@ -154,7 +174,8 @@ describe('requests of a minute', () => {
     expect([await ask('192.0.2.1'), await ask('::ffff:192.0.2.1'), await ask('192.0.2.1')]).toEqual([200, 200, 429])
     expect([await ask('2001:db8::1'), await ask('2001:db8::2'), await ask('2001:db8::3')]).toEqual([200, 200, 429])
     expect(await ask('2001:db8:0:1::1')).toBe(200)
-    for (const path of ['/healthz', '/readyz', '/docs']) expect(await ask('192.0.2.1', path)).toBe(200)
+    for (const path of ['/healthz', '/readyz']) expect(await ask('192.0.2.1', path)).toBe(200)
+    for (const path of ['/docs', '/openapi.json']) expect(await ask('192.0.2.1', path)).toBe(429)
   })
 
   it('are fifty open streams for one caller', async () => {
@@ -167,6 +188,21 @@ describe('requests of a minute', () => {
     expect(streams.filter(({ status }) => status === 429)).toHaveLength(1)
     const [first, ...others] = streams.filter(({ status }) => status === 200)
     await first?.body?.cancel()
+    // Of an answer to HEAD nobody reads the body.
+    const heads = await Promise.all(
+      Array.from({ length: 60 }, async () =>
+        http.request(`/api/v1/jobs/${job.id}/log/stream`, {
+          method: 'HEAD',
+          headers: { authorization: `Bearer ${h.admin}` },
+        }),
+      ),
+    )
+    expect(heads.every(({ status }) => status === 200)).toBe(true)
+    const stream = await http.request(`/api/v1/jobs/${job.id}/log/stream`, {
+      headers: { authorization: `Bearer ${h.admin}` },
+    })
+    expect(stream.status).toBe(200)
+    await stream.body?.cancel()
     others.push(
       await eventually(async () => {
         const again = await open()
@@ -213,6 +249,8 @@ describe('the address of a caller', () => {
     [['10.0.0.0/8'], '10.0.0.1', '1.1.1.1, 192.0.2.7', '192.0.2.7'],
     [['10.0.0.0/8'], '10.0.0.1', '1.1.1.1, 192.0.2.7, 10.2.3.4', '192.0.2.7'],
     [['loopback'], '::ffff:127.0.0.1', '192.0.2.7', '192.0.2.7'],
+    [['10.0.0.0/8'], '10.0.0.1', '192.0.2.7:5678', '192.0.2.7'],
+    [['10.0.0.0/8'], '10.0.0.1', '[2001:db8::7]:443', '2001:db8::7'],
     [['loopback', 'uniquelocal'], '127.0.0.1', '<script>', '127.0.0.1'],
     [['10.0.0.0/8'], '10.0.0.1', undefined, '10.0.0.1'],
   ])('with %j trusted, from %s with %s, is %s', async (trusted, peer, forwarded, address) => {
@@ -323,4 +361,18 @@ it('readiness is looked at no more often than every two seconds', async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3000 })
   expect((await http.request('/readyz')).status).toBe(200)
   expect(checks).toBe(2)
+})
+
+it('requests that wait for one another never wait for a connection that they hold themselves', async () => {
+  const small = await openHarness({ environment: { OCPCTL_DB_POOL_MAX: '2' } })
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        small.call('POST', '/api/v1/api-tokens', { key: `k${n}`, body: { name: `t${n}` } }),
+      ),
+    )
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
+  } finally {
+    await small.close()
+  }
 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, constantFrom, integer, property, string, tuple } from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { messageOf } from '../src/errors.ts'
 import { followLog } from '../src/installer/log.ts'
 import { createMasker, secretsOfEnvironment } from '../src/observability/mask.ts'
 import { eventually } from './harness.ts'
@@ -351,4 +352,27 @@ describe('a log in pieces', () => {
     for (const line of body) expect(masked.join('\n')).not.toContain(line)
     expect(masked.at(-1)).toBe('the end')
   })
+})
+
+it('the message of a refused statement is what went wrong, without the statement and its values', () => {
+  const cause = new Error('violates check constraint')
+  const error = Object.assign(new Error('Failed query: insert into x\nparams: s3cret', { cause }), {
+    params: ['s3cret'],
+  })
+  expect(messageOf(error)).toBe('violates check constraint')
+  expect(messageOf(new Error('plain'))).toBe('plain')
+})
+
+it('secrets of the environment are those of names that say so, and of a proxy its password alone', () => {
+  expect(
+    secretsOfEnvironment({
+      AWS_SECRET_ACCESS_KEY: 'a',
+      ARM_ACCESS_KEY: 'b',
+      GOOGLE_CREDENTIALS: 'c',
+      GOOGLE_APPLICATION_CREDENTIALS: '/path',
+      AWS_ACCESS_KEY_ID: 'id',
+      HTTPS_PROXY: 'http://bob:p%40ss%2Fword@proxy:3128',
+      NO_PROXY: 'localhost',
+    }),
+  ).toEqual(['a', 'b', 'c', 'p@ss/word'])
 })

@@ -2,7 +2,7 @@
 // the old key. Nothing is lost and nothing left over, wherever a run is cut off and however many run at once.
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../src/app.ts'
 import { openSnapshot } from '../src/artifacts/snapshot.ts'
@@ -256,6 +256,16 @@ describe('snapshots from before their key was noted', () => {
     await h.rows('update cluster_artifacts set key_id = null')
     expect(await resealSecrets(withKeys(NEW, [OLD]))).toEqual({ sealedAnew: values, left: {}, failures: [] })
     expect(await openAll(withKeys(NEW))).toEqual(before)
+  })
+
+  it('get no note of an object that is not theirs', async () => {
+    const lie = createSecretBox(NEW).seal('x'.repeat(100), 'anything')
+    const app = withKeys(NEW, [OLD], { get: async () => Readable.from([lie]) })
+    const told = await resealSecrets(app)
+    expect(told.left).toEqual({ unknown: values - 2 })
+    expect(told.failures).toHaveLength(values - 2)
+    expect((await artifacts()).every(({ keyId }) => keyId === null)).toBe(true)
+    expect((await resealSecrets(withKeys(NEW, [OLD]))).left).toEqual({})
   })
 
   it('of a key that is not configured are counted under it', async () => {

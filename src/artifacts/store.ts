@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import type { ArtifactStore } from './artifact.ts'
+import { ConfigError } from '../config.ts'
 import { openFilesystemStore } from './filesystem.ts'
 import { openS3Store } from './s3.ts'
 import type { S3Options } from './s3.ts'
@@ -17,5 +18,5 @@ export function openStore(url: string, options: S3Options = {}): ArtifactStore {
   if (url.startsWith('file://')) return openFilesystemStore(fileURLToPath(url))
   const s3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(url)
   if (s3?.[1]) return openS3Store(s3[1], s3[2] ?? '', options)
-  throw new Error(`an artifact store is file:///directory or s3://bucket/prefix, not ${url}`)
+  throw new ConfigError('OCPCTL_ARTIFACTS must be file:///directory or s3://bucket/prefix; credentials come from AWS_*')
 }

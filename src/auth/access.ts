@@ -2,7 +2,7 @@
 // change, whoever makes it; while a process cannot hear, it remembers nothing.
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
-import type { Db } from '../db/client.ts'
+import type { Db, Reader } from '../db/client.ts'
 import { apiTokens, rbacMappings } from '../db/schema.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
@@ -15,10 +15,11 @@ const LONGEST_MS = 5000
 const REMEMBERED = 10_000
 const USE_NOTED_EVERY_MS = 60_000
 
+/** Whoever holds a transaction has what is not remembered read in it: to wait for a second connection could wait for itself. */
 export type Access = {
-  tokenOf: (secret: string) => Promise<KnownToken | undefined>
+  tokenOf: (secret: string, reader?: Reader) => Promise<KnownToken | undefined>
   /** Of the enabled ones. */
-  bindingsOf: (principals: readonly Principal[]) => Promise<readonly Binding[]>
+  bindingsOf: (principals: readonly Principal[], reader?: Reader) => Promise<readonly Binding[]>
   /** Partition and account of the groups of IAM that have a role: only their users need be asked for groups. */
   iamGroupOwners: () => Promise<ReadonlySet<string>>
   /** For who has just made a change, and may not wait for word of it. */
@@ -58,15 +59,15 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
 
   return {
     forget,
-    async tokenOf(secret) {
-      const token = await remembered(`token ${hashOfSecret(secret)}`, () => findToken(db, secret))
+    async tokenOf(secret, reader = db) {
+      const token = await remembered(`token ${hashOfSecret(secret)}`, () => findToken(reader, secret))
       if (!token || (token.expiresAt !== null && token.expiresAt.getTime() <= Date.now())) return undefined
       noteUse(token.id)
       return token
     },
-    async bindingsOf(principals) {
+    async bindingsOf(principals, reader = db) {
       const key = JSON.stringify(principals.map(principalName).toSorted())
-      return (await remembered(`bindings ${key}`, () => findBindings(db, principals))) ?? []
+      return (await remembered(`bindings ${key}`, () => findBindings(reader, principals))) ?? []
     },
     async iamGroupOwners() {
       const found = await remembered('iam groups', async () => {
@@ -81,7 +82,7 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
   }
 }
 
-async function findBindings(db: Db, principals: readonly Principal[]): Promise<Binding[]> {
+async function findBindings(db: Reader, principals: readonly Principal[]): Promise<Binding[]> {
   const byType = Map.groupBy(principals, ({ type }) => type)
   // rbac_mappings_binding: each type with its names.
   const named = [...byType].map(([type, of]) => {

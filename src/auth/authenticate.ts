@@ -1,6 +1,6 @@
 // Turns a bearer credential into a caller with its bindings, or throws UNAUTHENTICATED. Deny by default.
 import type { Config } from '../config.ts'
-import type { Db } from '../db/client.ts'
+import type { Db, Reader } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
@@ -32,6 +32,7 @@ export async function authenticate(
   authenticators: Authenticators,
   authorization: string | undefined,
   origin: Origin,
+  reader?: Reader,
 ): Promise<Caller> {
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined)
@@ -41,12 +42,16 @@ export async function authenticate(
     )
   if (token.length > LONGEST_TOKEN)
     throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
-  const identity = await identify(authenticators, token)
-  const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups])
+  const identity = await identify(authenticators, token, reader)
+  const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups], reader)
   return { kind: 'caller', ...identity, bindings, origin }
 }
 
-async function identify({ access, awsIam, oidc }: Authenticators, token: string): Promise<Identity> {
+async function identify(
+  { access, awsIam, oidc }: Authenticators,
+  token: string,
+  reader: Reader | undefined,
+): Promise<Identity> {
   if (token.startsWith(AWS_TOKEN_PREFIX)) {
     if (!awsIam) throw new AppError('UNAUTHENTICATED', 'sign-in with AWS is not set up here (OCPCTL_AWS_IAM_SERVER_ID)')
     return awsIam.identityOf(token)
@@ -55,7 +60,7 @@ async function identify({ access, awsIam, oidc }: Authenticators, token: string)
     if (!oidc) throw new AppError('UNAUTHENTICATED', 'sign-in with a JWT is not set up here (OCPCTL_OIDC_ISSUER)')
     return oidc.identityOf(token)
   }
-  const known = await access.tokenOf(token)
+  const known = await access.tokenOf(token, reader)
   if (!known) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
   const { id, principal, scopes, expiresAt } = known
   const session = principal.id === id ? undefined : `token:${id}`

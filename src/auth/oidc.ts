@@ -1,7 +1,7 @@
 // Sign-in with a JWT of one OpenID Connect issuer, whose keys are found by discovery and read again as they rotate.
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import { z } from 'zod'
-import { AppError, messageOf } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Identity, Principal } from './principal.ts'
 
@@ -111,5 +111,5 @@ const refused = (why: string) => new AppError('UNAUTHENTICATED', `the JWT is ref
 
 function unavailable({ issuer, log }: OidcOptions, error: unknown): AppError {
   log.warn({ err: error, issuer }, 'the OpenID Connect issuer cannot be asked')
-  return new AppError('UNAVAILABLE', `the issuer ${issuer} cannot be asked for its keys: ${messageOf(error)}`)
+  return new AppError('UNAVAILABLE', `the issuer ${issuer} cannot be asked for its keys: ask again in a moment`)
 }

@@ -1,12 +1,12 @@
 // The rotation of the key that seals: what an older key has sealed is sealed anew, so that the older key can be dropped.
 // Every step may be the last of the process, and be taken by several at once. A snapshot goes to a new object, never over
 // the old one; an object is announced to the queue before it can become useless, which removes it unless a row names it.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql, type SQL } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { App } from '../app.ts'
-import { copySnapshot } from '../artifacts/snapshot.ts'
+import { copySnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -198,18 +198,15 @@ async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> 
   })
 }
 
-/** Of a snapshot from before this was noted: the object itself says which key sealed it. */
-async function noteKeyId({ db, store }: App, { id, key }: ArtifactRow): Promise<string> {
-  const body = await store.get(key)
+/** Of a snapshot from before this was noted: the object itself says which key sealed it, if it is the object. */
+async function noteKeyId({ db, store }: App, { id, key, sha256 }: ArtifactRow): Promise<string> {
+  const hash = createHash('sha256')
   let head = Buffer.alloc(0)
-  try {
-    for await (const chunk of body) {
-      head = Buffer.concat([head, chunk])
-      if (head.length >= KEY_ID_AT + KEY_ID_BYTES) break
-    }
-  } finally {
-    body.destroy()
+  for await (const chunk of await store.get(key)) {
+    hash.update(chunk)
+    if (head.length < KEY_ID_AT + KEY_ID_BYTES) head = Buffer.concat([head, chunk])
   }
+  if (hash.digest('hex') !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
   const keyId = readKeyId(head)
   await db
     .update(clusterArtifacts)

@@ -58,7 +58,11 @@ const words = (longest: number) =>
     .max(longest)
     .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
 const text = words(256)
-const scopes = z.array(z.enum(['read', 'write'])).min(1)
+const scopes = z
+  .array(z.enum(['read', 'write']))
+  .min(1)
+  .max(2)
+  .refine((given) => new Set(given).size === given.length, { error: 'each of them once' })
 const noContent = { 204: { description: 'Done' } }
 
 const tokenSchema = z

@@ -27,6 +27,8 @@ import { profileRoutes } from './profiles.ts'
 import { problem, problemAnswer, router, titles, type Env } from './router.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
+/** What the pool of connections says when none is free in time. */
+const NO_CONNECTION = 'timeout exceeded when trying to connect'
 const BODY_LIMIT_BYTES = 256 * 1024
 
 // A proxy that ends TLS says by Strict-Transport-Security what it promises for its names; over plain HTTP a browser ignores it.
@@ -81,6 +83,11 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await next()
   })
   if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
+  for (const path of ['/docs/*', '/openapi.json'])
+    http.use(path, async (c, next) => {
+      await limits.countRequest(c)
+      await next()
+    })
   http.use('/api/*', async (c, next) => {
     await limits.countRequest(c)
     await next()
@@ -92,7 +99,8 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       address: c.var.address,
       agent: c.req.header('user-agent')?.slice(0, 256),
     }
-    const renew = () => authenticate(app.authenticators, c.req.header('authorization'), origin)
+    const renew: Env['Variables']['renew'] = (reader) =>
+      authenticate(app.authenticators, c.req.header('authorization'), origin, reader)
     c.set('renew', renew)
     c.set('by', await limits.countFailures(c, renew))
     await limits.countCaller(c, nameOf(c.var.by))
@@ -123,6 +131,11 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     }
     if (error instanceof HTTPException && error.status < 500)
       return problem(c, new AppError('BAD_INPUT', error.message || 'the request cannot be read'))
+    if (error instanceof Error && error.message === NO_CONNECTION)
+      return problem(
+        c,
+        new AppError('UNAVAILABLE', 'too much is asked of this process just now: ask again in a moment'),
+      )
     if (hasCode(error, LOCK_NOT_AVAILABLE))
       return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
     app.log.error(
@@ -190,7 +203,10 @@ const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepL
 // Served from the installed package, so that the documents work without the internet.
 function addDocs(http: OpenAPIHono<Env>, document: object): void {
   const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  http.get('/openapi.json', (c) => c.json(document))
+  // Each is read once: an answer of its own for every request would be memory that a stranger fills.
+  const openapi = JSON.stringify(document)
+  const files = new Map([...docsFiles].map(([name, type]) => [name, { type, text: readFileSync(join(home, name)) }]))
+  http.get('/openapi.json', (c) => c.body(openapi, 200, { 'content-type': 'application/json' }))
   http.get('/docs', (c) => {
     c.header(
       'content-security-policy',
@@ -201,9 +217,9 @@ function addDocs(http: OpenAPIHono<Env>, document: object): void {
   http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
   http.get('/docs/:file', (c) => {
     const file = c.req.param('file')
-    const type = docsFiles.get(file)
-    if (type === undefined) return c.notFound()
-    return c.body(readFileSync(join(home, file)), 200, { 'content-type': type, 'cache-control': 'max-age=86400' })
+    const found = files.get(file)
+    if (!found) return c.notFound()
+    return c.body(found.text, 200, { 'content-type': found.type, 'cache-control': 'max-age=86400' })
   })
 }
 

@@ -148,6 +148,7 @@ export const auditRoutes = router()
       // What can be refused is refused before the answer begins, which has no way back.
       let batch = await batches.next()
       c.header('content-type', 'application/x-ndjson')
+      if (c.req.method === 'HEAD') return c.body(null, 200) as never
       return stream(c, async (out) => {
         try {
           while (batch.done !== true && !out.aborted) {

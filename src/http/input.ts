@@ -5,7 +5,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { printParseErrorCode, visit } from 'jsonc-parser'
 import { AppError, type FieldError } from '../errors.ts'
-import { nearestTo, pointerTo } from './issues.ts'
+import { MOST_ERRORS, nearestTo, pointerTo } from './issues.ts'
 import type { Env } from './router.ts'
 
 type Document = ReturnType<OpenAPIHono<Env>['getOpenAPI31Document']>
@@ -111,7 +111,6 @@ function wrongInQuery(url: string, { query }: Operation): FieldError[] {
   }
   return errors
 }
-const MOST_ERRORS = 20
 
 function wrongInEncoding(text: string): string | undefined {
   try {

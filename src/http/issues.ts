@@ -17,13 +17,15 @@ const things: Record<string, string> = {
   date: 'a time',
 }
 const units: Record<string, string> = { string: ' characters', array: ' entries' }
+/** Nobody reads more, and an answer should not be longer than what was asked. */
+export const MOST_ERRORS = 20
 const OF_ZOD = /^(Invalid|Too|Unrecognized)\b/
 
 /** One for each thing that is wrong. */
 export function fieldErrorsOf({ issues }: { issues: readonly Issue[] }): FieldError[] {
-  return issues.flatMap((issue): FieldError[] =>
+  return issues.slice(0, MOST_ERRORS).flatMap((issue): FieldError[] =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({
+      ? issue.keys.slice(0, MOST_ERRORS).map((key) => ({
           pointer: pointerTo([...issue.path, key]),
           detail: `"${key}" is not known here`,
         }))

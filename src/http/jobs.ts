@@ -134,6 +134,8 @@ export const jobRoutes = router()
       const { app, by } = c.var
       const { job } = await jobFor(app.db, by, c.req.valid('param').id)
       let after = Number(c.req.valid('header')['last-event-id'] ?? 0)
+      // Of an answer to HEAD nobody reads the body, nor ends it.
+      if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
       const close = c.var.limits.openStream(nameOf(by))
       return streamSSE(c, async (stream) => {
         let wake = () => undefined as void

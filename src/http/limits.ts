@@ -130,7 +130,10 @@ export function addressReader(trustedProxies: readonly string[]): (c: Context<En
     const { incoming } = (c.env ?? {}) as Partial<HttpBindings> // none for a request that came through no socket
     const peer = incoming?.socket.remoteAddress
     if (incoming === undefined || peer === undefined || trust?.(peer, 0) !== true) return peer
+    // Some proxies add the port.
     const address = proxyAddr(incoming, trust)
+      .replace(/^\[(.*)\](?::\d+)?$/, '$1')
+      .replace(/^([\d.]+):\d+$/, '$1')
     return ipaddr.isValid(address) ? address : peer
   }
 }

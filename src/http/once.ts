@@ -36,7 +36,7 @@ export async function once<T>(
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
   const answer = await answerOnce(app.db, by, { key, operation, body: asked, sealing }, async (tx) => {
     // It may have waited for another one with its key.
-    if (!isDeepStrictEqual((await c.var.renew()).bindings, by.bindings))
+    if (!isDeepStrictEqual((await c.var.renew(tx)).bindings, by.bindings))
       throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
     return { status, body: await change(tx) }
   })

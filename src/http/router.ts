@@ -4,18 +4,19 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { App } from '../app.ts'
+import type { Reader } from '../db/client.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
 import type { Readiness } from './health.ts'
-import { fieldErrorsOf } from './issues.ts'
+import { fieldErrorsOf, MOST_ERRORS } from './issues.ts'
 import type { Limits } from './limits.ts'
 
 export type Env = {
   Variables: {
     app: App
     by: Caller
-    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
-    renew: () => Promise<Caller>
+    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. Within a transaction, hand it over. */
+    renew: (reader?: Reader) => Promise<Caller>
     requestId: string
     /** undefined: the request came through no socket, as in tests. */
     address: string | undefined
@@ -105,7 +106,7 @@ export function problemAnswer(context: Context<Env>, told: Problem): Response {
 
 export function problemText({ status, code, detail, errors }: Problem, requestId: string): string {
   return JSON.stringify({
-    ...(errors ? { errors } : {}),
+    ...(errors ? { errors: errors.slice(0, MOST_ERRORS) } : {}),
     type: `urn:ocpctl:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: titles[status] ?? 'Error',
     status,

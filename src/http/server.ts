@@ -21,7 +21,12 @@ export const patience = {
   lookMs: 5000,
 }
 
+/** On one connection. Clients that wait for each answer, as nearly all do, have one. */
+const MOST_UNANSWERED = 16
+const MOST_CONNECTIONS = 10_000
+
 export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = patience): Server {
+  const unanswered = new WeakMap<object, number>()
   const listener = getRequestListener(http.fetch, {
     hostname: 'localhost', // for HTTP/1.0, which need not name a host
     errorHandler: (error) =>
@@ -40,14 +45,22 @@ export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = pati
       requireHostHeader: false, // Node's own refusal says nothing
     },
     (incoming, outgoing) => {
-      if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0')
+      // Node begins all requests that one packet brings, before it listens to how fast the client reads.
+      const { socket } = incoming
+      const begun = (unanswered.get(socket) ?? 0) + 1
+      unanswered.set(socket, begun)
+      outgoing.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1))
+      if (begun > MOST_UNANSWERED) return void socket.destroy()
+      const hosts = incoming.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+      if (hosts.length > 1 || (hosts.length === 0 && incoming.httpVersion !== '1.0'))
         outgoing
           .writeHead(400, { ...PROBLEM, connection: 'close' })
-          .end(problemText({ status: 400, code: 'BAD_INPUT', detail: 'send the header Host' }, randomUUID()))
+          .end(problemText({ status: 400, code: 'BAD_INPUT', detail: 'send the header Host, once' }, randomUUID()))
       else void listener(incoming, outgoing)
     },
   )
   server.setTimeout(times.idleMs)
+  server.maxConnections = mostConnections()
   server.on('clientError', (error, socket) => {
     // An answer that has begun cannot become another one; Node keeps it here while it lasts.
     const begun = '_httpMessage' in socket && (socket._httpMessage as { headersSent?: boolean } | null)?.headersSent
@@ -58,6 +71,13 @@ export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = pati
   server.on('connect', (_, socket) => refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'this is no proxy')))
   server.on('checkExpectation', (incoming, outgoing) => void listener(incoming, outgoing))
   return server
+}
+
+/** Files, the database and the store need descriptors too, when sockets have taken all that there are to have. */
+function mostConnections(): number {
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } } // as Node documents it
+  const soft = Number(userLimits?.open_files?.soft)
+  return Number.isFinite(soft) ? Math.max(64, Math.min(MOST_CONNECTIONS, soft - 256)) : MOST_CONNECTIONS
 }
 
 const PROBLEM = { 'content-type': 'application/problem+json', 'x-content-type-options': 'nosniff' }

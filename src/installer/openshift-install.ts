@@ -8,7 +8,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, type Config } from '../config.ts'
-import { AppError, messageOf } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import type { Installer, InstallerExit, InstallerLine, InstallerRun, RunOptions } from './installer.ts'
 import { followLog, parseLine } from './log.ts'
 import { stageOf } from './stages.ts'
@@ -89,12 +89,12 @@ export function openInstaller(config: Config): Installer {
       const { pullSecretFile } = config
       if (pullSecretFile === undefined) return SIMULATED_PULL_SECRET
       const text = await readFile(pullSecretFile, 'utf8').catch((error: unknown) => {
-        throw new ConfigError(`OCPCTL_PULL_SECRET_FILE cannot be read: ${messageOf(error)}`)
+        // Its value may be the secret itself, put there by mistake.
+        const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+        throw new ConfigError(`OCPCTL_PULL_SECRET_FILE is not the path of a file that can be read${code}`)
       })
       if (!/^\s*\{[\s\S]*"auths"[\s\S]*\}\s*$/.test(text))
-        throw new ConfigError(
-          `OCPCTL_PULL_SECRET_FILE ${pullSecretFile} is not a pull secret: it must be JSON with "auths"`,
-        )
+        throw new ConfigError('the file of OCPCTL_PULL_SECRET_FILE is not a pull secret: it must be JSON with "auths"')
       return text.trim()
     },
   }

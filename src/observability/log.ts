@@ -1,10 +1,14 @@
-// One JSON line an event on stderr; stdout is for what a person or a script asked for. Known secrets and everything that looks like one is masked before it is written.
+// One JSON line an event on stderr; stdout is for what a person or a script asked for. What looks like a secret is masked
+// before it is written.
+import { createMasker } from './mask.ts'
 import { pino, type Logger, type LoggerOptions } from 'pino'
 
 export type Log = Logger
 
 export function openLog(level: string): Log {
+  const masker = createMasker()
   const options: LoggerOptions = {
+    hooks: { streamWrite: (line) => masker.mask(line) },
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,

@@ -8,9 +8,9 @@ const DECODINGS = 3
 
 /** What looks like a secret; group 1 is what may stay. Nothing in them may be repeated without a bound twice in a row. */
 const shapes: RegExp[] = [
-  /(password\\{0,8}["']?\s{0,8}(?:is|was|[:=,])?\s{0,8}\\{0,8}["']?)(?:[^\s"',;\\]|[,;](?=[^\s"',;\\]))+/gi,
+  /(passw(?:or)?d\\{0,8}["']?\s{0,8}(?:is|was|[:=,])?\s{0,8}\\{0,8}["']?)(?:[^\s"',;\\]|[,;](?=[^\s"',;\\]))+/gi,
   /("?(?:auth|identitytoken|registrytoken|secret|token|client_?secret|api_?key|secret_?access_?key)\\{0,8}"?\s{0,8}[:=]\s{0,8}\\{0,8}"?)[^\s"',;\\]{6,}/gi,
-  /(:\/\/[^\s:@/"']{0,256}:)[^\s@/"']{1,256}(?=@)/g,
+  /(:\/\/[^\s:@/"']{0,256}:)[^\s"']{1,256}(?=@)/g,
   /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
   /(\b(?:Bearer|Basic)\s{1,8})[A-Za-z0-9+/_.~=-]{8,}/gi,
   /()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
@@ -21,7 +21,10 @@ const shapes: RegExp[] = [
 ]
 /** No shape is in a text without one of these. */
 const HINT =
-  /password|auth|token|secret|api_?key|access_?key|AKIA|ASIA|bearer|basic|@|eyJ|-----BEGIN|LS0tLS1CRUdJTi|-\w{5}-/i
+  /passw|auth|token|secret|api_?key|access_?key|AKIA|ASIA|bearer|basic|@|eyJ|-----BEGIN|LS0tLS1CRUdJTi|-\w{5}-/i
+
+const SECRET_NAME = /SECRET|PASSWORD|TOKEN|API_?KEY|ACCESS_KEY|CREDENTIALS/
+const NO_SECRET_NAME = /_(?:FILE|ID|PATH|DIR|URI)$|^GOOGLE_APPLICATION_CREDENTIALS$/
 
 const KEY_BEGIN = /^-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----/
 const KEY_END = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----/
@@ -168,6 +171,8 @@ function formsOf(secret: string): Form[] {
   // A secret that looks encoded itself is decoded with the text around it.
   for (let level = decode({ text: secret, at: undefined }); level; level = decode(level)) plain.add(level.text)
   for (const text of plain) plain.add(text.replaceAll(' ', '+'))
+  const hex = Buffer.from(secret).toString('hex')
+  plain.add(hex).add(hex.toUpperCase())
   const base64 = new Set<string>()
   for (const text of [secret, JSON.stringify(secret).slice(1, -1)])
     for (const offset of [0, 1, 2]) {
@@ -243,9 +248,9 @@ export function secretsOfPullSecret(pullSecret: string): string[] {
 
 /** What the environment that an installer inherits has of secrets; files and names are none. */
 export function secretsOfEnvironment(environment: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(environment).flatMap(([name, value]) =>
-    value !== undefined && /SECRET|PASSWORD|TOKEN|API_?KEY/.test(name) && !/_(?:FILE|ID|PATH|DIR)$/.test(name)
-      ? [value]
-      : [],
-  )
+  return Object.entries(environment).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    if (/_PROXY$/i.test(name)) return URL.canParse(value) ? decodeURIComponent(new URL(value).password) : []
+    return SECRET_NAME.test(name) && !NO_SECRET_NAME.test(name) ? [value] : []
+  })
 }
