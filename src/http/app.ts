@@ -12,7 +12,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
-import { AppError, hasCode } from '../errors.ts'
+import { AppError, hasCode, messageOf } from '../errors.ts'
 import { accessRoutes } from './access.ts'
 import { artifactRoutes } from './artifacts.ts'
 import { auditRoutes } from './audit.ts'
@@ -131,7 +131,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     }
     if (error instanceof HTTPException && error.status < 500)
       return problem(c, new AppError('BAD_INPUT', error.message || 'the request cannot be read'))
-    if (error instanceof Error && error.message === NO_CONNECTION)
+    if (messageOf(error) === NO_CONNECTION)
       return problem(
         c,
         new AppError('UNAVAILABLE', 'too much is asked of this process just now: ask again in a moment'),

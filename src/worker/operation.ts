@@ -67,6 +67,8 @@ export type Operation = {
   isLost: () => boolean
   log: (level: LogLevel, message: string) => void
   learnSecret: (secret: string) => void
+  /** For what is kept of an error that nobody foresaw. */
+  mask: (text: string) => string
   enter: (stage: Stage) => Promise<void>
   /** A durable step is done. */
   reached: (step: Step) => void
@@ -193,6 +195,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     isLost: () => isLost,
     log,
     learnSecret: masker.learn,
+    mask: masker.mask,
 
     async enter(stage) {
       await record(stage, percentOf(stage))

@@ -113,7 +113,7 @@ async function runJob(app: App, operation: Operation): Promise<void> {
       outcome = {
         kind: 'failed',
         reason: 'InternalError',
-        message: messageOf(error),
+        message: operation.mask(messageOf(error)),
         retryInSeconds: retrySeconds(operation, UNEXPECTED_RETRY_SECONDS, 1),
       }
     }
@@ -141,7 +141,7 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
       if (hasCode(error, ...REFUSED) && outcome.kind === 'succeeded') {
         // The database will not take it, however often it is asked.
         const retryInSeconds = retrySeconds(operation, UNEXPECTED_RETRY_SECONDS, 1)
-        outcome = { kind: 'failed', reason: 'InternalError', message: messageOf(error), retryInSeconds }
+        outcome = { kind: 'failed', reason: 'InternalError', message: operation.mask(messageOf(error)), retryInSeconds }
         continue
       }
       app.log.warn({ err: error, jobId: claim.job.id }, 'the end of an attempt could not be settled and is tried again')
