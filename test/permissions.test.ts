@@ -261,7 +261,7 @@ describe('why and why not', () => {
             principal: { type: 'token', id: 'me' },
             groups: [],
             session: undefined,
-            token: undefined,
+            tokenId: undefined,
             scopes: has,
             bindings,
             origin: { requestId: 'r', address: undefined, agent: undefined },

@@ -405,7 +405,7 @@ describe('OpenID Connect', () => {
       ],
       session: 'name:Alice',
       scopes: ['read', 'write'],
-      token: undefined,
+      tokenId: undefined,
     })
   })
 

@@ -106,13 +106,13 @@ function check(before: Head, seal: typeof auditSeals.$inferSelect, event: AuditR
   const found: AuditProblem[] =
     gap > 0 ? [{ eventId, kind: 'removed', detail: `${gap} seals are missing before number ${number}` }] : []
   if (!event) found.push({ eventId, kind: 'removed', detail: `the event of seal ${number} is gone` })
-  // After a gap the hash before it is not known.
   else if (canonicalOf(event) === undefined)
     found.push({
       eventId,
       kind: 'inserted',
       detail: `the event of seal ${number} holds what no event of the service holds`,
     })
+  // After a gap the hash before it is not known.
   else if (gap === 0 && hashOf(before.hash, event) !== hash)
     found.push({ eventId, kind: 'changed', detail: `the event is not what seal ${number} says, or stands elsewhere` })
   return found

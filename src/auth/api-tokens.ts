@@ -91,7 +91,7 @@ export async function requestToken(
   const lacking = request.scopes.filter((scope) => !by.scopes.includes(scope))
   if (lacking.length > 0) throw new AppError('FORBIDDEN', `your own credential has not the scope ${lacking.join(', ')}`)
   if (request.standsFor === 'itself') requireAnywhere(by, 'role-binding.write')
-  else if (by.token && by.principal.id !== by.token.id)
+  else if (by.tokenId !== undefined && by.principal.id !== by.tokenId)
     throw new AppError('FORBIDDEN', `a token of ${nameOf(by)} makes no others of it: sign in as yourself`)
   else if (!by.bindings.some(({ via }) => principalName(via) === nameOf(by)))
     throw new AppError('BAD_INPUT', 'a token of yours would have no role: yours come from groups, which it is not in', [

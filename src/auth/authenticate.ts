@@ -1,6 +1,6 @@
 // Turns a bearer credential into a caller with its bindings, or throws UNAUTHENTICATED. Deny by default.
 import type { Config } from '../config.ts'
-import type { Db, Reader } from '../db/client.ts'
+import type { Db, Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
@@ -32,8 +32,27 @@ export async function authenticate(
   authenticators: Authenticators,
   authorization: string | undefined,
   origin: Origin,
-  reader?: Reader,
 ): Promise<Caller> {
+  const identity = await identify(authenticators, tokenIn(authorization))
+  const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups])
+  return { kind: 'caller', ...identity, bindings, origin }
+}
+
+/**
+ * The caller as the database has it within a transaction, which must wait neither for a connection of its own nor for
+ * anybody else: of AWS or an issuer it is who it was when the request came. Throws UNAUTHENTICATED.
+ */
+export async function renewCaller(
+  { access }: Authenticators,
+  authorization: string | undefined,
+  by: Caller,
+  tx: Transaction,
+): Promise<Caller> {
+  if (by.tokenId !== undefined && !(await access.tokenOf(tokenIn(authorization), tx))) throw unknownToken()
+  return { ...by, bindings: await access.bindingsOf([by.principal, ...by.groups], tx) }
+}
+
+function tokenIn(authorization: string | undefined): string {
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined)
     throw new AppError(
@@ -42,16 +61,10 @@ export async function authenticate(
     )
   if (token.length > LONGEST_TOKEN)
     throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
-  const identity = await identify(authenticators, token, reader)
-  const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups], reader)
-  return { kind: 'caller', ...identity, bindings, origin }
+  return token
 }
 
-async function identify(
-  { access, awsIam, oidc }: Authenticators,
-  token: string,
-  reader: Reader | undefined,
-): Promise<Identity> {
+async function identify({ access, awsIam, oidc }: Authenticators, token: string): Promise<Identity> {
   if (token.startsWith(AWS_TOKEN_PREFIX)) {
     if (!awsIam) throw new AppError('UNAUTHENTICATED', 'sign-in with AWS is not set up here (OCPCTL_AWS_IAM_SERVER_ID)')
     return awsIam.identityOf(token)
@@ -60,9 +73,11 @@ async function identify(
     if (!oidc) throw new AppError('UNAUTHENTICATED', 'sign-in with a JWT is not set up here (OCPCTL_OIDC_ISSUER)')
     return oidc.identityOf(token)
   }
-  const known = await access.tokenOf(token, reader)
-  if (!known) throw new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')
-  const { id, principal, scopes, expiresAt } = known
+  const known = await access.tokenOf(token)
+  if (!known) throw unknownToken()
+  const { id, principal, scopes } = known
   const session = principal.id === id ? undefined : `token:${id}`
-  return { principal, groups: [], session, scopes, token: { id, expiresAt } }
+  return { principal, groups: [], session, scopes, tokenId: id }
 }
+
+const unknownToken = () => new AppError('UNAUTHENTICATED', 'the token is unknown, expired or revoked')

@@ -80,7 +80,10 @@ export function openAwsIam(options: AwsIamOptions): AwsIam {
       throw refused(`${arn} is of no account that signs in here`)
     const groups = await groupsOf(iam, principal, owner, options)
     const called = session === undefined ? undefined : `session:${session}`
-    return { identity: { principal, groups, session: called, scopes: ['read', 'write'], token: undefined }, expiresAt }
+    return {
+      identity: { principal, groups, session: called, scopes: ['read', 'write'], tokenId: undefined },
+      expiresAt,
+    }
   }
 
   return {

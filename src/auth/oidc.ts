@@ -103,7 +103,7 @@ function identityIn(claims: JWTPayload, groupsClaim: string): Identity {
     groups: [...new Set(groups.data)].map((id): Principal => ({ type: 'oidc_group', id })),
     session: called.success ? `name:${called.data}` : undefined,
     scopes: ['read', 'write'],
-    token: undefined,
+    tokenId: undefined,
   }
 }
 

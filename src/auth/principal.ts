@@ -18,8 +18,8 @@ export type Identity = Readonly<{
   groups: readonly Principal[]
   /** Which of those who share the principal it is, with its kind: `token:…`, `session:…`, `name:…`. For the audit trail alone. */
   session: string | undefined
-  /** The API token that it came with, if any. */
-  token: Readonly<{ id: string; expiresAt: Date | null }> | undefined
+  /** Of the API token that it came with, if any. */
+  tokenId: string | undefined
   scopes: readonly Scope[]
 }>
 

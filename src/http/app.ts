@@ -99,8 +99,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       address: c.var.address,
       agent: c.req.header('user-agent')?.slice(0, 256),
     }
-    const renew: Env['Variables']['renew'] = (reader) =>
-      authenticate(app.authenticators, c.req.header('authorization'), origin, reader)
+    const renew = () => authenticate(app.authenticators, c.req.header('authorization'), origin)
     c.set('renew', renew)
     c.set('by', await limits.countFailures(c, renew))
     await limits.countCaller(c, nameOf(c.var.by))

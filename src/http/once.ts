@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Context } from 'hono'
 import { writeAudit } from '../audit/audit.ts'
+import { renewCaller } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
@@ -36,7 +37,8 @@ export async function once<T>(
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
   const answer = await answerOnce(app.db, by, { key, operation, body: asked, sealing }, async (tx) => {
     // It may have waited for another one with its key.
-    if (!isDeepStrictEqual((await c.var.renew(tx)).bindings, by.bindings))
+    const now = await renewCaller(app.authenticators, c.req.header('authorization'), by, tx)
+    if (!isDeepStrictEqual(now.bindings, by.bindings))
       throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
     return { status, body: await change(tx) }
   })

@@ -4,7 +4,6 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { App } from '../app.ts'
-import type { Reader } from '../db/client.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
 import type { Readiness } from './health.ts'
@@ -15,8 +14,8 @@ export type Env = {
   Variables: {
     app: App
     by: Caller
-    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. Within a transaction, hand it over. */
-    renew: (reader?: Reader) => Promise<Caller>
+    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
+    renew: () => Promise<Caller>
     requestId: string
     /** undefined: the request came through no socket, as in tests. */
     address: string | undefined
