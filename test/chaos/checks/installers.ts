@@ -1,0 +1,72 @@
+// The installers' own record: who ran when, with what, and for how long.
+import type { Evidence } from '../evidence.ts'
+import { runsOf, type Run } from '../journal.ts'
+import { at } from './words.ts'
+
+const describe = (run: Run) => `${run.command} of ${run.cluster ?? run.infraID} (pid ${run.pid}, ${run.dir})`
+
+/** Two installers that lived at one time and worked on one cluster. */
+export function overlappingInstallers({ journal }: Evidence): string[] {
+  const runs = runsOf(journal).sort((a, b) => a.startedAt - b.startedAt)
+  return runs.flatMap((run, index) =>
+    runs
+      .slice(0, index)
+      .filter(
+        (earlier) =>
+          earlier.lastAt > run.startedAt &&
+          ((earlier.cluster !== undefined && earlier.cluster === run.cluster) ||
+            (earlier.infraID !== undefined && earlier.infraID === run.infraID)),
+      )
+      .map(
+        (earlier) =>
+          `${describe(run)} began at ${at(run.startedAt)} while ${describe(earlier)} lived until ${at(earlier.lastAt)}`,
+      ),
+  )
+}
+
+/** An installer that lived longer than its frozen or cut-off worker could hold the lock. */
+export function outlivedLease({ journal, faults, leaseMs }: Evidence): string[] {
+  const runs = runsOf(journal)
+  return faults.flatMap((fault) => {
+    if (!['freeze-worker', 'cut-worker', 'black-hole-worker'].includes(fault.kind) || fault.healedAt === undefined)
+      return []
+    const lockEndsAt = fault.at + leaseMs
+    if (fault.healedAt < lockEndsAt) return []
+    return runs
+      .filter((run) => run.dir.includes(`/${fault.target}/`) && run.startedAt < fault.at && run.lastAt > lockEndsAt)
+      .map((run) => `${describe(run)} lived ${run.lastAt - fault.at} ms after ${fault.kind} at ${at(fault.at)}`)
+  })
+}
+
+export function createTwiceInDir({ journal }: Evidence): string[] {
+  const starts = journal.filter((line) => line.event === 'start' && line.command === 'create cluster')
+  return [...Map.groupBy(starts, (line) => line.dir ?? '')]
+    .filter(([, lines]) => lines.length > 1)
+    .map(([dir, lines]) => `create cluster began ${lines.length} times in ${dir}`)
+}
+
+/** Infrastructure whose infraID was not durable, in the ledger and as a stored snapshot, before the cloud was touched. */
+export function createWithoutLedger({ journal, writes }: Evidence): string[] {
+  const entries = new Map(
+    writes
+      .filter((write) => write.table === 'infra_ledger' && write.op === 'INSERT')
+      .map((write) => [write.key ?? '', write]),
+  )
+  return journal
+    .filter((line) => line.event === 'infrastructure')
+    .flatMap((line) => {
+      const what = `${line.infraID} of ${line.cluster} was begun at ${at(line.at)}`
+      const entry = entries.get(line.infraID ?? '')
+      if (!entry) return [`${what} without a ledger entry`]
+      if (entry.committedAt > line.at) return [`${what}, its ledger entry was durable at ${at(entry.committedAt)}`]
+      const hasSnapshot = writes.some(
+        (write) =>
+          write.table === 'cluster_artifacts' &&
+          write.op === 'INSERT' &&
+          write.becomes === 'snapshot' &&
+          write.attemptId === entry.attemptId &&
+          write.committedAt <= line.at,
+      )
+      return hasSnapshot ? [] : [`${what} without a stored snapshot of attempt ${entry.attemptId}`]
+    })
+}

@@ -1,0 +1,93 @@
+// The right to work on a cluster: who had it, and who wrote without it.
+import type { Evidence, Write } from '../evidence.ts'
+import { at } from './words.ts'
+
+/** A live lock taken or removed by somebody else, or a fence that did not grow. */
+export function brokenLocks(evidence: Evidence): string[] {
+  const isBy = writerOf(evidence)
+  const fences = new Map<string, number>()
+  return evidence.writes
+    .filter((write) => write.table === 'job_locks')
+    .flatMap((write) => {
+      const found: string[] = []
+      const what = `${write.op} of the lock of ${write.clusterId} by ${write.process} at ${at(write.at)}`
+      const cluster = write.clusterId ?? ''
+      if (write.brokeLive && (write.op !== 'DELETE' || !isBy(write, write.key)))
+        found.push(`${what} broke a live lock of ${write.key}`)
+      if (write.op !== 'DELETE') {
+        const fence = Number(write.becomes)
+        if (fence <= (fences.get(cluster) ?? 0)) found.push(`${what}: fence ${fence} after ${fences.get(cluster)}`)
+        fences.set(cluster, fence)
+      }
+      return found
+    })
+}
+
+/** Whether the write came from the process that the attempt belongs to. */
+function writerOf({ attempts, instances, hostname }: Evidence) {
+  const workers = new Map(attempts.map((attempt) => [attempt.id, attempt.worker]))
+  const pids = new Map(instances.map((instance) => [instance.label, instance.pid]))
+  return (write: Write, attemptId: string | null) => {
+    const pid = pids.get(write.process)
+    return pid !== undefined && workers.get(attemptId ?? '') === `${hostname}:${pid}`
+  }
+}
+
+/** Writes of a handler that did not hold the cluster's lock, in the moment of the write, or not any more. */
+export function oldFenceWrites(evidence: Evidence): string[] {
+  const isBy = writerOf(evidence)
+  const locks = evidence.writes.filter((write) => write.table === 'job_locks')
+  const released = new Map<string, Write[]>(
+    Map.groupBy(
+      locks.filter((write) => write.op === 'DELETE'),
+      (w) => w.tx,
+    ),
+  )
+  const taken = new Map<string, Write[]>(
+    Map.groupBy(
+      locks.filter((write) => write.op !== 'DELETE'),
+      (w) => w.tx,
+    ),
+  )
+  const jobOf = new Map(evidence.attempts.map((attempt) => [attempt.id, attempt.jobId]))
+  const releasedBy = (write: Write) => (released.get(write.tx) ?? []).map((lock) => lock.key)
+  const holds = (write: Write, attemptId: string | null) =>
+    isBy(write, attemptId) && (write.holderAttempt === attemptId || releasedBy(write).includes(attemptId))
+
+  return evidence.writes.flatMap((write) => {
+    const what = `${write.op} ${write.table} ${write.attemptId ?? write.jobId} by ${write.process} at ${at(write.at)}`
+    const held = `; the lock was ${write.holderAttempt ?? 'nobody'}’s`
+    switch (write.table) {
+      case 'job_attempts': {
+        if (write.op === 'INSERT') {
+          const took = taken.get(write.tx)?.some((lock) => lock.attemptId === write.attemptId) ?? false
+          return took ? [] : [`${what} without taking the lock`]
+        }
+        if (write.op === 'DELETE') return [`${what}: attempts are kept`]
+        if (write.was !== null) return [`${what} changes an attempt that had ended as ${write.was}`]
+        return write.becomes === 'LOST' || holds(write, write.attemptId) ? [] : [what + held]
+      }
+      case 'cluster_artifacts':
+        return write.op !== 'INSERT' || write.attemptId === null || holds(write, write.attemptId) ? [] : [what + held]
+      case 'infra_ledger': {
+        const attemptId =
+          write.op === 'INSERT' ? write.attemptId : (write.holderAttempt ?? releasedBy(write)[0] ?? null)
+        return holds(write, attemptId) ? [] : [what + held]
+      }
+      case 'job_log_chunks': {
+        if (write.op !== 'INSERT') return []
+        const attemptId = write.holderAttempt ?? releasedBy(write)[0] ?? null
+        return holds(write, attemptId) && jobOf.get(attemptId ?? '') === write.jobId ? [] : [what + held]
+      }
+      case 'jobs': {
+        if (write.becomes !== 'SUCCEEDED' && write.becomes !== 'RETRYING') return []
+        const isSettle = releasedBy(write).some(
+          (attemptId) => jobOf.get(attemptId ?? '') === write.jobId && isBy(write, attemptId),
+        )
+        return isSettle ? [] : [`${what}: it became ${write.becomes} without its lock being given back`]
+      }
+      default:
+        return []
+    }
+  })
+}

@@ -1,0 +1,61 @@
+// What the adversary can do, how often it does each, and what is noted of it.
+import type { S3Server } from '../s3-server.ts'
+import type { Fleet, Member, Role } from './fleet.ts'
+import type { Run } from './journal.ts'
+import type { Postgres } from './postgres.ts'
+import type { Random } from './random.ts'
+
+export const weights = {
+  'kill-worker': 10,
+  'kill-api': 7,
+  'freeze-worker': 6,
+  'pause-worker': 5,
+  'drain-worker': 5,
+  'cut-worker': 6,
+  'cut-api': 5,
+  'black-hole-worker': 6,
+  'black-hole-api': 4,
+  'restart-postgres-fast': 2,
+  'restart-postgres-immediate': 2,
+  'store-fails': 7,
+  'delete-work': 8,
+  'corrupt-snapshot': 10,
+  'kill-installer': 16,
+  'kill-lease-runner': 6,
+} as const
+export type FaultKind = keyof typeof weights
+
+export type Fault = {
+  kind: FaultKind
+  /** Milliseconds since the epoch. */
+  at: number
+  target: string
+  pid?: number
+  /** How long it is meant to last. */
+  lastsMs?: number
+  /** When it was over. */
+  healedAt?: number
+}
+
+export type Ground = {
+  fleet: Fleet
+  postgres: Postgres
+  store: S3Server
+  journalFile: string
+  leaseMs: number
+}
+
+/** What a fault is made with. */
+export type Hand = Ground & {
+  random: Random
+  note: (fault: Omit<Fault, 'at'>) => Fault
+  /** Heals later, or at once when the adversary stops. */
+  healAfter: (ms: number, heal: () => void | Promise<void>) => void
+  /** Somebody who is well and has been for a while; undefined when nobody may be hurt now. */
+  victim: (role: Role) => Member | undefined
+  /** Installers that showed a sign of life just now. */
+  livingRuns: () => Promise<Run[]>
+}
+
+/** False when it is not possible just now. */
+export type Act = () => boolean | Promise<boolean>
