@@ -175,8 +175,20 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
         dir: '/x',
         pid: 9,
       }),
+    // It was paused and went on when it woke, beside the next.
+    (e) => {
+      e.faults = [{ kind: 'pause-worker', target: 'work-1', at: T + 100, healedAt: T + 12_000 }]
+      e.journal.push({ event: 'alive', run: 'r1', at: T + 14_100 })
+    },
   ],
-  outlivedLease: [(e) => e.journal.push({ event: 'alive', run: 'r1', at: T + 10_200 })],
+  outlivedLease: [
+    (e) => e.journal.push({ event: 'alive', run: 'r1', at: T + 10_200 }),
+    // It went on after its pause.
+    (e) => {
+      e.faults = [{ kind: 'pause-worker', target: 'work-1', at: T + 100, healedAt: T + 12_000 }]
+      e.journal.push({ event: 'alive', run: 'r1', at: T + 14_100 })
+    },
+  ],
   resourcesLeft: [(e) => e.resources.push('resources/one-aaaaa/instance-master-0.json')],
   ledgerOpen: [(e) => (e.ledger = e.ledger.map((entry) => ({ ...entry, emptyAt: null })))],
   locksLeft: [(e) => e.locks.push({ clusterId: 'clu_1', worker: 'host:11' })],
@@ -190,6 +202,7 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   ],
   illegalTransitions: [
     (e) => e.audit.push({ clusterId: 'clu_1', jobId: null, action: 'x', from: 'DESTROYED', to: 'READY', at: T }),
+    (e) => e.audit.push({ clusterId: 'clu_1', jobId: null, action: 'x', from: 'DESTROYED', to: 'DESTROYING', at: T }),
     (e) => e.audit.splice(1, 1),
     (e) => e.writes.push(write({ tx: '2', was: 'DESTROYING', becomes: 'READY' })),
   ],
@@ -289,6 +302,18 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
 describe('the checker', () => {
   it('finds nothing wrong with a run in which nothing was', () => {
     expect(Object.values(checkEvidence(goodEvidence())).flat()).toEqual([])
+  })
+
+  it('lets an installer end when it wakes from a pause, and a cluster be destroyed again for what that left', () => {
+    const evidence = goodEvidence()
+    evidence.faults = [{ kind: 'pause-worker', target: 'work-1', at: T + 605, healedAt: T + 12_000 }]
+    evidence.journal.push({ event: 'alive', run: 'r1', at: T + 12_900 })
+    for (const [action, from, to] of [
+      ['cluster.reopenDestroy', 'DESTROYED', 'DESTROYING'],
+      ['cluster.finishDestroy', 'DESTROYING', 'DESTROYED'],
+    ] as const)
+      evidence.audit.push({ clusterId: 'clu_1', jobId: null, action, from, to, at: T + 13_000 })
+    expect(Object.values(checkEvidence(evidence)).flat()).toEqual([])
   })
 
   for (const [name, ways] of Object.entries(spoils))

@@ -134,7 +134,7 @@ export async function collectEvidence(
 }
 
 /** What the cloud holds; files that a killed program had begun to write do not count. */
-async function listResources(cloudDir: string): Promise<string[]> {
+export async function listResources(cloudDir: string): Promise<string[]> {
   const names = await readdir(join(cloudDir, 'resources'), { recursive: true, withFileTypes: true }).catch(() => [])
   return names
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))

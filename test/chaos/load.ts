@@ -33,12 +33,12 @@ export type Load = {
   sent: { requests: number; repeated: number }
   /** Names of the clusters that were asked for, whatever came of it. */
   names: string[]
-  /** Asks for no more, and for the end of all. Resolves when the database says that all is over, or with what is not. */
+  /** Asks for no more, and for the end of all. Resolves when all is over and the cloud empty for a while, or at the bound. */
   finish: (boundMs: number) => Promise<{ settledAfterMs: number; isSettled: boolean }>
   abort: () => void
 }
 
-type Row = { id: string; name: string; status: string; open: number; since: number }
+type Row = { id: string; name: string; status: string; open: number }
 
 export type LoadOptions = {
   urls: string[]
@@ -48,13 +48,15 @@ export type LoadOptions = {
   /** Rules that take the installer a minute or more of real time. */
   slowFaults: boolean
   rows: <T extends Row>(sql: string) => Promise<T[]>
+  isCloudEmpty: () => Promise<boolean>
 }
 
 const ANSWER_MS = 5000
+/** What wakes late, or is found late, may put something back into the cloud: all must be over for this long. */
+const STABLE_MS = 6000
 const UNFINISHED = `
   select c.id, c.name, c.status,
-    (select count(*)::int from jobs j where j.cluster_id = c.id and j.status in ('PENDING', 'RUNNING', 'RETRYING')) as open,
-    extract(epoch from now() - c.updated_at)::float8 as since
+    (select count(*)::int from jobs j where j.cluster_id = c.id and j.status in ('PENDING', 'RUNNING', 'RETRYING')) as open
   from clusters c where c.status <> 'DESTROYED'`
 
 export function startLoad(options: LoadOptions, random: Random): Load {
@@ -220,11 +222,15 @@ export function startLoad(options: LoadOptions, random: Random): Load {
       const from = Date.now()
       await running
       const asked = new Map<string, number>()
+      let quietSince: number | undefined
       for (;;) {
         const rows = await look()
-        const isSettled = rows.length === 0 && busy.size === 0
-        if (isSettled || Date.now() - from > boundMs || abort.signal.aborted)
-          return { settledAfterMs: Date.now() - from, isSettled }
+        const isQuiet = rows.length === 0 && busy.size === 0 && (await options.isCloudEmpty())
+        quietSince = isQuiet ? (quietSince ?? Date.now()) : undefined
+        if (quietSince !== undefined && Date.now() - quietSince >= STABLE_MS)
+          return { settledAfterMs: quietSince - from, isSettled: true }
+        if (Date.now() - from > boundMs || abort.signal.aborted)
+          return { settledAfterMs: Date.now() - from, isSettled: false }
         for (const row of rows) {
           const isDestroying = row.status === 'DESTROYING' && row.open > 0
           if (isDestroying || Date.now() - (asked.get(row.id) ?? 0) < 3000) continue

@@ -8,6 +8,8 @@ export type Measures = {
   killToTakeover: Measure
   /** SIGSTOP of a worker → the last sign of life of each installer that it had running. */
   freezeToInstallerEnd: Measure
+  /** The end of a pause → the same. */
+  thawToInstallerEnd: Measure
   /** A cut or a black hole that outlasts the lock → the same. */
   cutToInstallerEnd: Measure
   /** An accepted destroy or cancel → the last sign of life of the installation that was running. */
@@ -29,6 +31,13 @@ export function measure(evidence: Evidence): Measures {
           )
           .map((run) => Math.max(0, run.lastAt - fault.at)),
       )
+  const thaws = faults.flatMap(({ kind, target, at, healedAt = Infinity }) =>
+    kind !== 'pause-worker' || healedAt - at < leaseMs
+      ? []
+      : runs
+          .filter((run) => run.dir.includes(`/${target}/`) && run.startedAt < at && run.lastAt > healedAt)
+          .map((run) => run.lastAt - healedAt),
+  )
   const takeovers = faults
     .filter((fault) => fault.kind === 'kill-worker')
     .flatMap((fault) =>
@@ -62,6 +71,7 @@ export function measure(evidence: Evidence): Measures {
   return {
     killToTakeover: summarize(takeovers),
     freezeToInstallerEnd: summarize(afterLossOfWorker(['freeze-worker'])),
+    thawToInstallerEnd: summarize(thaws),
     cutToInstallerEnd: summarize(afterLossOfWorker(['cut-worker', 'black-hole-worker'])),
     cancelToInstallerEnd: summarize(cancels),
   }

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { startS3Server, type S3Server } from '../s3-server.ts'
 import { startAdversary, type Adversary } from './adversary.ts'
 import { checkEvidence, type Breaches } from './checker.ts'
-import { collectEvidence, type Evidence } from './evidence.ts'
+import { collectEvidence, listResources, type Evidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { startFleet, type Fleet } from './fleet.ts'
 import { startLoad, type Load } from './load.ts'
@@ -113,6 +113,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
         alive: options.alive,
         slowFaults: options.slowFaults,
         rows: postgres.rows,
+        isCloudEmpty: async () => (await listResources(cloudDir)).length === 0,
       },
       random.fork('load'),
     )

@@ -1,13 +1,34 @@
 // The installers' own record: who ran when, with what, and for how long.
 import type { Evidence } from '../evidence.ts'
+import type { Fault } from '../fault.ts'
 import { runsOf, type Run } from '../journal.ts'
 import { at } from './words.ts'
 
 const describe = (run: Run) => `${run.command} of ${run.cluster ?? run.infraID} (pid ${run.pid}, ${run.dir})`
 
+/** How long an installer may take to end when it wakes from a pause that its lease did not outlast. */
+const WAKE_MS = 2000
+
+const isOf = (fault: Fault, run: Run) => run.dir.includes(`/${fault.target}/`)
+
+/** What stood still and ended on waking was over for all others when it stopped: nobody could have ended it. */
+function livedUntil(run: Run, faults: Fault[]): number {
+  const pause = faults.find(
+    (fault) =>
+      fault.kind === 'pause-worker' &&
+      isOf(fault, run) &&
+      run.startedAt < fault.at &&
+      run.lastAt > fault.at &&
+      run.lastAt <= (fault.healedAt ?? Infinity) + WAKE_MS,
+  )
+  return pause?.at ?? run.lastAt
+}
+
 /** Two installers that lived at one time and worked on one cluster. */
-export function overlappingInstallers({ journal }: Evidence): string[] {
-  const runs = runsOf(journal).sort((a, b) => a.startedAt - b.startedAt)
+export function overlappingInstallers({ journal, faults }: Evidence): string[] {
+  const runs = runsOf(journal)
+    .map((run) => ({ ...run, lastAt: livedUntil(run, faults) }))
+    .sort((a, b) => a.startedAt - b.startedAt)
   return runs.flatMap((run, index) =>
     runs
       .slice(0, index)
@@ -28,14 +49,25 @@ export function overlappingInstallers({ journal }: Evidence): string[] {
 export function outlivedLease({ journal, faults, leaseMs }: Evidence): string[] {
   const runs = runsOf(journal)
   return faults.flatMap((fault) => {
-    if (!['freeze-worker', 'cut-worker', 'black-hole-worker'].includes(fault.kind) || fault.healedAt === undefined)
-      return []
-    const lockEndsAt = fault.at + leaseMs
-    if (fault.healedAt < lockEndsAt) return []
+    if (fault.healedAt === undefined || fault.healedAt < fault.at + leaseMs) return []
+    const mustEndAt = lastMomentOf(fault, fault.healedAt, leaseMs)
     return runs
-      .filter((run) => run.dir.includes(`/${fault.target}/`) && run.startedAt < fault.at && run.lastAt > lockEndsAt)
+      .filter((run) => isOf(fault, run) && run.startedAt < fault.at && run.lastAt > mustEndAt)
       .map((run) => `${describe(run)} lived ${run.lastAt - fault.at} ms after ${fault.kind} at ${at(fault.at)}`)
   })
+}
+
+function lastMomentOf({ kind, at }: Fault, healedAt: number, leaseMs: number): number {
+  switch (kind) {
+    case 'freeze-worker':
+    case 'cut-worker':
+    case 'black-hole-worker':
+      return at + leaseMs
+    case 'pause-worker':
+      return healedAt + WAKE_MS
+    default:
+      return Infinity
+  }
 }
 
 export function createTwiceInDir({ journal }: Evidence): string[] {

@@ -13,8 +13,11 @@ const legal: Record<string, string[]> = {
   FAILED: ['PENDING', 'CREATING', 'DESTROYING'],
   DESTROYING: ['DESTROYED', 'DESTROY_FAILED'],
   DESTROY_FAILED: ['DESTROYING'],
-  DESTROYED: [],
+  // Only when something of it turned up later; see REOPEN.
+  DESTROYED: ['DESTROYING'],
 }
+
+const REOPEN = 'cluster.reopenDestroy'
 
 export function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {
   const found: string[] = []
@@ -24,7 +27,8 @@ export function illegalTransitions({ audit, clusters, writes }: Evidence): strin
       if (event.clusterId !== id || event.to === null) continue
       if (event.from !== state)
         found.push(`${name}: ${event.action} at ${at(event.at)} goes from ${event.from}, but it was ${state}`)
-      if (!legal[event.from ?? '']?.includes(event.to))
+      const isReopened = event.from === 'DESTROYED' && event.action !== REOPEN
+      if (isReopened || !legal[event.from ?? '']?.includes(event.to))
         found.push(`${name}: ${event.action} at ${at(event.at)} goes from ${event.from} to ${event.to}`)
       state = event.to
     }
