@@ -132,6 +132,7 @@ function goodEvidence(): Evidence {
         replayed: true,
       },
     ],
+    eventConnections: [{ at: T, process: 'work-1.1', lasting: 1 }],
     faults: [{ kind: 'freeze-worker', target: 'work-1', at: T + 100, healedAt: T + 20_000 }],
     leaseMs: 10_000,
     boundMs: 60_000,
@@ -296,6 +297,7 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
       }),
   ],
   lostSnapshots: [(e) => e.stored.clear()],
+  leakedConnections: [(e) => e.eventConnections.push({ at: T, process: 'serve-1.2', lasting: 2 })],
   crashes: [(e) => e.texts.push({ where: 'work-1.log', text: 'Error: boom\n    at x\n\nNode.js v24.21.0\n' })],
 }
 

@@ -1,5 +1,6 @@
 // Counts broken promises in the evidence of a run. It shares nothing with the service: what is legal stands here once
 // more, written down from what is promised, not from how it is done. Each check gives a line for each breach.
+import { leakedConnections } from './checks/connections.ts'
 import { createTwiceInDir, createWithoutLedger, outlivedLease, overlappingInstallers } from './checks/installers.ts'
 import { brokenLocks, oldFenceWrites } from './checks/locks.ts'
 import {
@@ -32,6 +33,7 @@ export const checks = {
   lostAnswers,
   lostSnapshots,
   crashes,
+  leakedConnections,
 } satisfies Record<string, (evidence: Evidence) => string[]>
 
 export type Breaches = Record<keyof typeof checks, string[]>

@@ -3,11 +3,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { QueryResultRow } from 'pg'
+import type { EventConnections } from './connections.ts'
 import type { Fault } from './fault.ts'
 import type { Instance } from './fleet.ts'
 import { readJournal, type JournalLine } from './journal.ts'
 import type { Answer } from './load.ts'
+import type { Rows } from './postgres.ts'
 
 /** A write that the witness saw; times in milliseconds since the epoch. */
 export type Write = {
@@ -68,19 +69,21 @@ export type Evidence = {
   ends: { name: string; end: string }[]
   hostname: string
   answers: Answer[]
+  eventConnections: EventConnections[]
   faults: Fault[]
   leaseMs: number
   /** A state that is not at rest may last this long. */
   boundMs: number
 }
 
-type Rows = <T extends QueryResultRow>(text: string) => Promise<T[]>
-
 const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
 
 export async function collectEvidence(
   ground: { dir: string; cloudDir: string; rows: Rows; logFiles: string[] },
-  known: Pick<Evidence, 'stored' | 'secrets' | 'instances' | 'ends' | 'answers' | 'faults' | 'leaseMs' | 'boundMs'>,
+  known: Pick<
+    Evidence,
+    'stored' | 'secrets' | 'instances' | 'ends' | 'answers' | 'eventConnections' | 'faults' | 'leaseMs' | 'boundMs'
+  >,
 ): Promise<Evidence> {
   const { rows } = ground
   const texts = await Promise.all([

@@ -17,6 +17,7 @@ export const weights = {
   'black-hole-api': 4,
   'restart-postgres-fast': 2,
   'restart-postgres-immediate': 2,
+  'outage-postgres': 2,
   'store-fails': 7,
   'delete-work': 8,
   'corrupt-snapshot': 10,
@@ -24,6 +25,12 @@ export const weights = {
   'kill-lease-runner': 6,
 } as const
 export type FaultKind = keyof typeof weights
+const kinds = Object.keys(weights) as FaultKind[] // its own keys
+
+export const isFaultKind = (name: string): name is FaultKind => Object.hasOwn(weights, name)
+
+export const weightsOf = (only: FaultKind[] = kinds): Partial<Record<FaultKind, number>> =>
+  Object.fromEntries(only.map((kind) => [kind, weights[kind]]))
 
 export type Fault = {
   kind: FaultKind
@@ -52,7 +59,7 @@ export type Hand = Ground & {
   /** Heals later, or at once when the adversary stops. */
   healAfter: (ms: number, heal: () => void | Promise<void>) => void
   /** Somebody who is well and has been for a while; undefined when nobody may be hurt now. */
-  victim: (role: Role) => Member | undefined
+  victim: (role: Role, among?: (member: Member) => boolean) => Member | undefined
   /** Installers that showed a sign of life just now. */
   livingRuns: () => Promise<Run[]>
 }

@@ -19,6 +19,8 @@ export type Member = {
   readonly url: string
   readonly logFile: string
   pid: number | undefined
+  /** What the database knows the present process by. */
+  label: string
   /** What the adversary does to it now; nothing else is done to it meanwhile. */
   trouble: string | undefined
   upSince: number
@@ -76,6 +78,7 @@ export async function startFleet(options: {
     const instance: Instance = { label, pid: child.pid ?? 0, startedAt: Date.now(), endedAt: undefined }
     instances.push(instance)
     member.pid = child.pid
+    member.label = label
     member.upSince = Date.now()
     const asked = new Set<string>()
     member.signal = (signal) => {
@@ -114,6 +117,7 @@ export async function startFleet(options: {
       url: `http://127.0.0.1:${port}`,
       logFile: join(options.dir, 'logs', `${name}.log`),
       pid: undefined,
+      label: '',
       trouble: undefined,
       upSince: 0,
       signal: () => undefined,

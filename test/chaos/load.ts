@@ -292,6 +292,8 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
     throttle: 2,
     leave: slowFaults ? 1 : 0,
     hang: slowFaults ? 1 : 0,
+    'empty-fail': 1,
+    'empty-hang': slowFaults ? 1 : 0,
   })
   const destroyStage = random.pick(['instances', 'network', 'dns'])
   const command = 'destroy cluster'
@@ -315,10 +317,20 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
     'destroy-leave': [
       { cluster, command, action: 'leave', type: random.pick(['instance', 'security-group']), times: 1 },
     ],
+    // Nothing is ever made, so nothing is left however the destroyer ends.
+    'destroy-empty-fail': [
+      { cluster, stage: 'network', action: 'fail' },
+      { cluster, command, stage: 'instances', action: 'fail' },
+    ],
+    'destroy-empty-hang': [
+      { cluster, stage: 'network', action: 'fail' },
+      { cluster, command, stage: 'instances', action: 'hang', ignoreSigint: true },
+    ],
     'destroy-hang': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'hang' }],
   }
   return {
-    rules: [...rules[create], ...rules[`destroy-${destroyed}`]],
-    hangs: create === 'hang' || create === 'deaf-hang',
+    // The first rule of a stage wins: an empty cluster stays empty.
+    rules: [...rules[`destroy-${destroyed}`], ...(destroyed.startsWith('empty') ? [] : rules[create])],
+    hangs: !destroyed.startsWith('empty') && (create === 'hang' || create === 'deaf-hang'),
   }
 }

@@ -1,8 +1,9 @@
-// npm run chaos -- [--minutes 15] [--seed N] [--json FILE] [--bound SECONDS] [--source DIR] [--keep]
+// npm run chaos -- [--minutes 15] [--seed N] [--json FILE] [--bound SECONDS] [--source DIR] [--keep] [--only KIND,KIND]
 //
 // Runs the service against an adversary and counts broken promises; exits 1 unless there are none.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { isFaultKind } from './fault.ts'
 import { ROOT, runChaos, type Report } from './run.ts'
 
 const { values } = parseArgs({
@@ -14,12 +15,19 @@ const { values } = parseArgs({
     /** Another tree of the service. */
     source: { type: 'string', default: ROOT },
     keep: { type: 'boolean', default: false },
+    /** These kinds of faults alone. */
+    only: { type: 'string' },
   },
 })
 const minutes = Number(values.minutes)
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 if (!(minutes > 0 && minutes <= 24 * 60) || !Number.isInteger(seed)) {
   process.stderr.write('--minutes takes a number above 0, --seed a whole number\n')
+  process.exit(2)
+}
+const only = values.only?.split(',')
+if (only?.some((name) => !isFaultKind(name))) {
+  process.stderr.write('--only takes names of faults, with commas between\n')
   process.exit(2)
 }
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -35,6 +43,7 @@ try {
     boundMs: Number(values.bound) * 1000,
     alive: 15,
     faultsPerMinute: 26,
+    only: only?.filter(isFaultKind),
     slowFaults: minutes >= 3,
     source: values.source,
     keep: values.keep,

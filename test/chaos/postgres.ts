@@ -13,6 +13,9 @@ const run = promisify(execFile)
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C' }
 const START_MS = 30_000
 
+/** Reads past every fault but a restart, which it waits for. */
+export type Rows = <T extends QueryResultRow>(text: string) => Promise<T[]>
+
 export type Postgres = {
   port: number
   password: string
@@ -21,8 +24,7 @@ export type Postgres = {
   /** Waits until it is down; fast ends sessions in order, immediate is a crash. */
   stop: (how: 'fast' | 'immediate') => Promise<void>
   start: () => Promise<void>
-  /** Reads past every fault but a restart, which it waits for. */
-  rows: <T extends QueryResultRow>(text: string) => Promise<T[]>
+  rows: Rows
   close: () => Promise<void>
 }
 

@@ -62,9 +62,11 @@ export function processFaults(hand: Hand): Record<Kind, Act> {
     },
     // Its installers stand still with it: nobody can end them, and they go on in the middle of what they did.
     async 'pause-worker'() {
-      const member = victim('work')
+      const creating = (await hand.livingRuns()).filter((run) => run.command === 'create cluster')
+      const member = victim('work', ({ dataDir }) => creating.some((run) => run.dir.startsWith(`${dataDir}/`)))
       if (!member?.pid) return false
-      const lastsMs = beyondLease()
+      // Long enough for somebody else to take over and to be done.
+      const lastsMs = hand.leaseMs + random.whole(4000, 16_000)
       const fault = note({ kind: 'pause-worker', target: member.name, pid: member.pid, lastsMs })
       member.trouble = 'pause-worker'
       const resume = await pauseTree(member.pid, member.dataDir)

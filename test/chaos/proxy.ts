@@ -7,6 +7,8 @@ export type Proxy = {
   cut: () => void
   blackHole: () => void
   heal: () => void
+  /** Whether the server's connection from this port is one of those that pass here. */
+  carries: (port: number) => boolean
   close: () => Promise<void>
 }
 
@@ -75,6 +77,7 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
         }
       }
     },
+    carries: (port) => [...pairs].some((pair) => pair.far?.localPort === port),
     async close() {
       cut()
       await new Promise((resolve) => server.close(resolve))

@@ -8,7 +8,7 @@ export type Random = {
   chance: (share: number) => boolean
   pick: <T>(list: readonly T[]) => T
   /** One of the keys, as often as its weight says. */
-  weighted: <K extends string>(weights: Readonly<Record<K, number>>) => K
+  weighted: <K extends string>(weights: Readonly<Partial<Record<K, number>>>) => K
   /** A source of its own, so that what one consumer draws does not move another. */
   fork: (name: string) => Random
 }
@@ -32,8 +32,8 @@ export function seeded(seed: number): Random {
       if (chosen === undefined) throw new Error('nothing to pick from')
       return chosen
     },
-    weighted<K extends string>(weights: Readonly<Record<K, number>>) {
-      const entries = Object.entries<number>(weights)
+    weighted<K extends string>(weights: Readonly<Partial<Record<K, number>>>) {
+      const entries = Object.entries(weights) as [string, number][] // none is undefined
       let left = next() * entries.reduce((sum, [, weight]) => sum + weight, 0)
       for (const [key, weight] of entries) {
         left -= weight

@@ -10,8 +10,9 @@ import { promisify } from 'node:util'
 import { startS3Server, type S3Server } from '../s3-server.ts'
 import { startAdversary, type Adversary } from './adversary.ts'
 import { checkEvidence, type Breaches } from './checker.ts'
+import { watchConnections } from './connections.ts'
 import { collectEvidence, listResources, type Evidence } from './evidence.ts'
-import type { Fault } from './fault.ts'
+import { weightsOf, type Fault, type FaultKind } from './fault.ts'
 import { startFleet, type Fleet } from './fleet.ts'
 import { startLoad, type Load } from './load.ts'
 import { measure, type Measures } from './measures.ts'
@@ -30,6 +31,8 @@ export type ChaosOptions = {
   /** Clusters alive at a time. */
   alive: number
   faultsPerMinute: number
+  /** These kinds of faults alone. */
+  only?: FaultKind[] | undefined
   /** Installer faults that take a minute or more of real time. */
   slowFaults: boolean
   /** The tree whose service is run; it is copied first, so that it may change meanwhile. */
@@ -122,9 +125,11 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const adversary = startAdversary(
       { fleet, postgres, store, journalFile: join(cloudDir, 'journal.ndjson'), leaseMs: LEASE_SECONDS * 1000 },
       random.fork('adversary'),
-      options.faultsPerMinute,
+      { faultsPerMinute: options.faultsPerMinute, weights: weightsOf(options.only) },
     )
     closers.push(() => adversary.stop())
+    const connections = watchConnections(fleet.members, postgres.rows)
+    closers.push(async () => connections.stop())
     const status = startStatus({ postgres, adversary, fleet, seconds, say })
     closers.push(async () => status.stop())
 
@@ -137,6 +142,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     signal?.throwIfAborted()
     status.stop()
     passwords.stop()
+    connections.stop()
     const ends = await fleet.drain()
     const evidence = await collectEvidence(
       { dir, cloudDir, rows: postgres.rows, logFiles: fleet.members.map((member) => member.logFile) },
@@ -153,6 +159,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
         instances: fleet.instances,
         ends,
         answers: load.answers,
+        eventConnections: connections.seen,
         faults: adversary.faults,
         leaseMs: LEASE_SECONDS * 1000,
         boundMs: options.boundMs,
