@@ -22,7 +22,6 @@ const write = (more: Partial<Write>): Write => ({
   was: null,
   becomes: null,
   key: null,
-  brokeLive: false,
   ...more,
 })
 const held = { attemptId: 'att_1', jobId: 'job_1', holderAttempt: 'att_1', holderJob: 'job_1' }
@@ -100,7 +99,6 @@ function goodEvidence(): Evidence {
         jobId: 'job_1',
         was: '5',
         key: 'att_1',
-        brokeLive: true,
       }),
       write({ tx: '6', table: 'jobs', jobId: 'job_1', was: 'RUNNING', becomes: 'SUCCEEDED' }),
       write({ tx: '6', table: 'audit_events', op: 'INSERT', jobId: 'job_1', key: 'job.end' }),
@@ -112,6 +110,7 @@ function goodEvidence(): Evidence {
     hostname: 'host',
     answers: [
       {
+        sentAt: T,
         at: T,
         operation: 'create',
         name: 'one',
@@ -122,6 +121,7 @@ function goodEvidence(): Evidence {
         replayed: false,
       },
       {
+        sentAt: T,
         at: T,
         operation: 'create',
         name: 'one',
@@ -134,6 +134,10 @@ function goodEvidence(): Evidence {
     ],
     eventConnections: [{ at: T, process: 'work-1.1', lasting: 1 }],
     faults: [{ kind: 'freeze-worker', target: 'work-1', at: T + 100, healedAt: T + 20_000 }],
+    removals: [{ infraID: 'one-aaaaa', clusterId: 'clu_1', file: 'vpc-vpc.json', since: T + 300, at: T + 700 }],
+    findings: [{ type: 'resources-without-cluster', subject: 'clu_8', detail: 'of nobody' }],
+    foreign: { clusterIds: new Set(['clu_9']), journal: [] },
+    isSettled: true,
     leaseMs: 10_000,
     boundMs: 60_000,
   }
@@ -194,11 +198,22 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   ledgerOpen: [(e) => (e.ledger = e.ledger.map((entry) => ({ ...entry, emptyAt: null })))],
   locksLeft: [(e) => e.locks.push({ clusterId: 'clu_1', worker: 'host:11' })],
   brokenLocks: [
-    (e) => e.writes.push(write({ table: 'job_locks', was: '5', becomes: '6', key: 'att_1', brokeLive: true })),
     (e) =>
-      e.writes.push(
-        write({ table: 'job_locks', op: 'DELETE', process: 'work-2.3', was: '5', key: 'att_1', brokeLive: true }),
+      e.writes.splice(
+        9,
+        0,
+        write({ table: 'job_locks', attemptId: 'att_2', was: '5', becomes: '6', key: 'att_1', at: T + 9000 }),
       ),
+    // It was renewed.
+    (e) =>
+      e.writes.splice(
+        9,
+        0,
+        write({ table: 'job_locks', ...held, was: '5', becomes: '5', key: 'att_1', at: T + 9000 }),
+        write({ table: 'job_locks', attemptId: 'att_2', was: '5', becomes: '6', key: 'att_1', at: T + 18_000 }),
+      ),
+    (e) =>
+      e.writes.splice(9, 0, write({ table: 'job_locks', op: 'DELETE', process: 'work-2.3', was: '5', key: 'att_1' })),
     (e) => e.writes.push(write({ table: 'job_locks', op: 'INSERT', becomes: '5' })),
   ],
   illegalTransitions: [
@@ -216,6 +231,7 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   stuck: [
     (e) => e.jobs.push({ id: 'job_2', clusterId: 'clu_1', type: 'DESTROY', status: 'PENDING', message: null }),
     (e) => e.clusters.push({ id: 'clu_2', name: 'two', status: 'FAILED', infraId: null }),
+    (e) => (e.isSettled = false),
     (e) => e.queued.push({ id: 'q', state: 'active' }),
     (e) => e.ends.push({ name: 'work-2', end: 'SIGKILL' }),
     (e) =>
@@ -271,6 +287,7 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
     (e) => e.clusters.push({ id: 'clu_2', name: 'one', status: 'DESTROYED', infraId: null }),
     (e) => {
       e.answers.push({
+        sentAt: T,
         at: T,
         operation: 'create',
         name: 'one',
@@ -286,6 +303,7 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   lostAnswers: [
     (e) =>
       e.answers.push({
+        sentAt: T,
         at: T,
         operation: 'destroy',
         name: 'one',
@@ -298,6 +316,34 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   ],
   lostSnapshots: [(e) => e.stored.clear()],
   leakedConnections: [(e) => e.eventConnections.push({ at: T, process: 'serve-1.2', lasting: 2 })],
+  foreignHarm: [
+    // It was READY from 0 to 400.
+    (e) => {
+      e.writes.push(
+        write({ was: 'CREATING', becomes: 'READY' }),
+        write({ was: 'READY', becomes: 'DESTROYING', at: T + 400 }),
+      )
+      e.removals.push({
+        infraID: 'one-aaaaa',
+        clusterId: 'clu_1',
+        file: 'dns-record-api.json',
+        since: T + 100,
+        at: T + 300,
+      })
+    },
+    (e) =>
+      e.foreign.journal.push({
+        event: 'start',
+        run: 'r9',
+        at: T + 300,
+        command: 'destroy cluster',
+        cluster: 'one',
+        infraID: 'one-aaaaa',
+        dir: '/hosts/other-work-1/a',
+        pid: 9,
+      }),
+    (e) => e.findings.push({ type: 'resources-without-cluster', subject: 'clu_9', detail: 'a vpc' }),
+  ],
   crashes: [(e) => e.texts.push({ where: 'work-1.log', text: 'Error: boom\n    at x\n\nNode.js v24.21.0\n' })],
 }
 
@@ -316,6 +362,56 @@ describe('the checker', () => {
     ] as const)
       evidence.audit.push({ clusterId: 'clu_1', jobId: null, action, from, to, at: T + 13_000 })
     expect(Object.values(checkEvidence(evidence)).flat()).toEqual([])
+  })
+
+  it('lets what was lost in a crash be missing, and come back from the cloud', () => {
+    const evidence = goodEvidence()
+    evidence.faults = [
+      { kind: 'lose-commits', target: 'postgres', at: T, loss: { from: T + 5, to: T + 900, marks: 9 } },
+    ]
+    evidence.writes = evidence.writes.filter((each) => each.table !== 'infra_ledger')
+    evidence.clusters.push({ id: 'clu_2', name: 'one', status: 'DESTROYED', infraId: 'one-bbbbb' })
+    evidence.answers.push({
+      sentAt: T + 890,
+      at: T + 910,
+      operation: 'create',
+      name: 'one',
+      key: 'key-1',
+      status: 202,
+      clusterId: 'clu_3',
+      jobId: 'job_3',
+      replayed: false,
+    })
+    for (const [action, from, to] of [
+      ['cluster.adopt', null, 'FAILED'],
+      ['cluster.destroy', 'FAILED', 'DESTROYING'],
+      ['cluster.finishDestroy', 'DESTROYING', 'DESTROYED'],
+    ] as const)
+      evidence.audit.push({ clusterId: 'clu_2', jobId: null, action, from, to, at: T + 2000 })
+    expect(Object.values(checkEvidence(evidence)).flat()).toEqual([])
+
+    evidence.faults = [
+      { kind: 'lose-commits', target: 'postgres', at: T, loss: { from: T + 911, to: T + 915, marks: 9 } },
+    ]
+    const counted = Object.entries(checkEvidence(evidence)).flatMap(([count, found]) =>
+      found.length > 0 ? [count] : [],
+    )
+    expect(counted).toEqual(['createWithoutLedger', 'duplicateClusters', 'lostAnswers'])
+  })
+
+  it('lets a lock be taken that was not renewed for a lease', () => {
+    const evidence = goodEvidence()
+    const renewal = write({ table: 'job_locks', ...held, was: '5', becomes: '5', key: 'att_1', at: T + 5000 })
+    const taking = write({
+      table: 'job_locks',
+      attemptId: 'att_2',
+      was: '5',
+      becomes: '6',
+      key: 'att_1',
+      at: T + 15_000,
+    })
+    evidence.writes = [...evidence.writes.filter((each) => each.op !== 'DELETE'), renewal, taking]
+    expect(checks.brokenLocks(evidence)).toEqual([])
   })
 
   for (const [name, ways] of Object.entries(spoils))
@@ -339,6 +435,7 @@ it('keeps every promise against an adversary for half a minute', { timeout: 240_
     alive: 8,
     faultsPerMinute: 40,
     slowFaults: false,
+    secondInstallation: false,
     source: ROOT,
     keep: false,
     say: (line) => lines.push(line),

@@ -1,10 +1,18 @@
 // Harm to the database server. One at a time.
+import { writeMarks } from './marks.ts'
 import type { Act, FaultKind, Hand } from './fault.ts'
 
-type Kind = 'restart-postgres-fast' | 'restart-postgres-immediate' | 'outage-postgres'
+type Kind =
+  | 'lose-commits'
+  | 'step-db-clock'
+  | 'restart-postgres-fast'
+  | 'restart-postgres-immediate'
+  | 'outage-postgres'
+
+const FURTHEST_S = 90
 
 export function databaseFaults(hand: Hand): Record<Kind, Act> {
-  const { postgres, random, note, healAfter } = hand
+  const { postgres, database, random, note, healAfter } = hand
   let isInTrouble = false
 
   const restart = async (kind: FaultKind, how: 'fast' | 'immediate', lastsMs = random.whole(200, 3000)) => {
@@ -20,6 +28,37 @@ export function databaseFaults(hand: Hand): Record<Kind, Act> {
     return true
   }
   return {
+    async 'lose-commits'() {
+      if (isInTrouble) return false
+      isInTrouble = true
+      const lastsMs = random.whole(1000, 3000)
+      const fault = note({ kind: 'lose-commits', target: 'postgres', lastsMs })
+      const marks = await writeMarks(database.urlAt(postgres.port, 'chaos'))
+      await postgres.beginLosing()
+      await new Promise((resolve) => setTimeout(resolve, lastsMs))
+      await postgres.loseAll()
+      const to = Date.now()
+      await marks.stop()
+      healAfter(random.whole(200, 1500), async () => {
+        await postgres.start()
+        const loss = await marks.findLoss(database.rows, to)
+        if (loss) fault.loss = loss
+        isInTrouble = false
+        fault.healedAt = Date.now()
+      })
+      return true
+    },
+    'step-db-clock'() {
+      const { clock } = postgres
+      if (!clock) return false
+      // Far enough that every lease is over, or none ends; not so far that what must wait would wait beyond the bound.
+      const seconds = Array.from({ length: 2 * FURTHEST_S + 1 }, (_, index) => index - FURTHEST_S)
+      const stepMs =
+        random.pick(seconds.filter((each) => Math.abs(each * 1000 - clock.offsetMs()) > hand.leaseMs + 1000)) * 1000
+      clock.step(stepMs)
+      note({ kind: 'step-db-clock', target: `to ${stepMs / 1000} s`, stepMs })
+      return true
+    },
     'restart-postgres-fast': () => restart('restart-postgres-fast', 'fast'),
     'restart-postgres-immediate': () => restart('restart-postgres-immediate', 'immediate'),
     // The proxies accept whoever comes meanwhile, and hang up, as a balancer without a server does.

@@ -1,16 +1,20 @@
 // All that can be known about a run, read raw: the installer's journal, the cloud's files, the database, the witness in
 // it, the logs of the processes. Nothing of it comes from the service's own code.
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { S3Server } from '../s3-server.ts'
+import { listResources, type Removal } from './cloud.ts'
 import type { EventConnections } from './connections.ts'
 import type { Fault } from './fault.ts'
 import type { Instance } from './fleet.ts'
-import { readJournal, type JournalLine } from './journal.ts'
+import type { Installation } from './installation.ts'
+import { linesIn, readJournal, type JournalLine } from './journal.ts'
 import type { Answer } from './load.ts'
 import type { Rows } from './postgres.ts'
+import { ms, readWrites, timeAttempts } from './writes.ts'
 
-/** A write that the witness saw; times in milliseconds since the epoch. */
+/** A write that the witness saw; true times, in milliseconds since the epoch. */
 export type Write = {
   at: number
   committedAt: number
@@ -27,7 +31,6 @@ export type Write = {
   was: string | null
   becomes: string | null
   key: string | null
-  brokeLive: boolean
 }
 
 export type Evidence = {
@@ -71,24 +74,78 @@ export type Evidence = {
   answers: Answer[]
   eventConnections: EventConnections[]
   faults: Fault[]
+  /** Whatever disappeared from the cloud. */
+  removals: Removal[]
+  /** About resources that should not be. */
+  findings: { type: string; subject: string; detail: string }[]
+  /** Of the other installations. */
+  foreign: { clusterIds: Set<string>; journal: JournalLine[] }
+  /** Whether all was over in the end, and stayed so. */
+  isSettled: boolean
   leaseMs: number
   /** A state that is not at rest may last this long. */
   boundMs: number
 }
 
-const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
+type Known = Pick<
+  Evidence,
+  'secrets' | 'ends' | 'answers' | 'eventConnections' | 'faults' | 'isSettled' | 'leaseMs' | 'boundMs'
+>
 
-export async function collectEvidence(
-  ground: { dir: string; cloudDir: string; rows: Rows; logFiles: string[] },
-  known: Pick<
-    Evidence,
-    'stored' | 'secrets' | 'instances' | 'ends' | 'answers' | 'eventConnections' | 'faults' | 'leaseMs' | 'boundMs'
-  >,
-): Promise<Evidence> {
-  const { rows } = ground
-  const texts = await Promise.all([
-    ...ground.logFiles.map(async (file) => ({ where: file, text: await readFile(file, 'utf8').catch(() => '') })),
-    ...[
+/** Of each installation in turn; what is left in the cloud is told with the first. */
+export async function collectAll(
+  ground: { cloudDir: string; removals: Removal[]; store: S3Server },
+  all: { installation: Installation; known: Known }[],
+): Promise<Evidence[]> {
+  const journal = await readJournal(join(ground.cloudDir, 'journal.ndjson'))
+  const hostsOf = ({ fleet }: Installation) => fleet.members.map((member) => `${member.dataDir}/`)
+  const found = await Promise.all(
+    all.map(async ({ installation, known }, index) => {
+      const { fleet, database, home } = installation
+      const objects = [...ground.store.objects.keys()].filter((name) => name.startsWith(`${home}/`))
+      return collectEvidence(database.rows, {
+        ...known,
+        hostname: hostname(),
+        instances: fleet.instances,
+        stored: new Set(objects.map((name) => name.slice(home.length + 1))),
+        journal: linesIn(journal, hostsOf(installation)),
+        resources: index === 0 ? await listResources(ground.cloudDir) : [],
+        removals: ground.removals,
+        logs: await Promise.all(
+          fleet.members.map(async ({ logFile }) => ({
+            where: logFile,
+            text: await readFile(logFile, 'utf8').catch(() => ''),
+          })),
+        ),
+      })
+    }),
+  )
+  return found.map((own, index) => {
+    const others = found.filter((_, at) => at !== index)
+    const clusterIds = others.flatMap(({ clusters, answers }) => [
+      ...clusters.map((cluster) => cluster.id),
+      ...answers.flatMap((answer) => answer.clusterId ?? []),
+    ])
+    return {
+      ...own,
+      foreign: { clusterIds: new Set(clusterIds), journal: others.flatMap((other) => other.journal) },
+    }
+  })
+}
+
+async function collectEvidence(
+  rows: Rows,
+  {
+    logs,
+    ...known
+  }: Known &
+    Pick<Evidence, 'hostname' | 'instances' | 'stored' | 'journal' | 'resources' | 'removals'> & {
+      logs: Evidence['texts']
+    },
+): Promise<Omit<Evidence, 'foreign'>> {
+  const writes = await readWrites(rows, known.faults)
+  const texts = await Promise.all(
+    [
       ['job log', `select job_id as id, lines::text as text from job_log_chunks`],
       ['audit event', `select id, detail::text as text from audit_events`],
       ['job', `select id, concat_ws(' ', reason, message, params::text) as text from jobs`],
@@ -99,18 +156,18 @@ export async function collectEvidence(
       where: what ?? '',
       text: (await rows<{ id: string; text: string }>(sql ?? '')).map(({ id, text }) => `${id} ${text}`).join('\n'),
     })),
-  ])
+  )
   return {
     ...known,
-    hostname: hostname(),
-    journal: await readJournal(join(ground.cloudDir, 'journal.ndjson')),
-    resources: await listResources(ground.cloudDir),
     clusters: await rows(`select id, name, status, infra_id as "infraId" from clusters order by id`),
     jobs: await rows(`select id, cluster_id as "clusterId", type, status, message from jobs order by id`),
-    attempts: await rows(
-      `select a.id, a.job_id as "jobId", j.cluster_id as "clusterId", a.number, a.worker, a.outcome,
+    attempts: timeAttempts(
+      await rows(
+        `select a.id, a.job_id as "jobId", j.cluster_id as "clusterId", a.number, a.worker, a.outcome,
          ${ms('a.started_at')} as "startedAt", ${ms('a.ended_at')} as "endedAt"
-       from job_attempts a join jobs j on j.id = a.job_id order by a.started_at`,
+       from job_attempts a join jobs j on j.id = a.job_id`,
+      ),
+      writes,
     ),
     locks: await rows(`select cluster_id as "clusterId", worker from job_locks`),
     ledger: await rows(
@@ -126,20 +183,11 @@ export async function collectEvidence(
       `select id::text, state::text from pgboss.job
        where name in ('cluster-jobs', 'cluster-jobs-dead') and state::text not in ('completed', 'cancelled')`,
     ),
-    writes: await rows(
-      `select ${ms('at')} as at, ${ms('pg_xact_commit_timestamp(xmin)')} as "committedAt", tx::text, process,
-         tbl as table, op, cluster_id as "clusterId", job_id as "jobId", attempt_id as "attemptId",
-         holder_attempt as "holderAttempt", holder_job as "holderJob", was, becomes, key, broke_live as "brokeLive"
-       from witness.writes order by id`,
+    findings: await rows(
+      `select type, subject, detail from findings
+       where type in ('resources-without-cluster', 'resources-of-destroyed-cluster')`,
     ),
-    texts,
+    writes,
+    texts: [...logs, ...texts],
   }
-}
-
-/** What the cloud holds; files that a killed program had begun to write do not count. */
-export async function listResources(cloudDir: string): Promise<string[]> {
-  const names = await readdir(join(cloudDir, 'resources'), { recursive: true, withFileTypes: true }).catch(() => [])
-  return names
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(cloudDir.length + 1))
 }

@@ -2,7 +2,8 @@
 import type { S3Server } from '../s3-server.ts'
 import type { Fleet, Member, Role } from './fleet.ts'
 import type { Run } from './journal.ts'
-import type { Postgres } from './postgres.ts'
+import type { Loss } from './marks.ts'
+import type { Database, Postgres } from './postgres.ts'
 import type { Random } from './random.ts'
 
 export const weights = {
@@ -18,6 +19,8 @@ export const weights = {
   'restart-postgres-fast': 2,
   'restart-postgres-immediate': 2,
   'outage-postgres': 2,
+  'lose-commits': 2,
+  'step-db-clock': 4,
   'store-fails': 7,
   'delete-work': 8,
   'corrupt-snapshot': 10,
@@ -29,8 +32,11 @@ const kinds = Object.keys(weights) as FaultKind[] // its own keys
 
 export const isFaultKind = (name: string): name is FaultKind => Object.hasOwn(weights, name)
 
-export const weightsOf = (only: FaultKind[] = kinds): Partial<Record<FaultKind, number>> =>
-  Object.fromEntries(only.map((kind) => [kind, weights[kind]]))
+/** What needs clocks that can be stepped. */
+export const clockFaults: FaultKind[] = ['step-db-clock']
+
+export const weightsOf = (only: FaultKind[] = kinds, without: FaultKind[] = []): Partial<Record<FaultKind, number>> =>
+  Object.fromEntries(only.filter((kind) => !without.includes(kind)).map((kind) => [kind, weights[kind]]))
 
 export type Fault = {
   kind: FaultKind
@@ -42,13 +48,21 @@ export type Fault = {
   lastsMs?: number
   /** When it was over. */
   healedAt?: number
+  loss?: Loss
+  /** How far the clock is off after it, from the true time. */
+  stepMs?: number
 }
 
 export type Ground = {
   fleet: Fleet
   postgres: Postgres
+  database: Database
   store: S3Server
+  /** Where in the store its objects are. */
+  home: string
   journalFile: string
+  /** Somebody gives up a cluster and has it destroyed. */
+  giveUp: (cluster: string) => void
   leaseMs: number
 }
 

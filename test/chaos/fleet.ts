@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, type Postgres } from './postgres.ts'
+import { freePort, type Database, type Postgres } from './postgres.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 
 export type Role = 'work' | 'serve'
@@ -46,6 +46,9 @@ export async function startFleet(options: {
   dir: string
   product: string
   postgres: Postgres
+  database: Database
+  /** Of the hosts' names. */
+  prefix: string
   workers: number
   servers: number
   environment: Record<string, string>
@@ -55,8 +58,8 @@ export async function startFleet(options: {
   const children = new Map<Member, ChildProcess>()
   let stopping = false
   const names = [
-    ...Array.from({ length: options.workers }, (_, index) => `work-${index + 1}`),
-    ...Array.from({ length: options.servers }, (_, index) => `serve-${index + 1}`),
+    ...Array.from({ length: options.workers }, (_, index) => `${options.prefix}work-${index + 1}`),
+    ...Array.from({ length: options.servers }, (_, index) => `${options.prefix}serve-${index + 1}`),
   ]
   mkdirSync(join(options.dir, 'logs'), { recursive: true })
 
@@ -67,7 +70,7 @@ export async function startFleet(options: {
       cwd: options.product,
       env: {
         ...options.environment,
-        DATABASE_URL: options.postgres.urlAt(member.proxy.port, label),
+        DATABASE_URL: options.database.urlAt(member.proxy.port, label),
         OCPCTL_DATA_DIR: member.dataDir,
         PORT: String(port),
       },
@@ -105,7 +108,7 @@ export async function startFleet(options: {
 
   const members: Member[] = []
   for (const name of names) {
-    const role: Role = name.startsWith('work') ? 'work' : 'serve'
+    const role: Role = name.startsWith(`${options.prefix}work`) ? 'work' : 'serve'
     const port = role === 'serve' ? await freePort() : 0
     const dataDir = join(options.dir, 'hosts', name)
     mkdirSync(dataDir, { recursive: true })

@@ -38,6 +38,12 @@ export async function readJournal(file: string): Promise<JournalLine[]> {
   })
 }
 
+/** The lines of the runs that worked below one of the directories. */
+export function linesIn(journal: JournalLine[], dirs: string[]): JournalLine[] {
+  const own = new Set(journal.flatMap(({ run, dir }) => (dirs.some((each) => dir?.startsWith(each)) ? [run] : [])))
+  return journal.filter((line) => own.has(line.run))
+}
+
 export function runsOf(journal: JournalLine[]): Run[] {
   const runs = new Map<string, Run>()
   for (const line of journal) {

@@ -2,9 +2,12 @@
 // A request that gets no answer is sent again with the same key until it is answered.
 import { randomUUID } from 'node:crypto'
 import { renameSync, writeFileSync } from 'node:fs'
+import { newPlan, newWish, type Plan, type Wish } from './plan.ts'
 import type { Random } from './random.ts'
 
 export type Answer = {
+  sentAt: number
+  /** When it came. */
   at: number
   operation: 'create' | 'destroy' | 'cancel' | 'retry'
   /** The cluster that the request is about. */
@@ -16,16 +19,6 @@ export type Answer = {
   replayed: boolean
 }
 
-type Plan = {
-  name: string
-  body: object
-  createKey: string
-  /** Seconds after the request; undefined: only at the end. */
-  destroyAfter: number
-  cancelAfter: number | undefined
-  rules: object[]
-}
-
 type Living = Plan & { clusterId: string; jobId: string; requestedAt: number; destroyAskedAt: number | undefined }
 
 export type Load = {
@@ -35,6 +28,10 @@ export type Load = {
   names: string[]
   /** Asks for no more, and for the end of all. Resolves when all is over and the cloud empty for a while, or at the bound. */
   finish: (boundMs: number) => Promise<{ settledAfterMs: number; isSettled: boolean }>
+  /** What has been accepted and is not over. */
+  living: () => Wish[]
+  /** Whoever waits for it has had enough, and has it destroyed. */
+  giveUp: (name: string) => void
   abort: () => void
 }
 
@@ -49,9 +46,15 @@ export type LoadOptions = {
   slowFaults: boolean
   rows: <T extends Row>(sql: string) => Promise<T[]>
   isCloudEmpty: () => Promise<boolean>
+  /** What the names of its clusters begin with. */
+  prefix: string
+  /** Something to ask for as somebody else has; undefined: something of its own. */
+  namesake?: (by: Random) => Wish | undefined
 }
 
 const ANSWER_MS = 5000
+/** A destroy of which nothing is seen after so long is asked for again. */
+const LOST_ANSWER_MS = 15_000
 /** What wakes late, or is found late, may put something back into the cloud: all must be over for this long. */
 const STABLE_MS = 6000
 const UNFINISHED = `
@@ -87,6 +90,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
     for (let round = 0; !abort.signal.aborted; round++) {
       sent.requests++
       if (round > 0) sent.repeated++
+      const sentAt = Date.now()
       const url = options.urls[(first + round) % options.urls.length]
       try {
         const response = await fetch(`${url}/api/v1${path}`, {
@@ -106,6 +110,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
         }
         if (response.status < 500) {
           const answer: Answer = {
+            sentAt,
             at: Date.now(),
             operation,
             name,
@@ -142,7 +147,9 @@ export function startLoad(options: LoadOptions, random: Random): Load {
   }
 
   async function create(): Promise<void> {
-    const plan = newPlan(names.length + 1, random, options.slowFaults)
+    const wish = options.namesake?.(random)
+    const isFree = wish && !names.includes(wish.name)
+    const plan = newPlan(isFree ? wish : newWish(options.prefix, names.length + 1, random), random, options.slowFaults)
     names.push(plan.name)
     const cluster: Living = { ...plan, clusterId: '', jobId: '', requestedAt: Date.now(), destroyAskedAt: undefined }
     living.set(plan.name, cluster)
@@ -182,9 +189,9 @@ export function startLoad(options: LoadOptions, random: Random): Load {
 
   async function look(): Promise<Row[]> {
     const rows = await options.rows<Row>(UNFINISHED)
-    const present = new Set(rows.map((row) => row.name))
+    const present = new Set(rows.map((row) => row.id))
     for (const cluster of living.values())
-      if (cluster.clusterId !== '' && !present.has(cluster.name)) {
+      if (cluster.clusterId !== '' && !present.has(cluster.clusterId)) {
         living.delete(cluster.name)
         gone.push(cluster)
       }
@@ -197,10 +204,13 @@ export function startLoad(options: LoadOptions, random: Random): Load {
       const now = Date.now()
       for (const row of rows) {
         const cluster = living.get(row.name)
-        if (!cluster || cluster.clusterId === '') continue
+        if (cluster?.clusterId !== row.id) continue
         const isDue = now - cluster.requestedAt > cluster.destroyAfter * 1000
-        const mustAgain = row.status === 'DESTROY_FAILED' && now - (cluster.destroyAskedAt ?? 0) > 3000
-        if ((isDue && cluster.destroyAskedAt === undefined) || mustAgain) inBackground(destroy(cluster))
+        const isAsked = cluster.destroyAskedAt !== undefined
+        const askedFor = now - (cluster.destroyAskedAt ?? 0)
+        const mustAgain =
+          row.open === 0 && (row.status === 'DESTROY_FAILED' ? askedFor > 3000 : isAsked && askedFor > LOST_ANSWER_MS)
+        if ((isDue && !isAsked) || mustAgain) inBackground(destroy(cluster))
       }
       if (living.size < options.alive) inBackground(create())
       // A portal that lost the answer long ago asks once more; the key must still give the old one.
@@ -217,6 +227,11 @@ export function startLoad(options: LoadOptions, random: Random): Load {
     sent,
     names,
     abort: () => abort.abort(),
+    living: () => [...living.values()].filter((cluster) => cluster.clusterId !== ''),
+    giveUp(name) {
+      const cluster = living.get(name)
+      if (cluster) cluster.destroyAfter = 0
+    },
     async finish(boundMs) {
       finishing.abort()
       const from = Date.now()
@@ -242,95 +257,5 @@ export function startLoad(options: LoadOptions, random: Random): Load {
         await pause(250)
       }
     },
-  }
-}
-
-const profiles = [
-  { platform: 'aws', profile: 'aws-minimal-test' },
-  { platform: 'aws', profile: 'aws-standard' },
-  { platform: 'ibmcloud', profile: 'ibmcloud-minimal-test' },
-  { platform: 'ibmcloud', profile: 'ibmcloud-standard' },
-]
-const createStages = ['network', 'machines', 'api', 'bootstrap', 'bootstrap-destroy', 'initialize', 'stability']
-
-function newPlan(number: number, random: Random, slowFaults: boolean): Plan {
-  const name = `c${number}-${random.pick(['red', 'blue', 'grey', 'pink'])}`
-  const { rules, hangs } = newRules(name, random, slowFaults)
-  const span = random.weighted({ soon: 3, short: 4, long: 5, longest: slowFaults ? 1 : 0 })
-  const [from, to] = { soon: [0, 8], short: [8, 25], long: [25, 70], longest: [120, 240] }[span] as [number, number] // by keys
-  const destroyAfter = from + (to - from) * random.next()
-  return {
-    name,
-    body: { name, ...random.pick(profiles), tags: { number: String(number) } },
-    createKey: `create-${name}-${randomUUID()}`,
-    // A create that hangs has hours before its deadline: somebody must ask.
-    destroyAfter: hangs ? Math.min(destroyAfter, 40) : destroyAfter,
-    cancelAfter: random.chance(0.08) ? 12 * random.next() : undefined,
-    rules,
-  }
-}
-
-function newRules(cluster: string, random: Random, slowFaults: boolean): { rules: object[]; hangs: boolean } {
-  const attempt = random.pick([1, 1, 2, [1, 2, 3, 4, 5, 6]])
-  const stage = random.pick(createStages)
-  const create = random.weighted({
-    none: 10,
-    fail: 3,
-    'half-create': 2,
-    crash: 2,
-    panic: 1,
-    hang: 2,
-    throttle: 2,
-    deaf: slowFaults ? 1 : 0,
-    'deaf-hang': slowFaults ? 1 : 0,
-    invalid: 1,
-  })
-  const destroyed = random.weighted({
-    none: 12,
-    fail: 2,
-    crash: 2,
-    throttle: 2,
-    leave: slowFaults ? 1 : 0,
-    hang: slowFaults ? 1 : 0,
-    'empty-fail': 1,
-    'empty-hang': slowFaults ? 1 : 0,
-  })
-  const destroyStage = random.pick(['instances', 'network', 'dns'])
-  const command = 'destroy cluster'
-  const rules: Record<typeof create | `destroy-${typeof destroyed}`, object[]> = {
-    none: [],
-    fail: [{ cluster, attempt, stage, action: 'fail', log: 'Error: something went wrong (chaos)' }],
-    'half-create': [
-      { cluster, attempt, stage: random.pick(['network', 'machines', 'initialize']), action: 'half-create' },
-    ],
-    crash: [{ cluster, attempt, stage, action: 'crash' }],
-    panic: [{ cluster, attempt, stage, action: 'crash', exitCode: 2 }],
-    hang: [{ cluster, stage, action: 'hang' }],
-    throttle: [{ cluster, stage: random.pick(['network', 'machines', 'initialize']), action: 'throttle', factor: 2 }],
-    deaf: [{ cluster, ignoreSigint: true }],
-    'deaf-hang': [{ cluster, attempt: 1, stage, action: 'hang', ignoreSigint: true }],
-    invalid: [{ cluster, command: 'create manifests', attempt, stage: 'validate', action: 'fail' }],
-    'destroy-none': [],
-    'destroy-fail': [{ cluster, command, attempt, stage: destroyStage, action: 'fail' }],
-    'destroy-crash': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'crash' }],
-    'destroy-throttle': [{ cluster, command, stage: destroyStage, action: 'throttle', factor: 4 }],
-    'destroy-leave': [
-      { cluster, command, action: 'leave', type: random.pick(['instance', 'security-group']), times: 1 },
-    ],
-    // Nothing is ever made, so nothing is left however the destroyer ends.
-    'destroy-empty-fail': [
-      { cluster, stage: 'network', action: 'fail' },
-      { cluster, command, stage: 'instances', action: 'fail' },
-    ],
-    'destroy-empty-hang': [
-      { cluster, stage: 'network', action: 'fail' },
-      { cluster, command, stage: 'instances', action: 'hang', ignoreSigint: true },
-    ],
-    'destroy-hang': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'hang' }],
-  }
-  return {
-    // The first rule of a stage wins: an empty cluster stays empty.
-    rules: [...rules[`destroy-${destroyed}`], ...(destroyed.startsWith('empty') ? [] : rules[create])],
-    hangs: !destroyed.startsWith('empty') && (create === 'hang' || create === 'deaf-hang'),
   }
 }

@@ -4,7 +4,8 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { isFaultKind } from './fault.ts'
-import { ROOT, runChaos, type Report } from './run.ts'
+import type { Report } from './report.ts'
+import { ROOT, runChaos } from './run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -45,6 +46,7 @@ try {
     faultsPerMinute: 26,
     only: only?.filter(isFaultKind),
     slowFaults: minutes >= 3,
+    secondInstallation: true,
     source: values.source,
     keep: values.keep,
     say,

@@ -2,29 +2,46 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
-import { chown, mkdir, writeFile } from 'node:fs/promises'
+import { appendFile, chown, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client, Pool, type QueryResultRow } from 'pg'
+import { openClock, type Clock } from './faketime.ts'
 
 const run = promisify(execFile)
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C' }
 const START_MS = 30_000
+const LOSSY_FILE = 'lossy.conf'
+const LOSSY_SETTINGS = `synchronous_commit = off
+wal_writer_delay = 10s
+wal_writer_flush_after = 1GB
+bgwriter_lru_maxpages = 0
+`
 
 /** Reads past every fault but a restart, which it waits for. */
 export type Rows = <T extends QueryResultRow>(text: string) => Promise<T[]>
 
+export type Database = {
+  /** Through a proxy when its port is given. */
+  urlAt: (port: number, process: string) => string
+  rows: Rows
+}
+
 export type Postgres = {
   port: number
+  /** Of the server; undefined where clocks cannot be stepped. */
+  clock: Clock | undefined
   password: string
-  /** At the database that the service uses; through a proxy when another port is given. */
-  urlAt: (port: number, process: string) => string
   /** Waits until it is down; fast ends sessions in order, immediate is a crash. */
   stop: (how: 'fast' | 'immediate') => Promise<void>
   start: () => Promise<void>
-  rows: Rows
+  /** From now until it is down, commits are acknowledged that a crash loses. */
+  beginLosing: () => Promise<void>
+  /** A crash in which they are lost; it starts again as it was before. */
+  loseAll: () => Promise<void>
+  createDatabase: (name: string) => Promise<Database>
   close: () => Promise<void>
 }
 
@@ -43,6 +60,7 @@ export async function startPostgres(dir: string): Promise<Postgres> {
     ['-D', data, '-U', 'ocpctl', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C'],
     { ...account, env: ENVIRONMENT },
   )
+  const clock = openClock(join(dir, 'clock'))
   const port = await freePort()
   const urlOf = (database: string) => `postgres://ocpctl:${password}@127.0.0.1:${port}/${database}`
   const settings = {
@@ -50,10 +68,13 @@ export async function startPostgres(dir: string): Promise<Postgres> {
     unix_socket_directories: '',
     max_connections: '300',
     fsync: 'on',
-    synchronous_commit: 'on',
+    // Whatever is committed without a flush stays in them: a crash then loses it.
+    wal_buffers: '64MB',
     // Tells when a row became durable, not only when it was written.
     track_commit_timestamp: 'on',
   }
+  const lossyFile = join(data, LOSSY_FILE)
+  await appendFile(join(data, 'postgresql.conf'), `include_if_exists '${LOSSY_FILE}'\n`)
   let server: ChildProcess | undefined
   let ended = Promise.resolve()
 
@@ -67,7 +88,12 @@ export async function startPostgres(dir: string): Promise<Postgres> {
         String(port),
         ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
       ],
-      { ...account, env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+      {
+        ...account,
+        env: { ...ENVIRONMENT, ...clock?.environment },
+        stdio: ['ignore', 'ignore', 'pipe'],
+        detached: true,
+      },
     )
     child.stderr?.on('data', (chunk: Buffer) => appendFileSync(join(dir, 'postgres.log'), chunk))
     server = child
@@ -88,41 +114,57 @@ export async function startPostgres(dir: string): Promise<Postgres> {
       }
     }
   }
+  const stop = async (how: 'fast' | 'immediate') => {
+    server?.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
+    await ended
+  }
   await start()
-  const maintenance = new Client({ connectionString: urlOf('postgres') })
-  await maintenance.connect()
-  await maintenance.query('create database ocpctl')
-  await maintenance.end()
-
-  const pool = new Pool({
-    connectionString: urlOf('ocpctl'),
-    max: 3,
-    connectionTimeoutMillis: 5000,
-    application_name: 'chaos',
-  })
-  pool.on('error', () => undefined)
+  const pools: Pool[] = []
+  const createDatabase = async (name: string): Promise<Database> => {
+    const maintenance = new Client({ connectionString: urlOf('postgres') })
+    await maintenance.connect()
+    await maintenance.query(`create database ${name}`)
+    await maintenance.end()
+    const pool = new Pool({
+      connectionString: urlOf(name),
+      max: 3,
+      connectionTimeoutMillis: 5000,
+      application_name: 'chaos',
+    })
+    pool.on('error', () => undefined)
+    pools.push(pool)
+    return {
+      urlAt: (at, process) =>
+        `postgres://ocpctl:${password}@127.0.0.1:${at}/${name}?options=${encodeURIComponent(`-c chaos.process=${process}`)}`,
+      async rows<T extends QueryResultRow>(text: string) {
+        for (const until = Date.now() + START_MS; ;)
+          try {
+            return (await pool.query<T>(text)).rows
+          } catch (error) {
+            const isWrong = error instanceof Error && 'code' in error && /^(42|22)/.test(String(error.code))
+            if (isWrong || Date.now() > until) throw error
+            await new Promise((resolve) => setTimeout(resolve, 100))
+          }
+      },
+    }
+  }
   return {
     port,
+    clock,
     password,
     start,
-    urlAt: (at, process) =>
-      `postgres://ocpctl:${password}@127.0.0.1:${at}/ocpctl?options=${encodeURIComponent(`-c chaos.process=${process}`)}`,
-    async stop(how) {
-      server?.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
-      await ended
+    stop,
+    async beginLosing() {
+      await writeFile(lossyFile, LOSSY_SETTINGS, { mode: 0o644 })
+      server?.kill('SIGHUP')
     },
-    async rows<T extends QueryResultRow>(text: string) {
-      for (const until = Date.now() + START_MS; ;)
-        try {
-          return (await pool.query<T>(text)).rows
-        } catch (error) {
-          const isWrong = error instanceof Error && 'code' in error && /^(42|22)/.test(String(error.code))
-          if (isWrong || Date.now() > until) throw error
-          await new Promise((resolve) => setTimeout(resolve, 100))
-        }
+    async loseAll() {
+      await stop('immediate')
+      await rm(lossyFile)
     },
+    createDatabase,
     async close() {
-      await pool.end().catch(() => undefined)
+      for (const pool of pools) await pool.end().catch(() => undefined)
       server?.kill('SIGINT')
       const late = setTimeout(() => server?.kill('SIGQUIT'), 3000)
       await ended

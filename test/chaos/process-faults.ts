@@ -1,6 +1,7 @@
 // Harm to the service's own processes and to their way to the database.
 import type { Act, FaultKind, Hand } from './fault.ts'
 import type { Role } from './fleet.ts'
+import type { Run } from './journal.ts'
 import { pauseTree } from './pause.ts'
 
 type Kind =
@@ -62,14 +63,18 @@ export function processFaults(hand: Hand): Record<Kind, Act> {
     },
     // Its installers stand still with it: nobody can end them, and they go on in the middle of what they did.
     async 'pause-worker'() {
-      const creating = (await hand.livingRuns()).filter((run) => run.command === 'create cluster')
+      const creating: Run[] = (await hand.livingRuns()).filter((run) => run.command === 'create cluster')
       const member = victim('work', ({ dataDir }) => creating.some((run) => run.dir.startsWith(`${dataDir}/`)))
       if (!member?.pid) return false
       // Long enough for somebody else to take over and to be done.
-      const lastsMs = hand.leaseMs + random.whole(4000, 16_000)
-      const fault = note({ kind: 'pause-worker', target: member.name, pid: member.pid, lastsMs })
+      const lastsMs = hand.leaseMs + random.whole(8000, 25_000)
+      const { pid } = member
       member.trouble = 'pause-worker'
-      const resume = await pauseTree(member.pid, member.dataDir)
+      const resume = await pauseTree(pid, member.dataDir)
+      // By now all stand still, those that began meanwhile too.
+      const fault = note({ kind: 'pause-worker', target: member.name, pid, lastsMs })
+      for (const { dir, cluster } of creating)
+        if (dir.startsWith(`${member.dataDir}/`) && cluster !== undefined && random.chance(0.6)) hand.giveUp(cluster)
       healAfter(lastsMs, async () => {
         fault.healedAt = Date.now()
         await resume()

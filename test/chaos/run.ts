@@ -1,24 +1,24 @@
 // One run: the ground, the load, the adversary, the end, and what the evidence says of it.
 import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { glob, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { startS3Server, type S3Server } from '../s3-server.ts'
-import { startAdversary, type Adversary } from './adversary.ts'
-import { checkEvidence, type Breaches } from './checker.ts'
+import { startS3Server } from '../s3-server.ts'
+import { startAdversary } from './adversary.ts'
+import { checkEvidence, mergeBreaches } from './checker.ts'
+import { watchCloud } from './cloud.ts'
 import { watchConnections } from './connections.ts'
-import { collectEvidence, listResources, type Evidence } from './evidence.ts'
-import { weightsOf, type Fault, type FaultKind } from './fault.ts'
-import { startFleet, type Fleet } from './fleet.ts'
-import { startLoad, type Load } from './load.ts'
-import { measure, type Measures } from './measures.ts'
-import { startPostgres, type Postgres } from './postgres.ts'
-import { seeded } from './random.ts'
-import { witnessSql } from './witness.ts'
+import { collectAll } from './evidence.ts'
+import { CLOCK_PACKAGE } from './faketime.ts'
+import { clockFaults, weightsOf, type FaultKind } from './fault.ts'
+import { LEASE_SECONDS, startInstallation, type Installation } from './installation.ts'
+import { measure } from './measures.ts'
+import { startPostgres } from './postgres.ts'
+import { seeded, type Random } from './random.ts'
+import { summarize, type Report } from './report.ts'
+import { startStatus, watchPasswords } from './status.ts'
 
 const execute = promisify(execFile)
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -35,6 +35,8 @@ export type ChaosOptions = {
   only?: FaultKind[] | undefined
   /** Installer faults that take a minute or more of real time. */
   slowFaults: boolean
+  /** A second one shares the cloud. */
+  secondInstallation: boolean
   /** The tree whose service is run; it is copied first, so that it may change meanwhile. */
   source: string
   /** Keeps the directory of the run in any case. */
@@ -43,35 +45,7 @@ export type ChaosOptions = {
   signal?: AbortSignal
 }
 
-export type Report = {
-  seed: number
-  startedAt: string
-  seconds: { adversity: number; settling: number; whole: number }
-  isSettled: boolean
-  counts: Record<keyof Breaches, number>
-  breaches: Breaches
-  faultsByKind: Record<string, number>
-  clusters: {
-    requested: number
-    created: number
-    ready: number
-    destroyed: number
-    failed: number
-    destroyFailed: number
-  }
-  requests: { sent: number; repeated: number; answered: Record<string, number>; replayed: number }
-  installerRuns: Record<string, number>
-  attempts: Record<string, number>
-  measures: Measures
-  unexpectedEnds: { seconds: number; name: string; end: string; trouble: string | undefined }[]
-  ends: { name: string; end: string }[]
-  faults: (Fault & { seconds: number })[]
-  /** Where the run's files are, unless it was clean. */
-  dir: string | undefined
-}
-
-const LEASE_SECONDS = 10
-const SIMULATED_PULL_SECRET_AUTH = 'c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=='
+const OTHERS_ALIVE = 2
 
 export async function runChaos(options: ChaosOptions): Promise<Report> {
   const { say, signal } = options
@@ -88,84 +62,97 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     closers.push(() => postgres.close())
     const store = await startS3Server()
     closers.push(() => store.close())
-    const secrets = {
-      token: `ocp_${randomBytes(32).toString('base64url')}`,
-      key: randomBytes(32).toString('base64'),
-    }
     const cloudDir = join(dir, 'cloud')
-    const environment = environmentOf({ dir, cloudDir, product, store, secrets })
-    await execute(process.execPath, ['src/main.ts', 'migrate'], {
-      cwd: product,
-      env: { ...environment, DATABASE_URL: postgres.urlAt(postgres.port, 'migrate'), OCPCTL_DATA_DIR: dir },
-    })
-    await postgres.rows(witnessSql)
-    const fleet = await startFleet({ dir, product, postgres, workers: 3, servers: 2, environment })
-    closers.push(() => fleet.killAll())
-    const urls = fleet.members.filter((member) => member.role === 'serve').map((member) => member.url)
-    await Promise.all(urls.map((url) => answers(url, signal)))
-    say(`[${seconds()} s] the service runs: 3 workers, 2 APIs, PostgreSQL, a store; files in ${dir}`)
+    const site = { dir, cloudDir, product, postgres, store }
+    const installations: Installation[] = []
+    closers.push(() => Promise.all(installations.map((each) => each.fleet.killAll())))
+    const first = await startInstallation(site, { name: '', workers: 3, servers: 2 }, signal)
+    installations.push(first)
+    const second = options.secondInstallation
+      ? await startInstallation(site, { name: 'other', workers: 1, servers: 1 }, signal)
+      : undefined
+    if (second) installations.push(second)
+    const { fleet } = first
+    const { rows } = first.database
+    say(`[${seconds()} s] ${installations.length} installations run, on PostgreSQL and a store; files in ${dir}`)
 
     const random = seeded(options.seed)
     const passwords = watchPasswords(dir)
-    closers.push(async () => passwords.stop())
-    const load = startLoad(
-      {
-        urls,
-        token: secrets.token,
-        faultsFile: join(dir, 'faults.yaml'),
-        alive: options.alive,
-        slowFaults: options.slowFaults,
-        rows: postgres.rows,
-        isCloudEmpty: async () => (await listResources(cloudDir)).length === 0,
-      },
-      random.fork('load'),
-    )
-    closers.push(async () => load.abort())
-    signal?.addEventListener('abort', () => load.abort())
+    const cloud = watchCloud(cloudDir)
+    const load = first.startLoad({ alive: options.alive, slowFaults: options.slowFaults }, random.fork('load'))
+    const loads = [load]
+    // Some by the names of clusters that live in the first.
+    const namesake = (by: Random) => by.pick([undefined, ...load.living()])
+    if (second)
+      loads.push(
+        second.startLoad({ alive: OTHERS_ALIVE, slowFaults: options.slowFaults, namesake }, random.fork('other load')),
+      )
+    const abortLoads = () => {
+      for (const each of loads) each.abort()
+    }
+    closers.push(async () => abortLoads())
+    signal?.addEventListener('abort', abortLoads)
+    const leftOut = postgres.clock ? [] : clockFaults
+    if (leftOut.length > 0) say(`left out: ${leftOut.join(', ')}; install ${CLOCK_PACKAGE} for them`)
     const adversary = startAdversary(
-      { fleet, postgres, store, journalFile: join(cloudDir, 'journal.ndjson'), leaseMs: LEASE_SECONDS * 1000 },
+      {
+        fleet,
+        postgres,
+        database: first.database,
+        store,
+        home: first.home,
+        journalFile: join(cloudDir, 'journal.ndjson'),
+        giveUp: load.giveUp,
+        leaseMs: LEASE_SECONDS * 1000,
+      },
       random.fork('adversary'),
-      { faultsPerMinute: options.faultsPerMinute, weights: weightsOf(options.only) },
+      { faultsPerMinute: options.faultsPerMinute, weights: weightsOf(options.only, leftOut) },
     )
     closers.push(() => adversary.stop())
-    const connections = watchConnections(fleet.members, postgres.rows)
-    closers.push(async () => connections.stop())
-    const status = startStatus({ postgres, adversary, fleet, seconds, say })
-    closers.push(async () => status.stop())
+    const members = installations.flatMap((each) => each.fleet.members)
+    const connections = watchConnections(members, rows)
+    const status = startStatus({ database: first.database, adversary, fleet, seconds, say })
+    const watchers = [passwords, cloud, connections, status]
+    const stopWatching = () => {
+      for (const watcher of watchers) watcher.stop()
+    }
+    closers.push(async () => stopWatching())
 
     const adversityFrom = Date.now()
     await pause(options.adversityMs, signal)
     await adversary.stop()
     const adversityMs = Date.now() - adversityFrom
     say(`[${seconds()} s] the adversary stops after ${adversary.faults.length} faults; all is destroyed`)
-    const { settledAfterMs, isSettled } = await load.finish(options.boundMs)
+    const finished = await Promise.all(loads.map((each) => each.finish(options.boundMs)))
+    const settledAfterMs = Math.max(...finished.map((each) => each.settledAfterMs))
+    const isSettled = finished.every((each) => each.isSettled)
     signal?.throwIfAborted()
-    status.stop()
-    passwords.stop()
-    connections.stop()
-    const ends = await fleet.drain()
-    const evidence = await collectEvidence(
-      { dir, cloudDir, rows: postgres.rows, logFiles: fleet.members.map((member) => member.logFile) },
-      {
-        stored: new Set([...store.objects.keys()].map((name) => name.replace(/^chaos\/state\//, ''))),
-        secrets: [
-          { name: 'the administrator’s token', value: secrets.token },
-          { name: 'the secrets key', value: secrets.key },
-          { name: 'the database password', value: postgres.password },
-          { name: 'the store’s key', value: store.credentials.secretAccessKey },
-          { name: 'a pull secret’s credential', value: SIMULATED_PULL_SECRET_AUTH },
-          ...[...passwords.seen].map((value) => ({ name: 'a kubeadmin password', value })),
-        ],
-        instances: fleet.instances,
-        ends,
-        answers: load.answers,
-        eventConnections: connections.seen,
-        faults: adversary.faults,
-        leaseMs: LEASE_SECONDS * 1000,
-        boundMs: options.boundMs,
-      },
+    stopWatching()
+    const ends = await Promise.all(installations.map((each) => each.fleet.drain()))
+    const evidences = await collectAll(
+      { cloudDir, removals: cloud.removals, store },
+      installations.map((installation, index) => ({
+        installation,
+        known: {
+          secrets: [
+            ...installation.secrets,
+            ...[...passwords.seen].map((value) => ({ name: 'a kubeadmin password', value })),
+          ],
+          ends: ends[index] ?? [],
+          answers: loads[index]?.answers ?? [],
+          eventConnections: connections.seen.filter((each) =>
+            installation.fleet.instances.some(({ label }) => label === each.process),
+          ),
+          faults: adversary.faults,
+          isSettled,
+          leaseMs: LEASE_SECONDS * 1000,
+          boundMs: options.boundMs,
+        },
+      })),
     )
-    const breaches = checkEvidence(evidence)
+    const breaches = mergeBreaches(evidences.map(checkEvidence))
+    const [evidence] = evidences
+    if (!evidence) throw new Error('there is no evidence')
     report = {
       seed: options.seed,
       startedAt: new Date(startedAt).toISOString(),
@@ -176,9 +163,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
       ) as Report['counts'], // of the same keys
       breaches,
       ...summarize(evidence, load),
+      others: evidences.slice(1).flatMap((each) => each.clusters.map((cluster) => cluster.status)).length,
       measures: measure(evidence),
-      unexpectedEnds: fleet.unexpectedEnds.map(({ at, ...end }) => ({ seconds: seconds(at), ...end })),
-      ends,
+      unexpectedEnds: installations.flatMap((each) =>
+        each.fleet.unexpectedEnds.map(({ at, ...end }) => ({ seconds: seconds(at), ...end })),
+      ),
+      ends: ends.flat(),
       faults: adversary.faults.map((fault) => ({ seconds: seconds(fault.at), ...fault })),
       dir: undefined,
     }
@@ -203,122 +193,6 @@ function copyProduct(source: string, dir: string): string {
     cpSync(join(source, name), join(product, name), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(product, 'node_modules'))
   return product
-}
-
-function environmentOf(ground: {
-  dir: string
-  cloudDir: string
-  product: string
-  store: S3Server
-  secrets: { token: string; key: string }
-}): Record<string, string> {
-  const { store, secrets } = ground
-  return {
-    PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
-    ...(process.env['NODE_COMPILE_CACHE'] ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] } : {}),
-    ...(process.env['NODE_OPTIONS'] ? { NODE_OPTIONS: process.env['NODE_OPTIONS'] } : {}),
-    HOME: ground.dir,
-    OCPCTL_ADMIN_TOKEN: secrets.token,
-    OCPCTL_SECRETS_KEY: secrets.key,
-    OCPCTL_ARTIFACTS: 's3://chaos/state',
-    OCPCTL_S3_ENDPOINT: store.endpoint,
-    AWS_ACCESS_KEY_ID: store.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: store.credentials.secretAccessKey,
-    AWS_REGION: store.region,
-    OCPCTL_PROFILES: join(ground.product, 'profiles'),
-    OCPCTL_SIM_CLOUD: ground.cloudDir,
-    OCPCTL_SIM_FAULTS: join(ground.dir, 'faults.yaml'),
-    OCPCTL_SIM_SPEED: '400',
-    OCPCTL_LEASE_SECONDS: String(LEASE_SECONDS),
-    OCPCTL_DRAIN_TIMEOUT: '3',
-    OCPCTL_WORKER_CONCURRENCY: '6',
-    OCPCTL_DB_POOL_MIN: '1',
-    OCPCTL_DB_POOL_MAX: '10',
-    OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
-    OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
-    OCPCTL_LOG_LEVEL: 'info',
-  }
-}
-
-/** The passwords that installers make, so that they can be looked for. */
-function watchPasswords(dir: string) {
-  const seen = new Set<string>()
-  const look = async () => {
-    for await (const file of glob(join(dir, 'hosts/*/work/*/*/auth/kubeadmin-password')))
-      await readFile(file, 'utf8').then(
-        (text) => text.trim() && seen.add(text.trim()),
-        () => undefined, // gone again
-      )
-  }
-  const timer = setInterval(() => void look().catch(() => undefined), 1000)
-  return { seen, stop: () => clearInterval(timer) }
-}
-
-function startStatus(ground: {
-  postgres: Postgres
-  adversary: Adversary
-  fleet: Fleet
-  seconds: () => number
-  say: (line: string) => void
-}) {
-  const show = async () => {
-    const rows = await ground.postgres.rows<{ status: string; count: number }>(
-      'select status, count(*)::int as count from clusters group by status order by status',
-    )
-    const troubles = ground.fleet.members.flatMap((member) =>
-      member.trouble === undefined ? [] : [`${member.name} ${member.trouble}`],
-    )
-    ground.say(
-      `[${ground.seconds()} s] ${rows.map(({ status, count }) => `${status} ${count}`).join(', ') || 'no clusters'}; ` +
-        `${ground.adversary.faults.length} faults${troubles.length > 0 ? `; now: ${troubles.join(', ')}` : ''}`,
-    )
-  }
-  const timer = setInterval(() => void show().catch(() => undefined), 5000)
-  return { stop: () => clearInterval(timer) }
-}
-
-function summarize(
-  { clusters, writes, faults, answers, journal, attempts }: Evidence,
-  load: Load,
-): Pick<Report, 'faultsByKind' | 'clusters' | 'requests' | 'installerRuns' | 'attempts'> {
-  const tally = (names: string[]) =>
-    Object.fromEntries([...Map.groupBy(names.sort(), (name) => name)].map(([name, same]) => [name, same.length]))
-  const reached = (status: string) =>
-    new Set(
-      writes.filter((write) => write.table === 'clusters' && write.becomes === status).map((write) => write.clusterId),
-    ).size
-  return {
-    faultsByKind: tally(faults.map((fault) => fault.kind)),
-    clusters: {
-      requested: load.names.length,
-      created: clusters.length,
-      ready: reached('READY'),
-      destroyed: reached('DESTROYED'),
-      failed: reached('FAILED'),
-      destroyFailed: reached('DESTROY_FAILED'),
-    },
-    requests: {
-      sent: load.sent.requests,
-      repeated: load.sent.repeated,
-      answered: tally(answers.map((answer) => `${answer.operation} ${answer.status}`)),
-      replayed: answers.filter((answer) => answer.replayed).length,
-    },
-    installerRuns: tally(journal.flatMap((line) => (line.event === 'start' ? [line.command ?? ''] : []))),
-    attempts: tally(attempts.map((attempt) => attempt.outcome ?? 'open')),
-  }
-}
-
-async function answers(url: string, signal: AbortSignal | undefined): Promise<void> {
-  for (const until = Date.now() + 60_000; Date.now() < until;) {
-    signal?.throwIfAborted()
-    const isUp = await fetch(`${url}/healthz`).then(
-      (response) => response.ok,
-      () => false,
-    )
-    if (isUp) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error(`no API answers at ${url}`)
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

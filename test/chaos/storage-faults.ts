@@ -37,7 +37,8 @@ export function storageFaults(hand: Hand): Record<'store-fails' | 'delete-work' 
       return true
     },
     'corrupt-snapshot'() {
-      const byCluster = Map.groupBy(store.objects.keys(), (key) => /clusters\/([^/]+)\//.exec(key)?.[1] ?? '')
+      const own = [...store.objects.keys()].filter((key) => key.startsWith(`${hand.home}/`))
+      const byCluster = Map.groupBy(own, (key) => /clusters\/([^/]+)\//.exec(key)?.[1] ?? '')
       if (byCluster.size === 0) return false
       // Those of late, which somebody may still want to read.
       const name = random.pick([...byCluster.keys()].slice(-LATE_CLUSTERS))

@@ -2,6 +2,7 @@
 import type { Evidence } from '../evidence.ts'
 import type { Fault } from '../fault.ts'
 import { runsOf, type Run } from '../journal.ts'
+import { mayRestOnLoss } from './losses.ts'
 import { at } from './words.ts'
 
 const describe = (run: Run) => `${run.command} of ${run.cluster ?? run.infraID} (pid ${run.pid}, ${run.dir})`
@@ -78,14 +79,15 @@ export function createTwiceInDir({ journal }: Evidence): string[] {
 }
 
 /** Infrastructure whose infraID was not durable, in the ledger and as a stored snapshot, before the cloud was touched. */
-export function createWithoutLedger({ journal, writes }: Evidence): string[] {
+export function createWithoutLedger(evidence: Evidence): string[] {
+  const { journal, writes } = evidence
   const entries = new Map(
     writes
       .filter((write) => write.table === 'infra_ledger' && write.op === 'INSERT')
       .map((write) => [write.key ?? '', write]),
   )
   return journal
-    .filter((line) => line.event === 'infrastructure')
+    .filter((line) => line.event === 'infrastructure' && !mayRestOnLoss(line.at, evidence))
     .flatMap((line) => {
       const what = `${line.infraID} of ${line.cluster} was begun at ${at(line.at)}`
       const entry = entries.get(line.infraID ?? '')

@@ -2,22 +2,37 @@
 import type { Evidence, Write } from '../evidence.ts'
 import { at } from './words.ts'
 
-/** A live lock taken or removed by somebody else, or a fence that did not grow. */
+/** The clocks of a renewal and of whoever looks at it are read at moments of their own. */
+const TOLERANCE_MS = 300
+
+type Held = { attempt: string | null; fence: number; renewedAt: number }
+
+/** A lock that its holder had taken or renewed less than a lease ago, taken or removed by somebody else; or a fence that did not grow. */
 export function brokenLocks(evidence: Evidence): string[] {
   const isBy = writerOf(evidence)
-  const fences = new Map<string, number>()
+  const highest = new Map<string, number>()
+  const held = new Map<string, Held>()
   return evidence.writes
     .filter((write) => write.table === 'job_locks')
     .flatMap((write) => {
       const found: string[] = []
       const what = `${write.op} of the lock of ${write.clusterId} by ${write.process} at ${at(write.at)}`
       const cluster = write.clusterId ?? ''
-      if (write.brokeLive && (write.op !== 'DELETE' || !isBy(write, write.key)))
-        found.push(`${what} broke a live lock of ${write.key}`)
-      if (write.op !== 'DELETE') {
-        const fence = Number(write.becomes)
-        if (fence <= (fences.get(cluster) ?? 0)) found.push(`${what}: fence ${fence} after ${fences.get(cluster)}`)
-        fences.set(cluster, fence)
+      const before = held.get(cluster)
+      const fence = Number(write.becomes)
+      if (before && write.op === 'UPDATE' && fence === before.fence) {
+        held.set(cluster, { ...before, renewedAt: write.at })
+        return found
+      }
+      const age = before ? write.at - before.renewedAt : Infinity
+      const isLive = age < evidence.leaseMs - TOLERANCE_MS
+      if (before && isLive && (write.op !== 'DELETE' || !isBy(write, write.key)))
+        found.push(`${what} broke a lock of ${before.attempt}, renewed ${Math.round(age)} ms before`)
+      if (write.op === 'DELETE') held.delete(cluster)
+      else {
+        if (fence <= (highest.get(cluster) ?? 0)) found.push(`${what}: fence ${fence} after ${highest.get(cluster)}`)
+        highest.set(cluster, fence)
+        held.set(cluster, { attempt: write.attemptId, fence, renewedAt: write.at })
       }
       return found
     })
@@ -45,7 +60,7 @@ export function oldFenceWrites(evidence: Evidence): string[] {
   )
   const taken = new Map<string, Write[]>(
     Map.groupBy(
-      locks.filter((write) => write.op !== 'DELETE'),
+      locks.filter((write) => write.op !== 'DELETE' && write.was !== write.becomes),
       (w) => w.tx,
     ),
   )

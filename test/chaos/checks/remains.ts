@@ -1,5 +1,6 @@
 // What is left in the end, and what was told to those who asked.
 import type { Evidence } from '../evidence.ts'
+import { adoptedOf, lossesOf, mayBeLost } from './losses.ts'
 
 export function resourcesLeft({ resources }: Evidence): string[] {
   return resources
@@ -21,9 +22,16 @@ export function lostSnapshots({ artifacts, stored }: Evidence): string[] {
     .map((artifact) => `${artifact.id} is recorded as ${artifact.key}, and the store does not have it`)
 }
 
-export function duplicateClusters({ clusters, answers }: Evidence): string[] {
-  const byName = Map.groupBy(clusters, (cluster) => cluster.name)
-  const accepted = answers.filter((answer) => answer.status === 202)
+export function duplicateClusters(evidence: Evidence): string[] {
+  const { clusters, answers, faults } = evidence
+  const losses = lossesOf(faults)
+  const adopted = losses.length > 0 ? adoptedOf(evidence) : new Set<string>()
+  // Of a request that was lost and sent again, the first cluster may come back.
+  const byName = Map.groupBy(
+    clusters.filter((cluster) => !adopted.has(cluster.id)),
+    (cluster) => cluster.name,
+  )
+  const accepted = answers.filter((answer) => answer.status === 202 && !mayBeLost(answer, losses))
   return [
     ...[...byName]
       .filter(([, same]) => same.length > 1)
@@ -36,10 +44,11 @@ export function duplicateClusters({ clusters, answers }: Evidence): string[] {
 }
 
 /** What was answered as accepted and is not there. */
-export function lostAnswers({ answers, clusters, jobs }: Evidence): string[] {
+export function lostAnswers({ answers, clusters, jobs, faults }: Evidence): string[] {
+  const losses = lossesOf(faults)
   const known = new Set([...clusters, ...jobs].map((row) => row.id))
   return answers
-    .filter((answer) => answer.status === 202)
+    .filter((answer) => answer.status === 202 && !mayBeLost(answer, losses))
     .flatMap((answer) =>
       [answer.clusterId, answer.jobId]
         .filter((id) => id !== undefined && !known.has(id))

@@ -1,5 +1,6 @@
 // States: the legal ways between them, their audit, and what did not come to an end.
 import type { Evidence, Write } from '../evidence.ts'
+import { ADOPT } from './losses.ts'
 import { at } from './words.ts'
 
 const legal: Record<string, string[]> = {
@@ -17,18 +18,24 @@ const legal: Record<string, string[]> = {
   DESTROYED: ['DESTROYING'],
 }
 
+const ADOPTED = ['READY', 'FAILED']
 const REOPEN = 'cluster.reopenDestroy'
 
 export function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {
   const found: string[] = []
   for (const { id, name, status } of clusters) {
-    let state = 'PENDING'
-    for (const event of audit) {
-      if (event.clusterId !== id || event.to === null) continue
+    const events = audit.filter((event) => event.clusterId === id && event.to !== null)
+    // What was found in the cloud and in no row comes back in the middle of its life.
+    const isAdopted = events[0]?.action === ADOPT
+    let state = isAdopted ? null : 'PENDING'
+    for (const event of events) {
+      if (event.to === null) continue
       if (event.from !== state)
         found.push(`${name}: ${event.action} at ${at(event.at)} goes from ${event.from}, but it was ${state}`)
       const isReopened = event.from === 'DESTROYED' && event.action !== REOPEN
-      if (isReopened || !legal[event.from ?? '']?.includes(event.to))
+      if (isAdopted && event === events[0]) {
+        if (!ADOPTED.includes(event.to)) found.push(`${name}: ${event.action} at ${at(event.at)} to ${event.to}`)
+      } else if (isReopened || !legal[event.from ?? '']?.includes(event.to))
         found.push(`${name}: ${event.action} at ${at(event.at)} goes from ${event.from} to ${event.to}`)
       state = event.to
     }
@@ -80,8 +87,9 @@ const MOVING = ['PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DE
 const OPEN = ['PENDING', 'RUNNING', 'RETRYING']
 
 /** What is not over in the end, and what took longer than the bound. */
-export function stuck({ clusters, jobs, attempts, queued, ends, writes, boundMs }: Evidence): string[] {
+export function stuck({ clusters, jobs, attempts, queued, ends, writes, isSettled, boundMs }: Evidence): string[] {
   const found = [
+    ...(isSettled ? [] : ['it did not come to rest within the bound']),
     ...clusters.filter((each) => each.status !== 'DESTROYED').map((each) => `cluster ${each.name} is ${each.status}`),
     ...jobs
       .filter((each) => OPEN.includes(each.status))

@@ -1,0 +1,62 @@
+// What the cloud holds, and what disappears from it.
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+export type Removal = {
+  infraID: string
+  /** Of the resource's tags, or of those beside it: DNS records have none. */
+  clusterId: string | undefined
+  file: string
+  /** It was there then… */
+  since: number
+  /** …and not any more then. */
+  at: number
+}
+
+const LOOK_MS = 400
+
+export function watchCloud(cloudDir: string): { removals: Removal[]; stop: () => void } {
+  const removals: Removal[] = []
+  const owners = new Map<string, string>()
+  const over = new AbortController()
+  let present = new Set<string>()
+  let lookedAt = Date.now()
+
+  const look = async () => {
+    const startedAt = Date.now()
+    const files = new Set(await listResources(cloudDir))
+    const now = Date.now()
+    for (const path of files) await learnOwner(path)
+    for (const path of present) {
+      if (files.has(path)) continue
+      const infraID = basename(dirname(path))
+      removals.push({ infraID, clusterId: owners.get(infraID), file: basename(path), since: lookedAt, at: now })
+    }
+    present = files
+    lookedAt = startedAt
+  }
+  const learnOwner = async (path: string) => {
+    const infraID = basename(dirname(path))
+    if (present.has(path) || owners.has(infraID)) return
+    const text = await readFile(join(cloudDir, path), 'utf8').catch(() => '{}') // it is gone again
+    const { tags = {} } = JSON.parse(text) as { tags?: Record<string, string> }
+    const owner = Object.entries(tags).find(([key]) => key.toLowerCase() === 'ocpctl-cluster-id')?.[1]
+    if (owner !== undefined) owners.set(infraID, owner)
+  }
+  const loop = async () => {
+    while (!over.signal.aborted) {
+      await look().catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+  void loop()
+  return { removals, stop: () => over.abort() }
+}
+
+/** What the cloud holds; files that a killed program had begun to write do not count. */
+export async function listResources(cloudDir: string): Promise<string[]> {
+  const names = await readdir(join(cloudDir, 'resources'), { recursive: true, withFileTypes: true }).catch(() => [])
+  return names
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(cloudDir.length + 1))
+}
