@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkEvidence, checks } from './chaos/checker.ts'
 import type { Evidence, Write } from './chaos/evidence.ts'
+import { slowKinds } from './chaos/fault.ts'
 import { ROOT, runChaos } from './chaos/run.ts'
 
 const T = Date.parse('2026-01-01T00:00:00Z')
@@ -436,6 +437,7 @@ it('keeps every promise against an adversary for half a minute', { timeout: 240_
     faultsPerMinute: 40,
     slowFaults: false,
     secondInstallation: false,
+    without: slowKinds,
     source: ROOT,
     keep: false,
     say: (line) => lines.push(line),

@@ -55,8 +55,17 @@ export function watchCloud(cloudDir: string): { removals: Removal[]; stop: () =>
 
 /** What the cloud holds; files that a killed program had begun to write do not count. */
 export async function listResources(cloudDir: string): Promise<string[]> {
-  const names = await readdir(join(cloudDir, 'resources'), { recursive: true, withFileTypes: true }).catch(() => [])
-  return names
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(cloudDir.length + 1))
+  const found: string[] = []
+  for (const infraID of await namesIn(join(cloudDir, 'resources')))
+    for (const file of await namesIn(join(cloudDir, 'resources', infraID))) found.push(join('resources', infraID, file))
+  return found
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).filter((name) => !name.startsWith('.'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [] // gone between two looks
+    throw error
+  }
 }

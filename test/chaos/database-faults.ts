@@ -1,4 +1,5 @@
 // Harm to the database server. One at a time.
+import { pickStep } from './faketime.ts'
 import { writeMarks } from './marks.ts'
 import type { Act, FaultKind, Hand } from './fault.ts'
 
@@ -8,8 +9,6 @@ type Kind =
   | 'restart-postgres-fast'
   | 'restart-postgres-immediate'
   | 'outage-postgres'
-
-const FURTHEST_S = 90
 
 export function databaseFaults(hand: Hand): Record<Kind, Act> {
   const { postgres, database, random, note, healAfter } = hand
@@ -51,10 +50,7 @@ export function databaseFaults(hand: Hand): Record<Kind, Act> {
     'step-db-clock'() {
       const { clock } = postgres
       if (!clock) return false
-      // Far enough that every lease is over, or none ends; not so far that what must wait would wait beyond the bound.
-      const seconds = Array.from({ length: 2 * FURTHEST_S + 1 }, (_, index) => index - FURTHEST_S)
-      const stepMs =
-        random.pick(seconds.filter((each) => Math.abs(each * 1000 - clock.offsetMs()) > hand.leaseMs + 1000)) * 1000
+      const stepMs = pickStep(clock, random, hand.leaseMs)
       clock.step(stepMs)
       note({ kind: 'step-db-clock', target: `to ${stepMs / 1000} s`, stepMs })
       return true

@@ -1,10 +1,36 @@
 // A clock that can be stepped, for one process and what it starts: Debian's libfaketime, where it is installed.
-import { globSync, renameSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Random } from './random.ts'
 
 export type Clock = {
   environment: Record<string, string>
   offsetMs: () => number
   step: (offsetMs: number) => void
+}
+
+/** Not so far that what must wait would wait beyond the bound of a run. */
+const FURTHEST_S = 90
+
+/** Somewhere far enough from where the clock is for a lease to be over, or never to end. */
+export function pickStep(clock: Clock, random: Random, leaseMs: number): number {
+  const seconds = Array.from({ length: 2 * FURTHEST_S + 1 }, (_, index) => index - FURTHEST_S)
+  return random.pick(seconds.filter((each) => Math.abs(each * 1000 - clock.offsetMs()) > leaseMs + 1000)) * 1000
+}
+
+/**
+ * As openClock, for a host: whatever bash runs there has its clock, though the service hands down no such thing. What
+ * bash starts is on the true time again, which the installers' journal needs.
+ */
+export function openHostClock(dir: string): Clock | undefined {
+  mkdirSync(dir, { recursive: true })
+  const clock = openClock(join(dir, 'clock'))
+  if (!clock) return undefined
+  const forget = join(dir, 'forget.sh')
+  writeFileSync(forget, 'unset LD_PRELOAD BASH_ENV\n')
+  const exports = Object.entries({ ...clock.environment, BASH_ENV: forget }).map(([key, value]) => `${key}='${value}'`)
+  writeFileSync(join(dir, 'bash'), `#!/bin/sh\nexport ${exports.join(' ')}\nexec /bin/bash "$@"\n`, { mode: 0o755 })
+  return { ...clock, environment: { ...clock.environment, PATH: `${dir}:${process.env['PATH'] ?? '/usr/bin:/bin'}` } }
 }
 
 export const CLOCK_PACKAGE = 'libfaketime'

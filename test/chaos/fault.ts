@@ -11,6 +11,7 @@ export const weights = {
   'kill-api': 7,
   'freeze-worker': 6,
   'pause-worker': 5,
+  'step-worker-clock': 3,
   'drain-worker': 5,
   'cut-worker': 6,
   'cut-api': 5,
@@ -32,8 +33,11 @@ const kinds = Object.keys(weights) as FaultKind[] // its own keys
 
 export const isFaultKind = (name: string): name is FaultKind => Object.hasOwn(weights, name)
 
+/** What takes long to come to its end, or to be found and put right. */
+export const slowKinds: FaultKind[] = ['pause-worker', 'outage-postgres', 'lose-commits']
+
 /** What needs clocks that can be stepped. */
-export const clockFaults: FaultKind[] = ['step-db-clock']
+export const clockFaults: FaultKind[] = ['step-db-clock', 'step-worker-clock']
 
 export const weightsOf = (only: FaultKind[] = kinds, without: FaultKind[] = []): Partial<Record<FaultKind, number>> =>
   Object.fromEntries(only.filter((kind) => !without.includes(kind)).map((kind) => [kind, weights[kind]]))
@@ -49,7 +53,7 @@ export type Fault = {
   /** When it was over. */
   healedAt?: number
   loss?: Loss
-  /** How far the clock is off after it, from the true time. */
+  /** How far the clock of its target is off after it, from the true time. */
   stepMs?: number
 }
 

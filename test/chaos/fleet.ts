@@ -3,6 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { openHostClock, type Clock } from './faketime.ts'
 import { freePort, type Database, type Postgres } from './postgres.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 
@@ -18,6 +19,8 @@ export type Member = {
   /** Of an API. */
   readonly url: string
   readonly logFile: string
+  /** Where it is not the machine's. */
+  readonly clock: Clock | undefined
   pid: number | undefined
   /** What the database knows the present process by. */
   label: string
@@ -52,6 +55,8 @@ export async function startFleet(options: {
   workers: number
   servers: number
   environment: Record<string, string>
+  /** The host whose clock can be stepped. */
+  clockHost?: string
 }): Promise<Fleet> {
   const instances: Instance[] = []
   const unexpectedEnds: Fleet['unexpectedEnds'] = []
@@ -70,6 +75,7 @@ export async function startFleet(options: {
       cwd: options.product,
       env: {
         ...options.environment,
+        ...member.clock?.environment,
         DATABASE_URL: options.database.urlAt(member.proxy.port, label),
         OCPCTL_DATA_DIR: member.dataDir,
         PORT: String(port),
@@ -119,6 +125,7 @@ export async function startFleet(options: {
       proxy: await openProxy(options.postgres.port),
       url: `http://127.0.0.1:${port}`,
       logFile: join(options.dir, 'logs', `${name}.log`),
+      clock: name === options.clockHost ? openHostClock(join(options.dir, 'clocks', name)) : undefined,
       pid: undefined,
       label: '',
       trouble: undefined,

@@ -55,7 +55,7 @@ export async function startInstallation(
   await database.rows(witnessSql)
   await database.rows(marksSql)
   const { workers, servers } = plan
-  const fleet = await startFleet({ ...site, database, prefix, workers, servers, environment })
+  const fleet = await startFleet({ ...site, database, prefix, workers, servers, environment, clockHost: 'work-3' })
   const urls = fleet.members.filter((member) => member.role === 'serve').map((member) => member.url)
   try {
     await Promise.all(urls.map((url) => answers(url, signal)))

@@ -43,7 +43,7 @@ try {
     adversityMs: minutes * 60_000,
     boundMs: Number(values.bound) * 1000,
     alive: 15,
-    faultsPerMinute: 26,
+    faultsPerMinute: 30,
     only: only?.filter(isFaultKind),
     slowFaults: minutes >= 3,
     secondInstallation: true,
@@ -70,7 +70,8 @@ function print(report: Report): void {
   const ms = (value: number | null) => (value === null ? '-' : `${(value / 1000).toFixed(1)} s`)
   say('')
   say(`faults      ${report.faults.length}: ${list(report.faultsByKind)}`)
-  say(`clusters    ${list(report.clusters)}`)
+  say(`clusters    ${list(report.clusters)}; ${report.others} of the other installation`)
+  if (report.lostMarks > 0) say(`lost        ${report.lostMarks} of our own commits that PostgreSQL had acknowledged`)
   say(
     `requests    ${report.requests.sent} sent, ${report.requests.repeated} of them again, ${report.requests.replayed} answers replayed`,
   )

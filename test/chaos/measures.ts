@@ -70,7 +70,7 @@ export function measure(evidence: Evidence): Measures {
     })
   return {
     killToTakeover: summarize(takeovers),
-    freezeToInstallerEnd: summarize(afterLossOfWorker(['freeze-worker'])),
+    freezeToInstallerEnd: summarize(afterLossOfWorker(['freeze-worker', 'step-worker-clock'])),
     thawToInstallerEnd: summarize(thaws),
     cutToInstallerEnd: summarize(afterLossOfWorker(['cut-worker', 'black-hole-worker'])),
     cancelToInstallerEnd: summarize(cancels),

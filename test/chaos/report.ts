@@ -1,5 +1,7 @@
 // What is told of a run when it is over.
 import type { Breaches } from './checker.ts'
+import { ADOPT, lossesOf } from './checks/losses.ts'
+import { REOPEN } from './checks/states.ts'
 import type { Evidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import type { Load } from './load.ts'
@@ -20,9 +22,15 @@ export type Report = {
     destroyed: number
     failed: number
     destroyFailed: number
+    /** DESTROYED, and destroyed again for what turned up later. */
+    reopened: number
+    /** Lost, and found in the cloud. */
+    adopted: number
   }
   /** Clusters of the other installation. */
   others: number
+  /** Of our own acknowledged commits, those that crashes lost. */
+  lostMarks: number
   requests: { sent: number; repeated: number; answered: Record<string, number>; replayed: number }
   installerRuns: Record<string, number>
   attempts: Record<string, number>
@@ -35,9 +43,9 @@ export type Report = {
 }
 
 export function summarize(
-  { clusters, writes, faults, answers, journal, attempts }: Evidence,
+  { clusters, writes, audit, faults, answers, journal, attempts }: Evidence,
   load: Load,
-): Pick<Report, 'faultsByKind' | 'clusters' | 'requests' | 'installerRuns' | 'attempts'> {
+): Pick<Report, 'faultsByKind' | 'lostMarks' | 'clusters' | 'requests' | 'installerRuns' | 'attempts'> {
   const tally = (names: string[]) =>
     Object.fromEntries([...Map.groupBy(names.sort(), (name) => name)].map(([name, same]) => [name, same.length]))
   const reached = (status: string) =>
@@ -53,6 +61,8 @@ export function summarize(
       destroyed: reached('DESTROYED'),
       failed: reached('FAILED'),
       destroyFailed: reached('DESTROY_FAILED'),
+      reopened: audit.filter((event) => event.action === REOPEN).length,
+      adopted: audit.filter((event) => event.action === ADOPT).length,
     },
     requests: {
       sent: load.sent.requests,
@@ -60,6 +70,7 @@ export function summarize(
       answered: tally(answers.map((answer) => `${answer.operation} ${answer.status}`)),
       replayed: answers.filter((answer) => answer.replayed).length,
     },
+    lostMarks: lossesOf(faults).reduce((sum, loss) => sum + loss.marks, 0),
     installerRuns: tally(journal.flatMap((line) => (line.event === 'start' ? [line.command ?? ''] : []))),
     attempts: tally(attempts.map((attempt) => attempt.outcome ?? 'open')),
   }

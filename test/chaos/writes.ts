@@ -14,7 +14,11 @@ export async function readWrites(rows: Rows, faults: Fault[]): Promise<Write[]> 
          step_seconds as "stepSeconds"
        from witness.writes order by id`,
   )
-  const steps = [0, ...faults.map((fault) => fault.stepMs ?? 0), ...found.map((write) => write.stepSeconds * 1000)]
+  const steps = [
+    0,
+    ...faults.map((fault) => (fault.kind === 'step-db-clock' ? (fault.stepMs ?? 0) : 0)),
+    ...found.map((write) => write.stepSeconds * 1000),
+  ]
   const offsets = [...new Set(steps)]
   return found.map((write) => ({
     ...write,

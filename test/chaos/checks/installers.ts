@@ -25,8 +25,21 @@ function livedUntil(run: Run, faults: Fault[]): number {
   return pause?.at ?? run.lastAt
 }
 
+/** Of a cluster that was lost and asked for once more by its name: it is another one. */
+function isOfLostCluster(run: Run, evidence: Evidence): boolean {
+  const { attempts, answers, clusters } = evidence
+  const ids = [
+    ...answers.map((answer) => [answer.name, answer.clusterId]),
+    ...clusters.map(({ name, id }) => [name, id]),
+  ]
+  const namesakes = new Set(ids.flatMap(([name, id]) => (name === run.cluster && id ? [id] : [])))
+  const isKnown = attempts.some((attempt) => run.dir.includes(`/${attempt.id}/`))
+  return namesakes.size > 1 && !isKnown && mayRestOnLoss(run.startedAt, evidence)
+}
+
 /** Two installers that lived at one time and worked on one cluster. */
-export function overlappingInstallers({ journal, faults }: Evidence): string[] {
+export function overlappingInstallers(evidence: Evidence): string[] {
+  const { journal, faults } = evidence
   const runs = runsOf(journal)
     .map((run) => ({ ...run, lastAt: livedUntil(run, faults) }))
     .sort((a, b) => a.startedAt - b.startedAt)
@@ -36,7 +49,7 @@ export function overlappingInstallers({ journal, faults }: Evidence): string[] {
       .filter(
         (earlier) =>
           earlier.lastAt > run.startedAt &&
-          ((earlier.cluster !== undefined && earlier.cluster === run.cluster) ||
+          ((earlier.cluster !== undefined && earlier.cluster === run.cluster && !isOfLostCluster(earlier, evidence)) ||
             (earlier.infraID !== undefined && earlier.infraID === run.infraID)),
       )
       .map(
@@ -61,6 +74,7 @@ export function outlivedLease({ journal, faults, leaseMs }: Evidence): string[] 
 function lastMomentOf({ kind, at }: Fault, healedAt: number, leaseMs: number): number {
   switch (kind) {
     case 'freeze-worker':
+    case 'step-worker-clock':
     case 'cut-worker':
     case 'black-hole-worker':
       return at + leaseMs

@@ -1,5 +1,7 @@
 // The right to work on a cluster: who had it, and who wrote without it.
 import type { Evidence, Write } from '../evidence.ts'
+import { ADOPT } from './losses.ts'
+import { REOPEN } from './states.ts'
 import { at } from './words.ts'
 
 /** The clocks of a renewal and of whoever looks at it are read at moments of their own. */
@@ -69,7 +71,18 @@ export function oldFenceWrites(evidence: Evidence): string[] {
   const holds = (write: Write, attemptId: string | null) =>
     isBy(write, attemptId) && (write.holderAttempt === attemptId || releasedBy(write).includes(attemptId))
 
+  // Nobody works on what is found again, so nobody holds its lock.
+  const finds = new Set(
+    evidence.writes.flatMap((write) =>
+      write.table === 'audit_events' && [ADOPT, REOPEN].includes(write.key ?? '')
+        ? [`${write.tx} ${write.clusterId}`]
+        : [],
+    ),
+  )
+  const isFind = (write: Write) => write.op !== 'DELETE' && finds.has(`${write.tx} ${write.clusterId}`)
+
   return evidence.writes.flatMap((write) => {
+    if (isFind(write)) return []
     const what = `${write.op} ${write.table} ${write.attemptId ?? write.jobId} by ${write.process} at ${at(write.at)}`
     const held = `; the lock was ${write.holderAttempt ?? 'nobody'}’s`
     switch (write.table) {

@@ -19,7 +19,7 @@ const legal: Record<string, string[]> = {
 }
 
 const ADOPTED = ['READY', 'FAILED']
-const REOPEN = 'cluster.reopenDestroy'
+export const REOPEN = 'cluster.reopenDestroy'
 
 export function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {
   const found: string[] = []
