@@ -400,6 +400,51 @@ describe('the checker', () => {
     expect(counted).toEqual(['createWithoutLedger', 'duplicateClusters', 'lostAnswers'])
   })
 
+  it('lets the ledger be written without a lock for what is found again', () => {
+    const evidence = goodEvidence()
+    const found = [
+      write({ tx: '20', table: 'infra_ledger', key: 'one-aaaaa' }),
+      write({ tx: '20', table: 'audit_events', op: 'INSERT', key: 'cluster.reopenDestroy' }),
+    ]
+    evidence.writes.push(...found)
+    expect(checks.oldFenceWrites(evidence)).toEqual([])
+    evidence.writes = evidence.writes.filter((each) => each !== found[1])
+    expect(checks.oldFenceWrites(evidence)).toHaveLength(1)
+  })
+
+  it('tells a cluster that was lost from the one that was asked for once more', () => {
+    const evidence = goodEvidence()
+    evidence.journal.push(
+      {
+        event: 'start',
+        run: 'r3',
+        at: T + 1000,
+        command: 'create cluster',
+        cluster: 'one',
+        dir: '/work/att_2/a',
+        pid: 9,
+      },
+      { event: 'alive', run: 'r3', at: T + 2000 },
+      {
+        event: 'start',
+        run: 'r4',
+        at: T + 1500,
+        command: 'create cluster',
+        cluster: 'one',
+        dir: '/work/att_3/a',
+        pid: 9,
+      },
+    )
+    expect(checks.overlappingInstallers(evidence)).toHaveLength(1)
+    evidence.faults = [
+      { kind: 'lose-commits', target: 'postgres', at: T, loss: { from: T + 900, to: T + 1100, marks: 9 } },
+    ]
+    expect(checks.overlappingInstallers(evidence)).toHaveLength(1)
+    const [answer] = evidence.answers
+    if (answer) evidence.answers.push({ ...answer, clusterId: 'clu_2' })
+    expect(checks.overlappingInstallers(evidence)).toEqual([])
+  })
+
   it('lets a lock be taken that was not renewed for a lease', () => {
     const evidence = goodEvidence()
     const renewal = write({ table: 'job_locks', ...held, was: '5', becomes: '5', key: 'att_1', at: T + 5000 })

@@ -1,6 +1,7 @@
-// A clock that can be stepped, for one process and what it starts: Debian's libfaketime, where it is installed.
+// A clock that can be stepped, for one process and what inherits its environment: Debian's libfaketime, where it is
+// installed.
 import { globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Random } from './random.ts'
 
 export type Clock = {
@@ -18,21 +19,6 @@ export function pickStep(clock: Clock, random: Random, leaseMs: number): number 
   return random.pick(seconds.filter((each) => Math.abs(each * 1000 - clock.offsetMs()) > leaseMs + 1000)) * 1000
 }
 
-/**
- * As openClock, for a host: whatever bash runs there has its clock, though the service hands down no such thing. What
- * bash starts is on the true time again, which the installers' journal needs.
- */
-export function openHostClock(dir: string): Clock | undefined {
-  mkdirSync(dir, { recursive: true })
-  const clock = openClock(join(dir, 'clock'))
-  if (!clock) return undefined
-  const forget = join(dir, 'forget.sh')
-  writeFileSync(forget, 'unset LD_PRELOAD BASH_ENV\n')
-  const exports = Object.entries({ ...clock.environment, BASH_ENV: forget }).map(([key, value]) => `${key}='${value}'`)
-  writeFileSync(join(dir, 'bash'), `#!/bin/sh\nexport ${exports.join(' ')}\nexec /bin/bash "$@"\n`, { mode: 0o755 })
-  return { ...clock, environment: { ...clock.environment, PATH: `${dir}:${process.env['PATH'] ?? '/usr/bin:/bin'}` } }
-}
-
 export const CLOCK_PACKAGE = 'libfaketime'
 const findLibrary = () => globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
 
@@ -40,6 +26,7 @@ const findLibrary = () => globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
 export function openClock(file: string): Clock | undefined {
   const library = findLibrary()
   if (library === undefined) return undefined
+  mkdirSync(dirname(file), { recursive: true })
   let offset = 0
   const step = (offsetMs: number) => {
     offset = offsetMs

@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { openHostClock, type Clock } from './faketime.ts'
+import { openClock, type Clock } from './faketime.ts'
 import { freePort, type Database, type Postgres } from './postgres.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 
@@ -55,7 +55,7 @@ export async function startFleet(options: {
   workers: number
   servers: number
   environment: Record<string, string>
-  /** The host whose clock can be stepped. */
+  /** Whose clock can be stepped; that of its installers and their lease runners stays the machine's. */
   clockHost?: string
 }): Promise<Fleet> {
   const instances: Instance[] = []
@@ -125,7 +125,7 @@ export async function startFleet(options: {
       proxy: await openProxy(options.postgres.port),
       url: `http://127.0.0.1:${port}`,
       logFile: join(options.dir, 'logs', `${name}.log`),
-      clock: name === options.clockHost ? openHostClock(join(options.dir, 'clocks', name)) : undefined,
+      clock: name === options.clockHost ? openClock(join(options.dir, 'clocks', name)) : undefined,
       pid: undefined,
       label: '',
       trouble: undefined,

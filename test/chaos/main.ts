@@ -42,7 +42,7 @@ try {
     seed,
     adversityMs: minutes * 60_000,
     boundMs: Number(values.bound) * 1000,
-    alive: 15,
+    alive: 18,
     faultsPerMinute: 30,
     only: only?.filter(isFaultKind),
     slowFaults: minutes >= 3,

@@ -1,5 +1,5 @@
 // Harm to the service's own processes and to their way to the database.
-import type { Act, FaultKind, Hand } from './fault.ts'
+import type { Act, Fault, FaultKind, Hand } from './fault.ts'
 import { pickStep } from './faketime.ts'
 import type { Member, Role } from './fleet.ts'
 import type { Run } from './journal.ts'
@@ -17,6 +17,10 @@ type Kind =
   | 'black-hole-worker'
   | 'black-hole-api'
 
+const HANGS_MS = 8000
+/** Leases that end too late do more harm than those that end too early. */
+const AHEAD_SHARE = 0.75
+
 const isOn = ({ dataDir }: Member, run: Run) => run.dir.startsWith(`${dataDir}/`)
 
 export function processFaults(hand: Hand): Record<Kind, Act> {
@@ -30,10 +34,9 @@ export function processFaults(hand: Hand): Record<Kind, Act> {
     void member.ended.then(() => (member.trouble = undefined))
     return true
   }
-  const freeze = (member: Member, kind: FaultKind, stepMs?: number) => {
+  const freeze = (member: Member, kind: FaultKind, more: Partial<Fault> = {}) => {
     const lastsMs = hand.leaseMs + random.whole(1000, 8000)
-    const step = stepMs === undefined ? {} : { stepMs }
-    const fault = note({ kind, target: member.name, pid: member.pid ?? 0, lastsMs, ...step })
+    const fault = note({ kind, target: member.name, pid: member.pid ?? 0, lastsMs, ...more })
     member.trouble = kind
     member.signal('SIGSTOP')
     healAfter(lastsMs, () => {
@@ -66,16 +69,26 @@ export function processFaults(hand: Hand): Record<Kind, Act> {
       const member = victim('work')
       return member ? freeze(member, 'freeze-worker') : false
     },
-    // Frozen in the same moment, it cannot tell its installers what the step means for their lease.
+    // First to a wrong time, by which it works for a while; then back, and frozen before it can make good what the wrong
+    // time did to the leases of its installers.
     async 'step-worker-clock'() {
       const living = await hand.livingRuns()
-      const member = victim('work', (each) => each.clock !== undefined && living.some((run) => isOn(each, run)))
-      if (!member?.clock) return false
-      const stepMs = pickStep(member.clock, random, hand.leaseMs)
-      member.clock.step(stepMs)
-      if (random.chance(0.7)) return freeze(member, 'step-worker-clock', stepMs)
-      note({ kind: 'step-worker-clock', target: member.name, pid: member.pid ?? 0, stepMs })
-      return true
+      const member = victim('work', (each) => each.clock !== undefined)
+      const { clock, pid } = member ?? {}
+      if (!member || !clock) return false
+      if (clock.offsetMs() === 0) {
+        const ahead = random.chance(AHEAD_SHARE)
+        const stepMs = Math.abs(pickStep(clock, random, hand.leaseMs)) * (ahead ? 1 : -1)
+        clock.step(stepMs)
+        note({ kind: 'step-worker-clock', target: member.name, pid: pid ?? 0, stepMs })
+        return true
+      }
+      // One that hangs does not end by itself before its lease does.
+      const hangs = living.some((run) => isOn(member, run) && Date.now() - run.startedAt > HANGS_MS)
+      if (clock.offsetMs() > 0 && !hangs) return false
+      clock.step(0)
+      await new Promise((resolve) => setTimeout(resolve, random.whole(0, 4000)))
+      return member.pid === pid && freeze(member, 'step-worker-clock', { stepMs: 0 })
     },
     // Its installers stand still with it: nobody can end them, and they go on in the middle of what they did.
     async 'pause-worker'() {
