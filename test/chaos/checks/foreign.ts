@@ -15,6 +15,8 @@ function removedWhileReady(evidence: Evidence): string[] {
   const ready = readySpansOf(evidence)
   const clusterOf = new Map(evidence.clusters.map((cluster) => [cluster.infraId, cluster]))
   return evidence.removals.flatMap((removal) => {
+    // An installation removes its bootstrap host itself, and one that was paused may do so late.
+    if (removal.file.endsWith('-bootstrap.json')) return []
     const cluster = clusterOf.get(removal.infraID)
     const isReady = ready.get(cluster?.id ?? '')?.some(({ from, to }) => removal.since > from && removal.at < to)
     if (!cluster || !isReady || hasLostDestroy(evidence, removal)) return []
