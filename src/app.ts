@@ -14,6 +14,10 @@ import type { Step } from './worker/steps.ts'
 
 export type App = Readonly<{
   config: Config
+  /** Parts what this installation owns from what others own in the same cloud accounts. */
+  installationId: string
+  /** Whether a worker runs in this process. */
+  runsJobs: boolean
   log: Log
   db: Db
   queue: Queue

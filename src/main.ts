@@ -23,12 +23,14 @@ import { hasCode, messageOf } from './errors.ts'
 import { openEvents } from './events.ts'
 import { createHttp, describeApi } from './http/app.ts'
 import { createServer } from './http/server.ts'
+import { claimStore, openInstallation } from './installation.ts'
 import { openInstaller } from './installer/openshift-install.ts'
 import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
 import { openLog, type Log } from './observability/log.ts'
 import { runLint } from './lint-file.ts'
 import { loadCatalog, watchCatalog } from './profiles/catalog.ts'
 import { profileJsonSchema, withReference } from './profiles/reference.ts'
+import { runRecover } from './recover.ts'
 import { createSecretBox } from './secrets.ts'
 import { printToken } from './token.ts'
 import { startWorker } from './worker/worker.ts'
@@ -39,6 +41,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   serve      the API
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
+  recover    say which clusters the cloud and the artifact store know and the database does not (--apply: take them back)
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint FILE
   token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
@@ -50,6 +53,7 @@ type Role = 'all' | 'serve' | 'work'
 type Ground = { url: string; config: Config; stop: () => Promise<void> }
 
 const CLOSE_MS = 5000
+const STORE_WAIT_MS = 20_000
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
   switch (command) {
@@ -59,6 +63,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       return runService(command)
     case 'migrate':
       return runMigrate()
+    case 'recover':
+      process.exitCode = await recoverLost(options)
+      return
     case 'diagnose':
       process.exitCode = await runDiagnose(options)
       return
@@ -99,6 +106,7 @@ async function runService(role: Role): Promise<void> {
   try {
     await migrateDatabase(ground.url, log, migrateQueue)
     const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+    await requireStore(app, stop)
     const token = role === 'work' ? undefined : await ensureAdministrator(app)
     // What every install needs is missed at the start rather than by the first one.
     if (role !== 'serve') await app.installer.pullSecret()
@@ -122,6 +130,17 @@ async function runService(role: Role): Promise<void> {
   }
 }
 
+/** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
+async function requireStore({ db, store, log, runsJobs }: App, stop: ReturnType<typeof listenForStop>): Promise<void> {
+  const giveUp = new AbortController()
+  void stop.asked.then(() => giveUp.abort(new Error('asked to stop before the artifact store answered')))
+  const late = runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
+  await claimStore(db, store, log, AbortSignal.any([giveUp.signal, ...late])).catch((error: unknown) => {
+    if (error instanceof ConfigError || giveUp.signal.aborted) throw error
+    log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
+  })
+}
+
 async function openGround(config: Config): Promise<Ground> {
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl, config, stop: async () => undefined }
   const embedded = await startEmbeddedPostgres(config.dataDir)
@@ -138,8 +157,10 @@ async function openApp(
   closers: (() => Promise<unknown>)[],
 ): Promise<App> {
   const name = newQueueInstanceName(role)
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
   const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
   closers.push(database.close)
+  const installationId = await openInstallation(database.db, box, log)
   const events = await openEvents(url, log)
   closers.push(events.close)
   const queue = await openQueue({
@@ -147,11 +168,12 @@ async function openApp(
     log,
     name,
     max: role === 'serve' ? 2 : 6,
-    leaseSeconds: config.leaseSeconds,
   })
   closers.push(queue.close)
   return {
     config,
+    installationId,
+    runsJobs: role !== 'serve',
     log,
     db: database.db,
     queue,
@@ -162,7 +184,7 @@ async function openApp(
       ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
       ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
     }),
-    box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
+    box,
     inventory: openInventory(
       config.installerDir === undefined
         ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
@@ -262,6 +284,23 @@ async function runMigrate(): Promise<void> {
     process.stdout.write('the database is at this version\n')
   } finally {
     await ground.stop()
+  }
+}
+
+async function recoverLost(options: string[]): Promise<number> {
+  const unknown = options.filter((option) => option !== '--apply')
+  if (unknown.length > 0) throw new ConfigError(`recover takes --apply and nothing else, not ${unknown.join(' ')}`)
+  const config = readConfig(process.env)
+  const log = openLog(config.logLevel)
+  const ground = await openGround(config)
+  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  try {
+    await migrateDatabase(ground.url, log, migrateQueue)
+    const app = await openApp(ground.config, ground.url, log, 'serve', loadCatalog(config.profilesDir), closers)
+    await claimStore(app.db, app.store, log, AbortSignal.timeout(STORE_WAIT_MS))
+    return await runRecover(app, { apply: options.includes('--apply') }, (line) => process.stdout.write(`${line}\n`))
+  } finally {
+    for (const closer of closers.toReversed()) await closer()
   }
 }
 

@@ -20,6 +20,7 @@ import { rbacMappings } from '../src/db/schema.ts'
 import { openEvents } from '../src/events.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
+import { openInstallation } from '../src/installation.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
 import { openQueue } from '../src/jobs/queue.ts'
 import { openLog } from '../src/observability/log.ts'
@@ -252,10 +253,13 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
   const log = openLog(config.logLevel)
   const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test' })
   const events = await openEvents(url, log)
-  const queue = await openQueue({ url, log, name: 'test', max: 6, leaseSeconds: config.leaseSeconds })
+  const queue = await openQueue({ url, log, name: 'test', max: 6 })
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
   return {
     app: {
       config,
+      installationId: await openInstallation(database.db, box, log),
+      runsJobs: true,
       log,
       db: database.db,
       queue,
@@ -263,7 +267,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       authenticators: openAuthenticators(config, database.db, events, log),
       catalog: loadCatalog(config.profilesDir),
       store: openStore(config.artifactsUrl),
-      box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
+      box,
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
       onStep: () => undefined,

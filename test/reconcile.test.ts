@@ -327,11 +327,11 @@ describe('resources with our tag', () => {
     const failing = {
       ...h.app.inventory,
       async *findOwned() {
-        yield { clusterId: 'a', resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' } }
+        yield { clusterId: 'a', installationId: undefined, resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' } }
         throw new Error('AccessDenied')
       },
     }
-    for (const inventory of [failing, { find: h.app.inventory.find }])
+    for (const inventory of [failing, { find: h.app.inventory.find, findRecords: h.app.inventory.findRecords }])
       expect(await reconcile({ ...h.app, inventory })).toMatchObject({ filed: 0, resolved: 0, skipped: [{}] })
     expect(await findings()).toHaveLength(1)
   })
