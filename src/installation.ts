@@ -36,7 +36,10 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
     .update(installation)
     .set({ keyFingerprint: box.fingerprint })
     .where(eq(installation.keyFingerprint, keyFingerprint))
-  log.info({ from: keyFingerprint.slice(0, 8), to: box.keyId }, 'the secrets key of this installation is another one now')
+  log.info(
+    { from: keyFingerprint.slice(0, 8), to: box.keyId },
+    'the secrets key of this installation is another one now',
+  )
   return id
 }
 

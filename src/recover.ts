@@ -5,15 +5,22 @@ import { findUnknown } from './reconcile/resources.ts'
 import { messageOf } from './errors.ts'
 
 /** Prints what it finds, and adopts only when told to. Returns the exit code: 1 when something stays unknown. */
-export async function runRecover(app: App, { apply }: { apply: boolean }, print: (line: string) => void): Promise<number> {
+export async function runRecover(
+  app: App,
+  { apply }: { apply: boolean },
+  print: (line: string) => void,
+): Promise<number> {
   const unknown = await findUnknown(app)
-  if (unknown.size === 0) print('Every resource that carries the tag of this installation is of a cluster that the database knows.')
+  if (unknown.size === 0)
+    print('Every resource that carries the tag of this installation is of a cluster that the database knows.')
   let left = 0
   for (const [clusterId, { count }] of unknown) {
     const found = await findAdoptable(app, clusterId)
     if (!found) {
       left++
-      print(`${clusterId}: ${count} resources, and the artifact store has no state that this version can adopt; see docs/recovery.md`)
+      print(
+        `${clusterId}: ${count} resources, and the artifact store has no state that this version can adopt; see docs/recovery.md`,
+      )
       continue
     }
     const { record, infras, outputs } = found

@@ -22,6 +22,7 @@ import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
 import { openInstallation } from '../src/installation.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
+import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import { openQueue } from '../src/jobs/queue.ts'
 import { openLog } from '../src/observability/log.ts'
 import { loadCatalog } from '../src/profiles/catalog.ts'
@@ -56,6 +57,8 @@ export type Harness = {
   /** Another process of the service: `work` or `serve`. */
   startProcess: (role: string, environment?: Record<string, string>) => ChildProcess
   setFaults: (rules: object[]) => void
+  /** As if every lock that stands had not been renewed for a whole lease. */
+  freeLocks: () => Promise<void>
   /** Resolves when the cluster has one of the states. */
   reach: (clusterId: string, ...statuses: string[]) => Promise<string>
   resources: () => string[]
@@ -181,6 +184,14 @@ export async function openHarness(
       })
       processes.push(child)
       return child
+    },
+    async freeLocks() {
+      let nowMs = 0
+      const watch = startLockWatch(app, () => nowMs)
+      watch.stop()
+      await watch.look()
+      nowMs = config.leaseSeconds * 1000
+      await watch.look()
     },
     setFaults: (rules) => writeFileSync(join(dir, 'faults.yaml'), stringify(rules)),
     async reach(clusterId, ...statuses) {

@@ -503,7 +503,12 @@ function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Se
 
   const pointsToOurs = ({ AliasTarget, ResourceRecords }: ResourceRecordSet) =>
     [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].some((target) =>
-      query.infraIds.some((infraId) => target?.toLowerCase().replace(/^dualstack\./, '').startsWith(`${infraId}-`)),
+      query.infraIds.some((infraId) =>
+        target
+          ?.toLowerCase()
+          .replace(/^dualstack\./, '')
+          .startsWith(`${infraId}-`),
+      ),
     )
 
   /** Names are sorted by reversed labels, so all that is under the cluster's domain comes in one piece. */
@@ -559,7 +564,9 @@ function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Se
         throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${query.baseDomain}`)
       const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
       const found = zones
-        .filter(({ id, name, isPrivate }) => tagged.has(id) || (isPrivate && name === domain && query.records === 'all'))
+        .filter(
+          ({ id, name, isPrivate }) => tagged.has(id) || (isPrivate && name === domain && query.records === 'all'),
+        )
         .map(({ id, name }) => ({ id, type: 'hosted-zone', name: name.slice(0, -1), region: 'global' }))
       for (const { id, name } of zones) if (isUnder(domain, name)) found.push(...(await listRecords(id)))
       return found

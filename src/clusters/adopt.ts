@@ -3,15 +3,17 @@
 // both together prove that it is ours. It comes back under its own id and holds its name again.
 import { eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
+import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusterArtifacts, clusters } from '../db/schema.ts'
-import { AppError } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import type { ClusterRow } from './cluster.ts'
 import { keepEntry, type LedgerFacts } from './ledger.ts'
@@ -53,9 +55,23 @@ export async function findAdoptable(app: App, clusterId: string): Promise<Adopta
   return record && { record, infras, outputs }
 }
 
+/** As findAdoptable, for a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
+export async function adoptableFor(app: App, by: Actor, clusterId: string): Promise<Adoptable> {
+  requireAnywhere(by, 'cluster.adopt')
+  const found = await findAdoptable(app, clusterId).catch((error: unknown) => {
+    if (error instanceof StoreUnavailable) throw new AppError('UNAVAILABLE', messageOf(error))
+    if (error instanceof UnsafeMetadata) throw new AppError('CONFLICT', messageOf(error))
+    throw error
+  })
+  if (!found) throw new AppError('NOT_FOUND', `the artifact store has no state of ${clusterId} that can be adopted`)
+  return found
+}
+
 /** The end of a cluster that is adopted now: its own, but no later than a day from now. */
 export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
-  new Date(Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)))
+  new Date(
+    Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
+  )
 
 /** Adopts what the store has of a cluster that nobody knows; undefined when that is not enough. Throws as adoptCluster. */
 export async function adoptLost(app: App, clusterId: string): Promise<ClusterRow | undefined> {
@@ -130,5 +146,8 @@ async function whyNot(tx: Transaction, { id, name, baseDomain }: ClusterRow): Pr
   const [known] = await tx.select({ status: clusters.status }).from(clusters).where(eq(clusters.id, id))
   return known
     ? new AppError('CONFLICT', `the database knows ${id}, which is ${known.status}: there is nothing to adopt`)
-    : new AppError('NAME_TAKEN', `another cluster holds the name ${name}.${baseDomain}: ${id} can be adopted when it is gone`)
+    : new AppError(
+        'NAME_TAKEN',
+        `another cluster holds the name ${name}.${baseDomain}: ${id} can be adopted when it is gone`,
+      )
 }

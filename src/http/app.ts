@@ -14,6 +14,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, messageOf } from '../errors.ts'
 import { accessRoutes } from './access.ts'
+import { adoptionRoutes } from './adoption.ts'
 import { artifactRoutes } from './artifacts.ts'
 import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
@@ -178,6 +179,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
   for (const routes of [
+    adoptionRoutes,
     clusterRoutes,
     jobRoutes,
     findingRoutes,

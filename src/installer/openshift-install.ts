@@ -171,7 +171,9 @@ async function requireProgram(config: Config, path: string, version: string): Pr
 
 async function listPrograms(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch(() => [])
-  return names.flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? []).filter((name) => !name.endsWith('.sha256'))
+  return names
+    .flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? [])
+    .filter((name) => !name.endsWith('.sha256'))
 }
 
 async function readSum(path: string): Promise<string> {

@@ -97,7 +97,11 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
 }
 
 export type Outcome =
-  | { kind: 'succeeded'; changes?: { readyAt?: Date; destroyedAt?: Date; lookAt?: SQL }; record?: (tx: Transaction) => Promise<void> }
+  | {
+      kind: 'succeeded'
+      changes?: { readyAt?: Date; destroyedAt?: Date; lookAt?: SQL }
+      record?: (tx: Transaction) => Promise<void>
+    }
   | {
       kind: 'failed'
       reason: string
@@ -223,7 +227,6 @@ async function clusterOf(tx: Transaction, id: string): Promise<ClusterRow> {
   if (!row) throw new LockLost(`there is no cluster ${id}`)
   return row
 }
-
 
 async function must(counted: Promise<boolean>): Promise<void> {
   if (!(await counted)) throw new LockLost('the queue gave the job to another worker')

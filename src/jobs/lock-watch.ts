@@ -27,7 +27,12 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   let looking: Promise<void> | undefined
 
   /** Those that have stood as they are for a lease; the others are remembered. */
-  const listDead = <T>(all: T[], keyOf: (each: T) => string, versionOf: (each: T) => string, next: Map<string, Version>) => {
+  const listDead = <T>(
+    all: T[],
+    keyOf: (each: T) => string,
+    versionOf: (each: T) => string,
+    next: Map<string, Version>,
+  ) => {
     const at = now()
     return all.filter((each) => {
       const [key, version] = [keyOf(each), versionOf(each)]
@@ -41,7 +46,12 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
     try {
       const next = new Map<string, Version>()
       const locks = await listLocks(app.db)
-      const dead = listDead(locks, (lock) => `lock ${lock.clusterId}`, (lock) => lock.version, next)
+      const dead = listDead(
+        locks,
+        (lock) => `lock ${lock.clusterId}`,
+        (lock) => lock.version,
+        next,
+      )
       const locked = new Set(locks.map((lock) => lock.jobId))
       const unclaimed = (await app.queue.listActive(app.db)).filter(({ jobId }) => !locked.has(jobId))
       const stranded = listDead(

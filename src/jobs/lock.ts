@@ -27,9 +27,7 @@ export async function findLock(tx: Transaction, clusterId: string): Promise<Lock
 
 /** The caller has locked the cluster row and seen that no lock stands. */
 export async function takeLock(tx: Transaction, lock: Lock, seconds: number): Promise<void> {
-  await tx
-    .insert(jobLocks)
-    .values({ ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) })
+  await tx.insert(jobLocks).values({ ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) })
 }
 
 export async function nextFence(tx: Transaction): Promise<number> {
@@ -39,11 +37,7 @@ export async function nextFence(tx: Transaction): Promise<number> {
 
 /** Throws LockLost unless the fence still stands; until the transaction ends nobody else can take the lock. */
 export async function assertFence(tx: Transaction, lock: Lock): Promise<void> {
-  const [held] = await tx
-    .select({ fence: jobLocks.fence })
-    .from(jobLocks)
-    .where(isHeldBy(lock))
-    .for('update')
+  const [held] = await tx.select({ fence: jobLocks.fence }).from(jobLocks).where(isHeldBy(lock)).for('update')
   if (!held) throw new LockLost(`the lock of ${lock.jobId} on ${lock.clusterId} has moved on`)
 }
 

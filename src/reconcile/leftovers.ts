@@ -6,7 +6,8 @@ import type { SQL } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
-import { closeEntries, listInfraIds } from '../clusters/ledger.ts'
+import { adoptLost } from '../clusters/adopt.ts'
+import { closeEntries, keepEntry, listInfraIds, type LedgerFacts } from '../clusters/ledger.ts'
 import { transitionCluster } from '../clusters/lifecycle.ts'
 import { lockCluster } from '../clusters/queries.ts'
 import type { Resource } from '../clouds/inventory.ts'
@@ -71,6 +72,21 @@ export async function lookAgain(app: App, clusterId: string): Promise<Look | und
   }
 }
 
+/**
+ * For a worker that has lost its attempt: it alone may know what its installer made meanwhile, when the host was frozen or
+ * the database came back without its newest commits. `infra`: what the attempt made. Throws as adoptCluster.
+ */
+export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFacts | undefined): Promise<void> {
+  const isKnown = await app.db.transaction(async (tx) => {
+    const cluster = await lockCluster(tx, clusterId)
+    // Of a cluster that is gone only the look decides whether anything is open.
+    if (cluster && infra) await keepEntry(tx, { ...infra, emptyAt: cluster.status === 'DESTROYED' ? new Date() : null })
+    return cluster !== undefined
+  })
+  if (isKnown) await lookAgain(app, clusterId)
+  else if (infra) await adoptLost(app, clusterId)
+}
+
 async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: ClusterRow, isAnswered: boolean) {
   const cluster = await lockCluster(tx, id)
   if (cluster?.status !== 'DESTROYED') return
@@ -94,7 +110,10 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
   const changes = { destroyedAt: null, lookAt: null, looks: 0, statusReason }
   const moved = await transitionCluster(tx, LOOKER, id, 'reopenDestroy', changes)
   await openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY')
-  app.log.warn({ clusterId: id, resources: resources.length }, 'leftovers of a destroyed cluster: it is destroyed again')
+  app.log.warn(
+    { clusterId: id, resources: resources.length },
+    'leftovers of a destroyed cluster: it is destroyed again',
+  )
   return true
 }
 

@@ -15,9 +15,8 @@ const isLate = sql`${jobLocks.expiresAt} < now() - make_interval(secs => ${LATE_
 export async function checkLocks(pass: Pass): Promise<void> {
   // job_locks whole: it has a row for each job that runs now, and no more.
   for (const lock of await pass.app.db.select().from(jobLocks).where(isLate))
-    await pass.inspect(
-      { type: 'lock-without-worker', subject: lock.clusterId, clusterId: lock.clusterId },
-      (tx) => lookAtLock(tx, lock),
+    await pass.inspect({ type: 'lock-without-worker', subject: lock.clusterId, clusterId: lock.clusterId }, (tx) =>
+      lookAtLock(tx, lock),
     )
 }
 
@@ -29,5 +28,7 @@ async function lookAtLock(tx: Transaction, lock: Lock): Promise<Verdict | undefi
     .where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence), isLate))
   if (!held) return undefined
   const { worker, jobId } = lock
-  return { detail: `the lock of ${worker} for ${jobId} has long expired, the job is ${held.status}, and no worker has freed it` }
+  return {
+    detail: `the lock of ${worker} for ${jobId} has long expired, the job is ${held.status}, and no worker has freed it`,
+  }
 }

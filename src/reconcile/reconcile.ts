@@ -29,7 +29,10 @@ const checks: { types: FindingType[]; run: (pass: Pass) => Promise<void> }[] = [
   { types: ['lock-without-worker'], run: checkLocks },
   { types: ['cluster-without-job'], run: checkMovingClusters },
   { types: ['snapshot-missing', 'snapshot-corrupt'], run: checkSnapshots },
-  { types: ['resources-of-destroyed-cluster', 'resources-without-cluster', 'cluster-adopted'], run: checkOwnedResources },
+  {
+    types: ['resources-of-destroyed-cluster', 'resources-without-cluster', 'cluster-adopted'],
+    run: checkOwnedResources,
+  },
 ]
 
 /** A check that fails is told in the summary, and the others go on. */

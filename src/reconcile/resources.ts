@@ -70,11 +70,15 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
     if (cluster) {
       const detail = `no row had this id, and by it there ${seen}; the artifact store had its state`
       const repair = `taken back as ${cluster.status}, until ${cluster.destroyAt.toISOString()}`
-      return await pass.inspect({ type: 'cluster-adopted', subject: id, clusterId: id }, async () => ({ detail, repair }))
+      return await pass.inspect({ type: 'cluster-adopted', subject: id, clusterId: id }, async () => ({
+        detail,
+        repair,
+      }))
     }
   } catch (error) {
     why = messageOf(error)
-    if (!(error instanceof AppError)) pass.app.log.error({ err: error, clusterId: id }, 'a lost cluster was not taken back')
+    if (!(error instanceof AppError))
+      pass.app.log.error({ err: error, clusterId: id }, 'a lost cluster was not taken back')
   }
   const detail = `no cluster has this id, and by it there ${seen}; ${why}`
   await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))

@@ -166,7 +166,8 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
 async function installCluster(operation: Operation, dir: string, infraId: string): Promise<void> {
   const { app, claim } = operation
   const entries = await listOpenEntries(app.db, claim.cluster.id)
-  if (entries.length !== 1 || entries[0]?.infraId !== infraId) throw new Error(`the ledger does not name ${infraId} alone`)
+  if (entries.length !== 1 || entries[0]?.infraId !== infraId)
+    throw new Error(`the ledger does not name ${infraId} alone`)
   // One snapshot at a time; of the stages that pass meanwhile only the newest is worth another.
   let bootstrapped = false
   let waiting: Stage | undefined

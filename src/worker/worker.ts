@@ -11,7 +11,7 @@ import type { JobType } from '../jobs/job.ts'
 import { LockLost } from '../jobs/lock.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
 import type { Delivery } from '../jobs/queue.ts'
-import { lookAfterLoss } from './aftermath.ts'
+import { tellOfLoss } from './aftermath.ts'
 import { runCreate } from './create.ts'
 import { runDestroy } from './destroy.ts'
 import { openOperation, Stopped, type Operation } from './operation.ts'
@@ -111,7 +111,10 @@ export async function startWorker(app: App): Promise<Worker> {
 }
 
 /** Without any installer every job would fail here, while another worker could run it. Returns the way to give up. */
-async function workOnceThereIsAProgram({ installer, config, log }: App, work: () => Promise<void>): Promise<() => void> {
+async function workOnceThereIsAProgram(
+  { installer, config, log }: App,
+  work: () => Promise<void>,
+): Promise<() => void> {
   const hasOne = async () => installer.simulated || (await installer.listVersions()).length > 0
   if (await hasOne()) {
     await work()
@@ -139,7 +142,7 @@ async function runJob(app: App, operation: Operation, losses: AbortSignal): Prom
     if (stopped instanceof LockLost || (stopped instanceof Stopped && stopped.kind === 'lost')) {
       app.log.warn({ jobId: claim.job.id }, `the attempt is void: ${stopped.message}`)
       await operation.close()
-      void lookAfterLoss(operation, losses)
+      void tellOfLoss(operation, losses)
       // Thrown, so that the queue hands the job out again if it still thinks that it is ours.
       throw stopped
     }
