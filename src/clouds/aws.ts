@@ -157,7 +157,7 @@ async function openSession(query: InventoryQuery, options: AwsInventoryOptions) 
     route53: new route53.Route53Client(global),
   }
   const owners = [
-    { key: 'ocpctl-cluster-id', value: query.clusterId },
+    ...(query.clusterId === undefined ? [] : [{ key: 'ocpctl-cluster-id', value: query.clusterId }]),
     ...query.infraIds.flatMap((infraId) => [
       { key: `kubernetes.io/cluster/${infraId}`, value: 'owned' },
       { key: `sigs.k8s.io/cluster-api-provider-aws/cluster/${infraId}`, value: 'owned' },

@@ -4,7 +4,8 @@ import type { Platform } from '../clusters/cluster.ts'
 export type Resource = { id: string; type: string; name: string; region: string }
 
 export type InventoryQuery = {
-  clusterId: string
+  /** undefined: only what carries one of the infraIDs, since another of the cluster's is to live on. */
+  clusterId: string | undefined
   platform: Platform
   region: string
   /** Every infraID that the ledger has for the cluster. */

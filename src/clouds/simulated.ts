@@ -51,7 +51,7 @@ function isRecordOf({ type, name }: ResourceFile, query: Pick<InventoryQuery, 'n
 
 function belongs(resource: ResourceFile, query: InventoryQuery): boolean {
   const { name, tags, target } = resource
-  if (tagOf(resource, 'ocpctl-cluster-id') === query.clusterId) return true
+  if (query.clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === query.clusterId) return true
   if (isRecordOf(resource, query))
     return query.records === 'all' || query.infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
   return query.infraIds.some(

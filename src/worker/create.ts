@@ -15,7 +15,7 @@ import { readKubeadminPassword, readResults } from '../installer/results.ts'
 import type { Stage } from '../installer/stages.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
 import { describe } from '../reconcile/leftovers.ts'
-import { DestroyFailed, destroyInfrastructure, recallEntries, restoreLatest } from './destroy.ts'
+import { closeIfGone, DestroyFailed, destroyInfrastructure, recallEntries, restoreLatest } from './destroy.ts'
 import { Stopped, type CommandResult, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 
@@ -78,7 +78,7 @@ async function adoptInstall(operation: Operation): Promise<string | undefined> {
   const entries = await listOpenEntries(operation.app.db, operation.claim.cluster.id)
   const entry = entries.at(-1)
   if (!entry?.bootstrappedAt) return undefined
-  await destroyEarlier(operation, entries.slice(0, -1))
+  if (!(await closeIfGone(operation, entries.slice(0, -1)))) return undefined
   const dir = join(await operation.makeDir('adopted'), entry.infraId)
   if (!(await restoreLatest(operation, entry, dir, { waitForStore: true }))) return undefined
   operation.log(

@@ -135,11 +135,29 @@ export async function destroyInfrastructure(operation: Operation, entries: Ledge
   if (failure) await proveEmptyTwice(operation, failure)
   else await proveEmpty(operation)
   operation.reached('destroy:proved-empty')
-  await operation.fenced(async (tx) => {
-    for (const { infraId } of entries) await closeEntry(tx, infraId)
-  })
+  await closeEntries(operation, entries)
   operation.reached('destroy:entry-closed')
 }
+
+/**
+ * Closes entries of which nothing is left, though another infraID of the cluster lives on; false when something is. To
+ * destroy it would take the public records of the one that lives, whose names are the same.
+ */
+export async function closeIfGone(operation: Operation, entries: LedgerEntry[]): Promise<boolean> {
+  if (entries.length === 0) return true
+  const answer = await find(
+    operation,
+    entries.map((entry) => entry.infraId),
+  )
+  if (!answer.verified || answer.resources.length > 0) return false
+  await closeEntries(operation, entries)
+  return true
+}
+
+const closeEntries = (operation: Operation, entries: LedgerEntry[]): Promise<void> =>
+  operation.fenced(async (tx) => {
+    for (const { infraId } of entries) await closeEntry(tx, infraId)
+  })
 
 async function destroyOne(operation: Operation, entry: LedgerEntry): Promise<void> {
   operation.log('info', `Destroying what ${entry.infraId} owns`)
@@ -187,7 +205,9 @@ async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Pr
     await operation.pause(waitMs)
     const answer = await find(operation)
     if (!answer.verified || answer.resources.length > 0)
-      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describe(answer)}`, { ...failure })
+      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describe(answer)}`, {
+        exitCode: failure.exitCode,
+      })
   }
   operation.log('warning', `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`)
 }
@@ -263,13 +283,15 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
   return { standsStill: controller.signal, stop: () => clearInterval(timer) }
 }
 
-async function find(operation: Operation): Promise<InventoryAnswer> {
-  const { app, claim } = operation
+/** Of the whole cluster, or of these infraIDs alone. */
+async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
   const { id, platform, region, name, baseDomain } = claim.cluster
+  const place = { platform, region, name, baseDomain }
+  if (only) return app.inventory.find({ ...place, clusterId: undefined, infraIds: only, records: 'own' })
   const infraIds = await listInfraIds(app.db, id)
   // Where nothing was ever made, records of its names are others'.
   const records = infraIds.length === 0 ? 'own' : 'all'
-  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records })
+  return app.inventory.find({ ...place, clusterId: id, infraIds, records })
 }
 
 const describe = (answer: InventoryAnswer): string =>

@@ -121,12 +121,16 @@ async function workOnceThereIsAProgram(
     return () => undefined
   }
   log.error(`no openshift-install-VERSION is in ${config.installerDir}: this worker takes no job until there is one`)
-  const timer = setInterval(async () => {
+  const look = async () => {
     if (!(await hasOne())) return
     clearInterval(timer)
     log.info('there is an installer now: this worker takes jobs')
-    await work().catch((error: unknown) => log.error({ err: error }, 'this worker could not begin to take jobs'))
-  }, PROGRAM_LOOK_MS)
+    await work()
+  }
+  const timer = setInterval(
+    () => void look().catch((error: unknown) => log.error({ err: error }, 'this worker could not begin to take jobs')),
+    PROGRAM_LOOK_MS,
+  )
   return () => clearInterval(timer)
 }
 
