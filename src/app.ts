@@ -20,6 +20,8 @@ export type App = Readonly<{
   runsJobs: boolean
   log: Log
   db: Db
+  /** For renewals of leases alone. */
+  leaseDb: Db
   queue: Queue
   events: Events
   store: ArtifactStore

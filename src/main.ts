@@ -15,9 +15,10 @@ import { openInventory } from './clouds/unverified.ts'
 import { ConfigError, readConfig, type Config } from './config.ts'
 import { tellOfKeys } from './cron/rotation.ts'
 import { startSchedules } from './cron/schedule.ts'
-import { openDatabase } from './db/client.ts'
+import { openDatabase, openLeaseDatabase } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
 import { migrateDatabase } from './db/migrate.ts'
+import { whenDatabaseAnswers } from './db/starting.ts'
 import { runDiagnose } from './diagnose.ts'
 import { hasCode, messageOf } from './errors.ts'
 import { openEvents } from './events.ts'
@@ -93,26 +94,28 @@ async function runService(role: Role): Promise<void> {
   const catalog = loadCatalog(config.profilesDir)
   const stop = listenForStop(config.drainTimeoutSeconds)
   const ground = await openGround(config)
-  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
-    for (const closer of closers.toReversed()) {
-      // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    for (const closer of closers.splice(0).toReversed()) {
       const closed = await Promise.race([closer().then(() => true), setTimeout(CLOSE_MS, false)]).catch(
         (error: unknown) => log.error({ err: error }, 'closing failed'),
       )
       if (closed === false) log.warn('something did not close in time and is left')
     }
   }
+  const giveUp = new AbortController()
+  void stop.asked.then(() => giveUp.abort(new ConfigError('asked to stop before the start was over')))
+  const open = async () => {
+    try {
+      return await openService(ground, log, role, catalog, closers, giveUp.signal)
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
   try {
-    await migrateDatabase(ground.url, log, migrateQueue)
-    const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
-    await requireStore(app, stop)
-    const token = role === 'work' ? undefined : await ensureAdministrator(app)
-    // What every install needs is missed at the start rather than by the first one.
-    if (role !== 'serve') await app.installer.pullSecret()
-    const worker = role === 'serve' ? undefined : await startWorker(app)
-    if (role !== 'serve') await startSchedules(app)
-    await tellOfKeys(app)
+    const { app, token, worker } = await whenDatabaseAnswers(log, giveUp.signal, open)
     const stopWatching = watchCatalog(catalog, log)
     closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)
@@ -125,18 +128,43 @@ async function runService(role: Role): Promise<void> {
     void stop.again.then(() => worker?.drain(0))
     await drained
     log.info('stopped')
+  } catch (error) {
+    if (!giveUp.signal.aborted || error !== giveUp.signal.reason) throw error
+    log.info('stopped before the start was over')
   } finally {
     await close()
+    await ground.stop()
   }
 }
 
+/** All that a role needs of the database, in order. What it opens is closed by the closers, also when it throws. */
+async function openService(
+  ground: Ground,
+  log: Log,
+  role: Role,
+  catalog: App['catalog'],
+  closers: (() => Promise<unknown>)[],
+  giveUp: AbortSignal,
+) {
+  await migrateDatabase(ground.url, log, migrateQueue)
+  const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+  await requireStore(app, giveUp)
+  // What every install needs is missed at the start rather than by the first one.
+  if (role !== 'serve') await app.installer.pullSecret()
+  const worker = role === 'serve' ? undefined : await startWorker(app)
+  if (worker) closers.push(() => worker.drain(0))
+  if (role !== 'serve') await startSchedules(app)
+  await tellOfKeys(app)
+  // Last: its token is shown once, and no later failure may make the start begin anew.
+  const token = role === 'work' ? undefined : await ensureAdministrator(app)
+  return { app, token, worker }
+}
+
 /** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
-async function requireStore({ db, store, log, runsJobs }: App, stop: ReturnType<typeof listenForStop>): Promise<void> {
-  const giveUp = new AbortController()
-  void stop.asked.then(() => giveUp.abort(new Error('asked to stop before the artifact store answered')))
+async function requireStore({ db, store, log, runsJobs }: App, giveUp: AbortSignal): Promise<void> {
   const late = runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
-  await claimStore(db, store, log, AbortSignal.any([giveUp.signal, ...late])).catch((error: unknown) => {
-    if (error instanceof ConfigError || giveUp.signal.aborted) throw error
+  await claimStore(db, store, log, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
+    if (late.every((signal) => !signal.aborted) || giveUp.aborted) throw error
     log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
   })
 }
@@ -161,6 +189,8 @@ async function openApp(
   const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
   closers.push(database.close)
   const installationId = await openInstallation(database.db, box, log)
+  const leases = role === 'serve' ? database : await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
+  if (leases !== database) closers.push(leases.close)
   const events = await openEvents(url, log)
   closers.push(events.close)
   const queue = await openQueue({
@@ -176,6 +206,7 @@ async function openApp(
     runsJobs: role !== 'serve',
     log,
     db: database.db,
+    leaseDb: leases.db,
     queue,
     events,
     authenticators: openAuthenticators(config, database.db, events, log),
@@ -279,8 +310,9 @@ function listenForStop(drainSeconds: number): { asked: Promise<number>; again: P
 async function runMigrate(): Promise<void> {
   const config = readConfig(process.env)
   const ground = await openGround(config)
+  const log = openLog(config.logLevel)
   try {
-    await migrateDatabase(ground.url, openLog(config.logLevel), migrateQueue)
+    await whenDatabaseAnswers(log, new AbortController().signal, () => migrateDatabase(ground.url, log, migrateQueue))
     process.stdout.write('the database is at this version\n')
   } finally {
     await ground.stop()

@@ -15,7 +15,7 @@ import { openAuthenticators } from '../src/auth/authenticate.ts'
 import type { Role, Scope } from '../src/auth/principal.ts'
 import { openSimulatedInventory } from '../src/clouds/simulated.ts'
 import { readConfig, type Config } from '../src/config.ts'
-import { openDatabase } from '../src/db/client.ts'
+import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { rbacMappings } from '../src/db/schema.ts'
 import { openEvents } from '../src/events.ts'
 import { createHttp } from '../src/http/app.ts'
@@ -263,6 +263,7 @@ function heard(app: App, clusterId: string): Promise<void> {
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
   const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test' })
+  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const events = await openEvents(url, log)
   const queue = await openQueue({ url, log, name: 'test', max: 6 })
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
@@ -273,6 +274,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       runsJobs: true,
       log,
       db: database.db,
+      leaseDb: leases.db,
       queue,
       events,
       authenticators: openAuthenticators(config, database.db, events, log),
@@ -286,6 +288,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
     close: async () => {
       await queue.close()
       await events.close()
+      await leases.close()
       await database.close()
     },
   }

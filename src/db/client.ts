@@ -12,7 +12,11 @@ export type Reader = Db | Transaction
 
 export type Database = { db: Db; pool: Pool; close: () => Promise<void> }
 
-export function openDatabase(url: string, options: Config['pool'] & { log: Log; name: string }): Database {
+export function openDatabase(
+  url: string,
+  options: Config['pool'] & { log: Log; name: string; patienceMs?: number },
+): Database {
+  const { patienceMs = 30_000 } = options
   const pool = new Pool({
     connectionString: url,
     application_name: options.name,
@@ -20,13 +24,13 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
     max: options.max,
     maxLifetimeSeconds: options.lifetimeSeconds,
     idleTimeoutMillis: options.idleSeconds * 1000,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: Math.min(10_000, patienceMs),
     keepAlive: true,
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
-    query_timeout: 30_000,
+    query_timeout: patienceMs,
     // The server gives up first, with a clean error; and a process that freezes inside a transaction must not hold its
     // row locks for as long as it is frozen.
-    statement_timeout: 25_000,
+    statement_timeout: Math.floor((patienceMs * 5) / 6),
     lock_timeout: 10_000,
     idle_in_transaction_session_timeout: 10_000,
   })
@@ -50,6 +54,24 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
       await pool.end()
     },
   }
+}
+
+/**
+ * For the renewals of leases alone. Its connection is opened now and kept, so that a shortage of connections, or a pool that
+ * waits for others, never costs an install; a second one takes its place while the first hangs. Throws when there is none.
+ */
+export async function openLeaseDatabase(url: string, options: { log: Log; name: string }): Promise<Database> {
+  const database = openDatabase(url, {
+    ...options,
+    min: 1,
+    max: 2,
+    lifetimeSeconds: 0, // for ever
+    idleSeconds: 0, // never closed for being idle
+    probeSeconds: 60,
+    patienceMs: 5_000,
+  })
+  await database.pool.query('select 1')
+  return database
 }
 
 /**

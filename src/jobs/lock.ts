@@ -67,7 +67,6 @@ export async function renewLock(
   seconds: number,
 ): Promise<{ cancelRequested: boolean }> {
   return fenced(db, lock, async (tx) => {
-    await tx.execute(sql`set local statement_timeout = ${sql.raw(String(RENEW_TIMEOUT_MS))}`)
     await tx
       .update(jobLocks)
       .set({ expiresAt: inSeconds(seconds) })

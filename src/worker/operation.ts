@@ -163,7 +163,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const renewNow = async () => {
     const sentAtMs = uptimeMs()
     try {
-      const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery, leaseSeconds)
+      const { cancelRequested } = await renewLock(app.leaseDb, app.queue, lock, delivery, leaseSeconds)
       // From the sending: the database counted from later, so the child dies before the lock can.
       renewedAtMs = Math.max(renewedAtMs, sentAtMs)
       for (const child of running) child.extend(renewedAtMs + lease)
