@@ -197,7 +197,7 @@ async function openApp(
     url,
     log,
     name,
-    max: role === 'serve' ? 2 : 6,
+    max: role === 'serve' ? 2 : 3,
   })
   closers.push(queue.close)
   return {
