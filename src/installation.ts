@@ -2,10 +2,9 @@
 // artifact store has been marked as its own: a process with another key or another store would make clusters that nobody
 // can read or destroy, so it ends before it does anything.
 import { eq, sql } from 'drizzle-orm'
-import { text } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
-import { ArtifactExists, ArtifactMissing, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
+import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
 import { ConfigError } from './config.ts'
 import type { Db } from './db/client.ts'
 import { installation } from './db/schema.ts'
@@ -14,8 +13,8 @@ import { newId } from './ids.ts'
 import type { Log } from './observability/log.ts'
 import type { SecretBox } from './secrets.ts'
 
-/** The object that says whose store it is. */
-const MARKER = 'installation'
+/** Before the id, the name of the object that says whose store it is. */
+const MARKER = 'installation/'
 const STORE_RETRY_MS = 2000
 
 /** Makes it at the first start of all. Throws ConfigError when the secrets key is not this installation's. */
@@ -61,33 +60,34 @@ export async function claimStore(db: Db, store: ArtifactStore, log: Log, signal:
 
 async function claimStoreOnce(db: Db, store: ArtifactStore): Promise<void> {
   const { id, storeMarkedAt } = await readInstallation(db)
-  const owner = await readMarker(store)
-  if (owner === undefined && storeMarkedAt === null) {
-    await store.put(MARKER, Readable.from([Buffer.from(id)])).catch((error: unknown) => {
+  const owners = await listOwners(store)
+  if (owners.length === 0 && storeMarkedAt === null) {
+    const words = Buffer.from(
+      `The artifacts of the ocpctl installation ${id}; its processes start only where this object is.\n`,
+    )
+    await store.put(`${MARKER}${id}`, Readable.from([words])).catch((error: unknown) => {
       if (!(error instanceof ArtifactExists)) throw error
     })
     return claimStoreOnce(db, store)
   }
-  if (owner === undefined)
+  if (owners.length === 0)
     throw new ConfigError(
-      `OCPCTL_ARTIFACTS is not the artifact store of this database: it lacks the object "${MARKER}", which says ${id}. ` +
+      `OCPCTL_ARTIFACTS is not the artifact store of this database: it lacks the object ${MARKER}${id}. ` +
         'Give every process the same OCPCTL_ARTIFACTS; a store that moved must be copied whole',
     )
-  if (owner !== id)
+  if (!owners.includes(id))
     throw new ConfigError(
-      `OCPCTL_ARTIFACTS is the artifact store of another installation, ${owner}; this database is of ${id}. ` +
-        'Each installation needs a bucket, prefix or directory of its own',
+      `OCPCTL_ARTIFACTS is the artifact store of another installation, ${owners.join(', ')}; this database is of ${id}. ` +
+        'Each installation needs a bucket, prefix or directory of its own (unless set, it is under OCPCTL_DATA_DIR)',
     )
   if (storeMarkedAt === null) await db.update(installation).set({ storeMarkedAt: sql`now()` })
 }
 
-async function readMarker(store: ArtifactStore): Promise<string | undefined> {
-  try {
-    return (await text(await store.get(MARKER))).trim()
-  } catch (error) {
-    if (error instanceof ArtifactMissing) return undefined
-    throw error
-  }
+/** By the names of objects alone: bytes that rot in one of them must not keep a service from starting. */
+async function listOwners(store: ArtifactStore): Promise<string[]> {
+  const ids: string[] = []
+  for await (const key of store.list(MARKER)) ids.push(key.slice(MARKER.length))
+  return ids
 }
 
 async function readInstallation(db: Db): Promise<typeof installation.$inferSelect> {

@@ -133,6 +133,10 @@ function goodEvidence(): Evidence {
       },
     ],
     faults: [{ kind: 'freeze-worker', target: 'work-1', at: T + 100, healedAt: T + 20_000 }],
+    findings: [],
+    lost: [],
+    eventConnections: { count: 5, processes: 5 },
+    neighbour: { findings: [], harmed: [], unfinished: [] },
     leaseMs: 10_000,
     boundMs: 60_000,
   }
@@ -283,6 +287,13 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
       }),
   ],
   lostSnapshots: [(e) => e.stored.clear()],
+  leakedConnections: [(e) => (e.eventConnections = { count: 6, processes: 5 })],
+  foreignHarm: [
+    (e) => e.findings.push('resources-without-cluster clu_9: a VPC'),
+    (e) => e.neighbour?.findings.push('resources-without-cluster clu_1: a VPC'),
+    (e) => e.neighbour?.harmed.push('one-aaaaa was READY, and its public record was gone'),
+    (e) => e.neighbour?.unfinished.push('one is DESTROY_FAILED'),
+  ],
   crashes: [(e) => e.texts.push({ where: 'work-1.log', text: 'Error: boom\n    at x\n\nNode.js v24.21.0\n' })],
 }
 

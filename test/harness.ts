@@ -23,6 +23,7 @@ import { newId } from '../src/ids.ts'
 import { openInstallation } from '../src/installation.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
 import { startLockWatch } from '../src/jobs/lock-watch.ts'
+import { renewEveryMs } from '../src/jobs/lock.ts'
 import { openQueue } from '../src/jobs/queue.ts'
 import { openLog } from '../src/observability/log.ts'
 import { loadCatalog } from '../src/profiles/catalog.ts'
@@ -189,9 +190,8 @@ export async function openHarness(
       let nowMs = 0
       const watch = startLockWatch(app, () => nowMs)
       watch.stop()
-      await watch.look()
-      nowMs = config.leaseSeconds * 1000
-      await watch.look()
+      // As often as it looks by itself, until a lease is over.
+      for (; nowMs <= config.leaseSeconds * 1000; nowMs += renewEveryMs(config.leaseSeconds)) await watch.look()
     },
     setFaults: (rules) => writeFileSync(join(dir, 'faults.yaml'), stringify(rules)),
     async reach(clusterId, ...statuses) {

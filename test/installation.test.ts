@@ -1,9 +1,8 @@
 // One installation: its secrets key, its artifact store, its share of a cloud account, and the programs it may run.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../src/config.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
@@ -46,7 +45,7 @@ describe('a process', () => {
       'select id, store_marked_at is not null as marked from installation',
     )
     expect(row?.marked).toBe(true)
-    expect(await text(await h.app.store.get('installation'))).toBe(row?.id)
+    expect(await h.app.store.find(`installation/${row?.id}`)).toBeDefined()
   })
 
   it.each(['work', 'serve'])('that is to %s with another key ends with one clear message', async (role) => {
@@ -68,7 +67,8 @@ describe('a process', () => {
     const { state, code, said } = await start(role, { OCPCTL_ARTIFACTS: `file://${empty}` })
     expect({ state, code }).toEqual({ state: 'ended', code: 1 })
     expect(said.trim()).toMatch(/^ocpctl: OCPCTL_ARTIFACTS is not the artifact store of this database/)
-    writeFileSync(join(empty, 'installation'), 'ins_01k0000000e000000000000000')
+    mkdirSync(join(empty, 'installation'))
+    writeFileSync(join(empty, 'installation/ins_01k0000000e000000000000000'), '')
     expect((await start(role, { OCPCTL_ARTIFACTS: `file://${empty}` })).said.trim()).toMatch(
       /^ocpctl: OCPCTL_ARTIFACTS is the artifact store of another installation, ins_01k0000000e000000000000000/,
     )

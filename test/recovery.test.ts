@@ -54,7 +54,7 @@ describe('a ledger entry that was lost', () => {
     const worker: Worker = await startWorker({
       ...h.app,
       onStep: (step) => {
-        if (step === 'create:ledgered') lost = h.rows('delete from infra_ledger')
+        if (step === 'create:infrastructure-begun') lost ??= h.rows('delete from infra_ledger')
       },
     })
     // Slow enough that there are stages after the loss.

@@ -24,6 +24,7 @@ export type LockWatch = {
 export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatch {
   const leaseMs = app.config.leaseSeconds * 1000
   let seen = new Map<string, Version>()
+  let lookedAtMs = -Infinity
   let looking: Promise<void> | undefined
 
   /** Those that have stood as they are for a lease; the others are remembered. */
@@ -44,8 +45,11 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   }
   const lookOnce = async () => {
     try {
+      // Frozen meanwhile, this process does not know what the database has lost in between.
+      if (now() - lookedAtMs > leaseMs / 2) seen = new Map()
       const next = new Map<string, Version>()
       const locks = await listLocks(app.db)
+      lookedAtMs = now()
       const dead = listDead(
         locks,
         (lock) => `lock ${lock.clusterId}`,

@@ -1,11 +1,12 @@
 // Breaks things, one after the other, by a seeded schedule: processes, their way to the database, the database, the
 // store and what it holds, the workers' disks, the installers. Each fault is noted with its time.
 import { execFile } from 'node:child_process'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { S3Fault, S3Server } from '../s3-server.ts'
 import type { Fleet, Member, Role } from './fleet.ts'
+import { freezeTree } from './freezer.ts'
 import { readJournal, runsOf, type Run } from './journal.ts'
 import type { Postgres } from './postgres.ts'
 import type { Random } from './random.ts'
@@ -15,7 +16,8 @@ const run = promisify(execFile)
 const weights = {
   'kill-worker': 10,
   'kill-api': 7,
-  'freeze-worker': 6,
+  'freeze-worker': 5,
+  'pause-worker': 5,
   'drain-worker': 5,
   'cut-worker': 6,
   'cut-api': 5,
@@ -23,6 +25,10 @@ const weights = {
   'black-hole-api': 4,
   'restart-postgres-fast': 2,
   'restart-postgres-immediate': 2,
+  'outage-postgres': 2,
+  'lose-commits': 2,
+  'step-database-clock': 3,
+  'step-worker-clock': 3,
   'store-fails': 7,
   'delete-work': 8,
   'corrupt-snapshot': 10,
@@ -45,6 +51,8 @@ export type Fault = {
 
 export type Adversary = {
   faults: Fault[]
+  /** Spans in which acknowledged commits were lost. */
+  lost: { from: number; to: number }[]
   /** Does no more, and heals everything. */
   stop: () => Promise<void>
 }
@@ -64,6 +72,8 @@ const MOST_WORKERS_IN_TROUBLE = 2
 export function startAdversary(ground: Ground, random: Random, faultsPerMinute: number): Adversary {
   const { fleet, postgres, store } = ground
   const faults: Fault[] = []
+  const lost: Adversary['lost'] = []
+  let databaseOffsetMs = 0
   const healers = new Set<() => Promise<void>>()
   const broken: unknown[] = []
   const over = new AbortController()
@@ -124,10 +134,24 @@ export function startAdversary(ground: Ground, random: Random, faultsPerMinute: 
     })
     return true
   }
-  const restartPostgres = async (kind: FaultKind, how: 'fast' | 'immediate') => {
+  const freeze = (kind: FaultKind, how: (member: Member) => () => void) => {
+    const member = victim('work')
+    if (!member) return false
+    const lastsMs = ground.leaseMs + random.whole(1000, 8000)
+    const fault = note({ kind, target: member.name, pid: member.pid ?? 0, lastsMs })
+    member.trouble = kind
+    const thaw = how(member)
+    healAfter(lastsMs, () => {
+      thaw()
+      member.trouble = undefined
+      fault.healedAt = Date.now()
+    })
+    return true
+  }
+  const restartPostgres = async (kind: FaultKind, how: 'fast' | 'immediate', [least, most] = [200, 3000]) => {
     if (isDatabaseInTrouble) return false
     isDatabaseInTrouble = true
-    const lastsMs = random.whole(200, 3000)
+    const lastsMs = random.whole(least ?? 0, most ?? 0)
     const fault = note({ kind, target: 'postgres', lastsMs })
     await postgres.stop(how)
     healAfter(lastsMs, async () => {
@@ -142,26 +166,53 @@ export function startAdversary(ground: Ground, random: Random, faultsPerMinute: 
     'kill-worker': () => signalOnce('work', 'kill-worker', 'SIGKILL'),
     'kill-api': () => signalOnce('serve', 'kill-api', 'SIGKILL'),
     'drain-worker': () => signalOnce('work', 'drain-worker', 'SIGTERM'),
-    'freeze-worker'() {
-      const member = victim('work')
-      if (!member) return false
-      const lastsMs = ground.leaseMs + random.whole(1000, 8000)
-      const fault = note({ kind: 'freeze-worker', target: member.name, pid: member.pid ?? 0, lastsMs })
-      member.trouble = 'freeze-worker'
-      member.signal('SIGSTOP')
-      healAfter(lastsMs, () => {
-        member.signal('SIGCONT')
-        member.trouble = undefined
-        fault.healedAt = Date.now()
-      })
-      return true
-    },
+    'freeze-worker': () =>
+      freeze('freeze-worker', (member) => {
+        member.signal('SIGSTOP')
+        return () => member.signal('SIGCONT')
+      }),
+    // With its installers, which go on at the same instant as it does.
+    'pause-worker': () => freeze('pause-worker', (member) => freezeTree(member.pid ?? 0, member.name)),
     'cut-worker': () => disturbNetwork('work', 'cut-worker', 'cut'),
     'cut-api': () => disturbNetwork('serve', 'cut-api', 'cut'),
     'black-hole-worker': () => disturbNetwork('work', 'black-hole-worker', 'blackHole'),
     'black-hole-api': () => disturbNetwork('serve', 'black-hole-api', 'blackHole'),
     'restart-postgres-fast': () => restartPostgres('restart-postgres-fast', 'fast'),
     'restart-postgres-immediate': () => restartPostgres('restart-postgres-immediate', 'immediate'),
+    // Behind proxies that accept and then close.
+    'outage-postgres': () => restartPostgres('outage-postgres', 'immediate', [5000, 15_000]),
+    async 'lose-commits'() {
+      if (isDatabaseInTrouble) return false
+      isDatabaseInTrouble = true
+      const lastsMs = random.whole(800, 2500)
+      const fault = note({ kind: 'lose-commits', target: 'postgres', lastsMs })
+      const from = Date.now()
+      await postgres.acknowledgeEarly()
+      await new Promise((resolve) => setTimeout(resolve, lastsMs))
+      await postgres.acknowledgeDurable()
+      await postgres.stop('immediate')
+      lost.push({ from, to: Date.now() })
+      await postgres.start()
+      isDatabaseInTrouble = false
+      fault.healedAt = Date.now()
+      return true
+    },
+    async 'step-database-clock'() {
+      if (!postgres.stepClock || isDatabaseInTrouble) return false
+      const byMs = random.pick([-1, 1]) * (ground.leaseMs + random.whole(1000, 30_000))
+      note({ kind: 'step-database-clock', target: `${byMs} ms` })
+      databaseOffsetMs += byMs
+      await postgres.stepClock(databaseOffsetMs)
+      return true
+    },
+    async 'step-worker-clock'() {
+      const member = postgres.stepClock && victim('work')
+      if (!member) return false
+      const byMs = random.pick([-1, 1]) * (ground.leaseMs + random.whole(1000, 30_000))
+      note({ kind: 'step-worker-clock', target: `${member.name} ${byMs} ms` })
+      await writeFile(member.clockFile, `${byMs < 0 ? '' : '+'}${byMs / 1000}s`)
+      return true
+    },
     'store-fails'() {
       if (store.faults.length > 0) return false
       const how: S3Fault['how'] = random.pick(['500', 'drop', 'stall', 'lose-answer', 'cut-body'])
@@ -238,6 +289,7 @@ export function startAdversary(ground: Ground, random: Random, faultsPerMinute: 
 
   return {
     faults,
+    lost,
     async stop() {
       over.abort()
       await looping

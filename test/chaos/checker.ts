@@ -21,6 +21,8 @@ export const checks = {
   lostAnswers,
   lostSnapshots,
   crashes,
+  leakedConnections,
+  foreignHarm,
 } satisfies Record<string, (evidence: Evidence) => string[]>
 
 export type Breaches = Record<keyof typeof checks, string[]>
@@ -55,7 +57,10 @@ function overlappingInstallers({ journal }: Evidence): string[] {
 function outlivedLease({ journal, faults, leaseMs }: Evidence): string[] {
   const runs = runsOf(journal)
   return faults.flatMap((fault) => {
-    if (!['freeze-worker', 'cut-worker', 'black-hole-worker'].includes(fault.kind) || fault.healedAt === undefined)
+    if (
+      !['freeze-worker', 'pause-worker', 'cut-worker', 'black-hole-worker'].includes(fault.kind) ||
+      fault.healedAt === undefined
+    )
       return []
     const lockEndsAt = fault.at + leaseMs
     if (fault.healedAt < lockEndsAt) return []
@@ -111,7 +116,7 @@ const legal: Record<string, string[]> = {
   FAILED: ['PENDING', 'CREATING', 'DESTROYING'],
   DESTROYING: ['DESTROYED', 'DESTROY_FAILED'],
   DESTROY_FAILED: ['DESTROYING'],
-  DESTROYED: [],
+  DESTROYED: ['DESTROYING'],
 }
 
 function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {
@@ -120,6 +125,11 @@ function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {
     let state = 'PENDING'
     for (const event of audit) {
       if (event.clusterId !== id || event.to === null) continue
+      // Taken back after its row was lost: the trail of before may be lost too.
+      if (event.action === 'cluster.adopt') {
+        state = event.to
+        continue
+      }
       if (event.from !== state)
         found.push(`${name}: ${event.action} at ${at(event.at)} goes from ${event.from}, but it was ${state}`)
       if (!legal[event.from ?? '']?.includes(event.to))
@@ -170,6 +180,11 @@ function auditGaps({ writes }: Evidence): string[] {
   })
 }
 
+const isIn = (spans: { from: number; to: number }[], at: number, graceMs: number) =>
+  spans.some(({ from, to }) => at >= from && at <= to + graceMs)
+
+/** How the names begin that only the second installation asks for; its ledger is its own. */
+const NEIGHBOURS = 'twin-'
 const MOVING = ['PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DESTROYING']
 const OPEN = ['PENDING', 'RUNNING', 'RETRYING']
 
@@ -206,29 +221,33 @@ function createTwiceInDir({ journal }: Evidence): string[] {
 }
 
 /** Infrastructure whose infraID was not durable, in the ledger and as a stored snapshot, before the cloud was touched. */
-function createWithoutLedger({ journal, writes }: Evidence): string[] {
+function createWithoutLedger({ journal, writes, lost, leaseMs }: Evidence): string[] {
   const entries = new Map(
     writes
       .filter((write) => write.table === 'infra_ledger' && write.op === 'INSERT')
       .map((write) => [write.key ?? '', write]),
   )
-  return journal
-    .filter((line) => line.event === 'infrastructure')
-    .flatMap((line) => {
-      const what = `${line.infraID} of ${line.cluster} was begun at ${at(line.at)}`
-      const entry = entries.get(line.infraID ?? '')
-      if (!entry) return [`${what} without a ledger entry`]
-      if (entry.committedAt > line.at) return [`${what}, its ledger entry was durable at ${at(entry.committedAt)}`]
-      const hasSnapshot = writes.some(
-        (write) =>
-          write.table === 'cluster_artifacts' &&
-          write.op === 'INSERT' &&
-          write.becomes === 'snapshot' &&
-          write.attemptId === entry.attemptId &&
-          write.committedAt <= line.at,
-      )
-      return hasSnapshot ? [] : [`${what} without a stored snapshot of attempt ${entry.attemptId}`]
-    })
+  return (
+    journal
+      // Its entry may have been among the commits that were lost, which it was before the cloud was touched.
+      .filter((line) => line.event === 'infrastructure' && !line.cluster?.startsWith(NEIGHBOURS))
+      .filter((line) => !isIn(lost, line.at, leaseMs))
+      .flatMap((line) => {
+        const what = `${line.infraID} of ${line.cluster} was begun at ${at(line.at)}`
+        const entry = entries.get(line.infraID ?? '')
+        if (!entry) return [`${what} without a ledger entry`]
+        if (entry.committedAt > line.at) return [`${what}, its ledger entry was durable at ${at(entry.committedAt)}`]
+        const hasSnapshot = writes.some(
+          (write) =>
+            write.table === 'cluster_artifacts' &&
+            write.op === 'INSERT' &&
+            write.becomes === 'snapshot' &&
+            write.attemptId === entry.attemptId &&
+            write.committedAt <= line.at,
+        )
+        return hasSnapshot ? [] : [`${what} without a stored snapshot of attempt ${entry.attemptId}`]
+      })
+  )
 }
 
 /** Whether the write came from the process that the attempt belongs to. */
@@ -262,7 +281,14 @@ function oldFenceWrites(evidence: Evidence): string[] {
   const holds = (write: Write, attemptId: string | null) =>
     isBy(write, attemptId) && (write.holderAttempt === attemptId || releasedBy(write).includes(attemptId))
 
+  /** By somebody who does not hold the lock of its attempt: after a loss of the lock or of commits. */
+  const isRecalled = (write: Write) =>
+    write.attemptId === null ||
+    evidence.lost.some(({ from }) => write.at > from && write.attemptId !== write.holderAttempt)
+  const states = new Map<string | null, string | null>()
+
   return evidence.writes.flatMap((write) => {
+    if (write.table === 'clusters') states.set(write.clusterId, write.becomes)
     const what = `${write.op} ${write.table} ${write.attemptId ?? write.jobId} by ${write.process} at ${at(write.at)}`
     const held = `; the lock was ${write.holderAttempt ?? 'nobody'}’s`
     switch (write.table) {
@@ -278,8 +304,12 @@ function oldFenceWrites(evidence: Evidence): string[] {
       case 'cluster_artifacts':
         return write.op !== 'INSERT' || write.attemptId === null || holds(write, write.attemptId) ? [] : [what + held]
       case 'infra_ledger': {
+        // What was lost is put back by whoever knows it; it is a fact, and changes nothing that stands.
+        if (write.op === 'INSERT' && isRecalled(write)) return []
         const attemptId =
           write.op === 'INSERT' ? write.attemptId : (write.holderAttempt ?? releasedBy(write)[0] ?? null)
+        // A later look of a cluster that is gone closes what such a worker had put back.
+        if (write.op === 'UPDATE' && attemptId === null && states.get(write.clusterId) === 'DESTROYED') return []
         return holds(write, attemptId) ? [] : [what + held]
       }
       case 'job_log_chunks': {
@@ -320,9 +350,10 @@ function secretsInLogs({ texts, secrets }: Evidence): string[] {
   })
 }
 
-function duplicateClusters({ clusters, answers }: Evidence): string[] {
+function duplicateClusters({ clusters, answers, lost }: Evidence): string[] {
   const byName = Map.groupBy(clusters, (cluster) => cluster.name)
-  const accepted = answers.filter((answer) => answer.status === 202)
+  // A key whose answer was lost with its commit is asked anew.
+  const accepted = answers.filter((answer) => answer.status === 202 && !isIn(lost, answer.at, 0))
   return [
     ...[...byName]
       .filter(([, same]) => same.length > 1)
@@ -335,10 +366,16 @@ function duplicateClusters({ clusters, answers }: Evidence): string[] {
 }
 
 /** What was answered as accepted and is not there. */
-function lostAnswers({ answers, clusters, jobs }: Evidence): string[] {
+function lostAnswers({ answers, clusters, jobs, lost }: Evidence): string[] {
   const known = new Set([...clusters, ...jobs].map((row) => row.id))
+  const lostClusters = new Set(
+    answers.filter((answer) => isIn(lost, answer.at, 0)).map((answer) => answer.clusterId ?? ''),
+  )
+  // Given within a span whose commits were lost, or once more about what was made in one.
+  const isLost = (answer: (typeof answers)[number]) =>
+    isIn(lost, answer.at, 0) || lostClusters.has(answer.clusterId ?? '')
   return answers
-    .filter((answer) => answer.status === 202)
+    .filter((answer) => answer.status === 202 && !isLost(answer))
     .flatMap((answer) =>
       [answer.clusterId, answer.jobId]
         .filter((id) => id !== undefined && !known.has(id))
@@ -363,4 +400,20 @@ function crashes({ texts }: Evidence): string[] {
         return `a process crashed, see ${where}: ${message}`
       }),
   )
+}
+
+/** More than one connection a process that hears events: each outage would leave more. */
+function leakedConnections({ eventConnections: { count, processes } }: Evidence): string[] {
+  return count > processes ? [`${processes} processes have ${count} event connections`] : []
+}
+
+/** What two installations in one cloud do to each other. */
+function foreignHarm({ neighbour, findings }: Evidence): string[] {
+  if (!neighbour) return []
+  return [
+    ...findings.map((finding) => `the first installation says ${finding}`),
+    ...neighbour.findings.map((finding) => `the second installation says ${finding}`),
+    ...neighbour.harmed,
+    ...neighbour.unfinished.map((cluster) => `of the second installation ${cluster}`),
+  ]
 }

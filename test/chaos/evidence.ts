@@ -1,7 +1,7 @@
 // All that can be known about a run, read raw: the installer's journal, the cloud's files, the database, the witness in
 // it, the logs of the processes. Nothing of it comes from the service's own code.
 import { readdir, readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { hostname, uptime } from 'node:os'
 import { join } from 'node:path'
 import type { QueryResultRow } from 'pg'
 import type { Fault } from './adversary.ts'
@@ -45,7 +45,7 @@ export type Evidence = {
     endedAt: number | null
   }[]
   locks: { clusterId: string; worker: string }[]
-  ledger: { infraId: string; clusterId: string; attemptId: string; emptyAt: number | null }[]
+  ledger: { infraId: string; clusterId: string; attemptId: string | null; emptyAt: number | null }[]
   artifacts: { id: string; key: string }[]
   /** Keys in the store. */
   stored: Set<string>
@@ -60,6 +60,8 @@ export type Evidence = {
   /** Entries of the queue that are not over. */
   queued: { id: string; state: string }[]
   writes: Write[]
+  /** Of leftovers: findings of the first installation about what is not its own, or not told as it should. */
+  findings: string[]
   /** Whatever may show a secret. */
   texts: { where: string; text: string }[]
   secrets: { name: string; value: string }[]
@@ -69,18 +71,46 @@ export type Evidence = {
   hostname: string
   answers: Answer[]
   faults: Fault[]
+  /** Spans in which acknowledged commits were lost. */
+  lost: { from: number; to: number }[]
+  /** Event connections that the database had at the end, and the processes that may have one each. */
+  eventConnections: { count: number; processes: number }
+  /** What the other installation in the same cloud says and did; undefined: there was none. */
+  neighbour: { findings: string[]; harmed: string[]; unfinished: string[] } | undefined
   leaseMs: number
   /** A state that is not at rest may last this long. */
   boundMs: number
 }
 
+const BOOTED_AT = Math.round(Date.now() - uptime() * 1000)
+
 type Rows = <T extends QueryResultRow>(text: string) => Promise<T[]>
 
+/** Milliseconds since the epoch by the true clock, of a row of the witness. */
+const REAL_AT = `(up * 1000 + ${BOOTED_AT})::float8`
+/** How long after the write it became durable; a step of the clock in between is left out. */
+const COMMIT_MS = `greatest(0, (extract(epoch from pg_xact_commit_timestamp(xmin) - at) * 1000)::float8)`
+const whenOf = (op: string) =>
+  `select max(${REAL_AT}) from witness.writes w where w.tbl = 'job_attempts' and w.op = '${op}' and w.attempt_id = a.id
+     and (w.op = 'INSERT' or w.becomes is not null)`
 const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
 
 export async function collectEvidence(
   ground: { dir: string; cloudDir: string; rows: Rows; logFiles: string[] },
-  known: Pick<Evidence, 'stored' | 'secrets' | 'instances' | 'ends' | 'answers' | 'faults' | 'leaseMs' | 'boundMs'>,
+  known: Pick<
+    Evidence,
+    | 'stored'
+    | 'secrets'
+    | 'instances'
+    | 'ends'
+    | 'answers'
+    | 'faults'
+    | 'lost'
+    | 'eventConnections'
+    | 'neighbour'
+    | 'leaseMs'
+    | 'boundMs'
+  >,
 ): Promise<Evidence> {
   const { rows } = ground
   const texts = await Promise.all([
@@ -106,8 +136,8 @@ export async function collectEvidence(
     jobs: await rows(`select id, cluster_id as "clusterId", type, status, message from jobs order by id`),
     attempts: await rows(
       `select a.id, a.job_id as "jobId", j.cluster_id as "clusterId", a.number, a.worker, a.outcome,
-         ${ms('a.started_at')} as "startedAt", ${ms('a.ended_at')} as "endedAt"
-       from job_attempts a join jobs j on j.id = a.job_id order by a.started_at`,
+         (${whenOf('INSERT')}) as "startedAt", (${whenOf('UPDATE')}) as "endedAt"
+       from job_attempts a join jobs j on j.id = a.job_id order by 7`,
     ),
     locks: await rows(`select cluster_id as "clusterId", worker from job_locks`),
     ledger: await rows(
@@ -124,17 +154,22 @@ export async function collectEvidence(
        where name in ('cluster-jobs', 'cluster-jobs-dead') and state::text not in ('completed', 'cancelled')`,
     ),
     writes: await rows(
-      `select ${ms('at')} as at, ${ms('pg_xact_commit_timestamp(xmin)')} as "committedAt", tx::text, process,
+      `select ${REAL_AT} as at, ${REAL_AT} + least(${COMMIT_MS}, 60000) as "committedAt", tx::text, process,
          tbl as table, op, cluster_id as "clusterId", job_id as "jobId", attempt_id as "attemptId",
          holder_attempt as "holderAttempt", holder_job as "holderJob", was, becomes, key, broke_live as "brokeLive"
        from witness.writes order by id`,
     ),
+    findings: (
+      await rows<{ told: string }>(
+        `select type || ' ' || subject || ': ' || detail as told from findings where type = 'resources-without-cluster'`,
+      )
+    ).map(({ told }) => told),
     texts,
   }
 }
 
 /** What the cloud holds; files that a killed program had begun to write do not count. */
-async function listResources(cloudDir: string): Promise<string[]> {
+export async function listResources(cloudDir: string): Promise<string[]> {
   const names = await readdir(join(cloudDir, 'resources'), { recursive: true, withFileTypes: true }).catch(() => [])
   return names
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))

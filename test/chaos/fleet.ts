@@ -1,7 +1,7 @@
 // The service's own processes, each on a "host" of its own: a data directory, a way to the database, a log. One that
 // ends is started again after a moment, as an init system would.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, type Postgres } from './postgres.ts'
 import { openProxy, type Proxy } from './proxy.ts'
@@ -18,6 +18,8 @@ export type Member = {
   /** Of an API. */
   readonly url: string
   readonly logFile: string
+  /** What its wall clock shows, for libfaketime. */
+  readonly clockFile: string
   pid: number | undefined
   /** What the adversary does to it now; nothing else is done to it meanwhile. */
   trouble: string | undefined
@@ -47,14 +49,20 @@ export async function startFleet(options: {
   workers: number
   servers: number
   environment: Record<string, string>
+  /** Before each name, and the database; of the first installation none and `ocpctl`. */
+  prefix?: string
+  database?: string
+  /** What a worker's processes run under, so that their wall clock can be stepped. */
+  clock?: (clockFile: string) => Record<string, string>
 }): Promise<Fleet> {
+  const { prefix = '', database = 'ocpctl' } = options
   const instances: Instance[] = []
   const unexpectedEnds: Fleet['unexpectedEnds'] = []
   const children = new Map<Member, ChildProcess>()
   let stopping = false
   const names = [
-    ...Array.from({ length: options.workers }, (_, index) => `work-${index + 1}`),
-    ...Array.from({ length: options.servers }, (_, index) => `serve-${index + 1}`),
+    ...Array.from({ length: options.workers }, (_, index) => `${prefix}work-${index + 1}`),
+    ...Array.from({ length: options.servers }, (_, index) => `${prefix}serve-${index + 1}`),
   ]
   mkdirSync(join(options.dir, 'logs'), { recursive: true })
 
@@ -65,7 +73,8 @@ export async function startFleet(options: {
       cwd: options.product,
       env: {
         ...options.environment,
-        DATABASE_URL: options.postgres.urlAt(member.proxy.port, label),
+        DATABASE_URL: options.postgres.urlAt(member.proxy.port, label, database),
+        ...(member.role === 'work' ? options.clock?.(member.clockFile) : {}),
         OCPCTL_DATA_DIR: member.dataDir,
         PORT: String(port),
       },
@@ -102,10 +111,11 @@ export async function startFleet(options: {
 
   const members: Member[] = []
   for (const name of names) {
-    const role: Role = name.startsWith('work') ? 'work' : 'serve'
+    const role: Role = name.startsWith(`${prefix}work`) ? 'work' : 'serve'
     const port = role === 'serve' ? await freePort() : 0
     const dataDir = join(options.dir, 'hosts', name)
     mkdirSync(dataDir, { recursive: true })
+    writeFileSync(join(dataDir, 'clock'), '+0')
     const member: Member = {
       name,
       role,
@@ -113,6 +123,7 @@ export async function startFleet(options: {
       proxy: await openProxy(options.postgres.port),
       url: `http://127.0.0.1:${port}`,
       logFile: join(options.dir, 'logs', `${name}.log`),
+      clockFile: join(dataDir, 'clock'),
       pid: undefined,
       trouble: undefined,
       upSince: 0,

@@ -48,6 +48,8 @@ export type LoadOptions = {
   /** Rules that take the installer a minute or more of real time. */
   slowFaults: boolean
   rows: <T extends Row>(sql: string) => Promise<T[]>
+  /** How much the cloud still holds of what is asked for here. */
+  countLeft: () => Promise<number>
 }
 
 const ANSWER_MS = 5000
@@ -222,7 +224,8 @@ export function startLoad(options: LoadOptions, random: Random): Load {
       const asked = new Map<string, number>()
       for (;;) {
         const rows = await look()
-        const isSettled = rows.length === 0 && busy.size === 0
+        // What a thawed installer made after the destroy is found by a later look.
+        const isSettled = rows.length === 0 && busy.size === 0 && (await options.countLeft()) === 0
         if (isSettled || Date.now() - from > boundMs || abort.signal.aborted)
           return { settledAfterMs: Date.now() - from, isSettled }
         for (const row of rows) {
@@ -282,6 +285,7 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
   const destroyed = random.weighted({
     none: 12,
     fail: 2,
+    'fail-empty': 2,
     crash: 2,
     throttle: 2,
     leave: slowFaults ? 1 : 0,
@@ -304,6 +308,11 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
     invalid: [{ cluster, command: 'create manifests', attempt, stage: 'validate', action: 'fail' }],
     'destroy-none': [],
     'destroy-fail': [{ cluster, command, attempt, stage: destroyStage, action: 'fail' }],
+    // Nothing is left, and the destroyer fails over it each time.
+    'destroy-fail-empty': [
+      { cluster, stage: 'network', action: 'fail', exitCode: 1 },
+      { cluster, command, stage: 'instances', action: 'fail', exitCode: 1 },
+    ],
     'destroy-crash': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'crash' }],
     'destroy-throttle': [{ cluster, command, stage: destroyStage, action: 'throttle', factor: 4 }],
     'destroy-leave': [
@@ -312,7 +321,8 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
     'destroy-hang': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'hang' }],
   }
   return {
-    rules: [...rules[create], ...rules[`destroy-${destroyed}`]],
-    hangs: create === 'hang' || create === 'deaf-hang',
+    rules:
+      destroyed === 'fail-empty' ? rules['destroy-fail-empty'] : [...rules[create], ...rules[`destroy-${destroyed}`]],
+    hangs: destroyed !== 'fail-empty' && (create === 'hang' || create === 'deaf-hang'),
   }
 }

@@ -34,7 +34,7 @@ try {
     adversityMs: minutes * 60_000,
     boundMs: Number(values.bound) * 1000,
     alive: 15,
-    faultsPerMinute: 26,
+    faultsPerMinute: 34,
     slowFaults: minutes >= 3,
     source: values.source,
     keep: values.keep,

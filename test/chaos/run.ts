@@ -10,11 +10,12 @@ import { promisify } from 'node:util'
 import { startS3Server, type S3Server } from '../s3-server.ts'
 import { startAdversary, type Adversary, type Fault } from './adversary.ts'
 import { checkEvidence, type Breaches } from './checker.ts'
-import { collectEvidence, type Evidence } from './evidence.ts'
+import { collectEvidence, listResources, type Evidence } from './evidence.ts'
 import { startFleet, type Fleet } from './fleet.ts'
 import { startLoad, type Load } from './load.ts'
 import { measure, type Measures } from './measures.ts'
-import { startPostgres, type Postgres } from './postgres.ts'
+import { DATABASE as NEIGHBOUR, startNeighbour } from './neighbour.ts'
+import { faketimeOf, startPostgres, type Postgres } from './postgres.ts'
 import { seeded } from './random.ts'
 import { witnessSql } from './witness.ts'
 
@@ -80,7 +81,8 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   try {
     signal?.throwIfAborted()
     const product = copyProduct(options.source, dir)
-    const postgres = await startPostgres(join(dir, 'postgres'))
+    const postgres = await startPostgres(join(dir, 'postgres'), [NEIGHBOUR])
+    if (!postgres.stepClock) say('no clock is stepped: install libfaketime (apt-get install libfaketime)')
     closers.push(() => postgres.close())
     const store = await startS3Server()
     closers.push(() => store.close())
@@ -94,8 +96,10 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
       cwd: product,
       env: { ...environment, DATABASE_URL: postgres.urlAt(postgres.port, 'migrate'), OCPCTL_DATA_DIR: dir },
     })
-    await postgres.rows(witnessSql)
-    const fleet = await startFleet({ dir, product, postgres, workers: 3, servers: 2, environment })
+    await postgres.rows(witnessSql(LEASE_SECONDS))
+    const library = postgres.faketime
+    const clock = library ? { clock: (file: string) => faketimeOf(library, file) } : {}
+    const fleet = await startFleet({ dir, product, postgres, workers: 3, servers: 2, environment, ...clock })
     closers.push(() => fleet.killAll())
     const urls = fleet.members.filter((member) => member.role === 'serve').map((member) => member.url)
     await Promise.all(urls.map((url) => answers(url, signal)))
@@ -112,11 +116,35 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
         alive: options.alive,
         slowFaults: options.slowFaults,
         rows: postgres.rows,
+        countLeft: async () => (await listResources(cloudDir)).filter((file) => !/\/twin-/.test(file)).length,
       },
       random.fork('load'),
     )
     closers.push(async () => load.abort())
     signal?.addEventListener('abort', () => load.abort())
+    const neighbour = await startNeighbour(
+      {
+        dir,
+        product,
+        postgres,
+        workers: 1,
+        servers: 1,
+        environment: {
+          ...environment,
+          OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
+          OCPCTL_ARTIFACTS: 's3://chaos/neighbour',
+          OCPCTL_SIM_FAULTS: join(dir, 'no-faults.yaml'),
+        },
+        token: secrets.token,
+        cloudDir,
+        livingNames: async () =>
+          (await postgres.rows<{ name: string }>(`select name from clusters where status = 'READY'`)).map(
+            ({ name }) => name,
+          ),
+      },
+      random.fork('neighbour'),
+    )
+    closers.push(() => neighbour.fleet.killAll())
     const adversary = startAdversary(
       { fleet, postgres, store, journalFile: join(cloudDir, 'journal.ndjson'), leaseMs: LEASE_SECONDS * 1000 },
       random.fork('adversary'),
@@ -131,7 +159,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     await adversary.stop()
     const adversityMs = Date.now() - adversityFrom
     say(`[${seconds()} s] the adversary stops after ${adversary.faults.length} faults; all is destroyed`)
+    const seenByNeighbour = await neighbour.finish()
     const { settledAfterMs, isSettled } = await load.finish(options.boundMs)
+    const [events] = await postgres.rows<{ count: number }>(
+      `select count(*)::int as count from pg_stat_activity where application_name = 'ocpctl-events'`,
+    )
+    await neighbour.fleet.drain()
     signal?.throwIfAborted()
     status.stop()
     passwords.stop()
@@ -152,6 +185,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
         ends,
         answers: load.answers,
         faults: adversary.faults,
+        lost: adversary.lost,
+        eventConnections: {
+          count: events?.count ?? 0,
+          processes: fleet.members.length + neighbour.fleet.members.length,
+        },
+        neighbour: seenByNeighbour,
         leaseMs: LEASE_SECONDS * 1000,
         boundMs: options.boundMs,
       },

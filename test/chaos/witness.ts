@@ -12,11 +12,19 @@ const WATCHED = [
   'audit_events',
 ]
 
-export const witnessSql = `
+/** A lock that was renewed less than this share of a lease ago is alive. */
+const ALIVE = 0.9
+
+export const witnessSql = (leaseSeconds: number): string => `
 create schema witness;
+create function witness.up() returns float8 language sql volatile as $$
+  select split_part(pg_read_file('/proc/uptime'), ' ', 1)::float8
+$$;
+create table witness.renewals (cluster_id text primary key, up float8 not null);
 create table witness.writes (
   id bigserial primary key,
   at timestamptz not null default clock_timestamp(),
+  up float8 not null default witness.up(),
   tx xid8 not null default pg_current_xact_id(),
   process text not null default coalesce(current_setting('chaos.process', true), ''),
   tbl text not null,
@@ -51,9 +59,14 @@ begin
   elsif tg_table_name = 'job_attempts' then
     w.attempt_id := r->>'id'; w.was := o->>'outcome'; w.becomes := n->>'outcome';
   elsif tg_table_name = 'job_locks' then
+    if tg_op <> 'DELETE' then
+      insert into witness.renewals values (r->>'cluster_id', witness.up())
+        on conflict (cluster_id) do update set up = excluded.up;
+    end if;
     if o->>'fence' is not distinct from n->>'fence' then return null; end if;
     w.was := o->>'fence'; w.becomes := n->>'fence'; w.key := o->>'attempt_id';
-    w.broke_live := coalesce((o->>'expires_at')::timestamptz > clock_timestamp(), false);
+    w.broke_live := o is not null and exists (select from witness.renewals l
+      where l.cluster_id = r->>'cluster_id' and witness.up() - l.up < ${leaseSeconds * ALIVE});
   elsif tg_table_name = 'cluster_artifacts' then
     w.becomes := r->>'kind'; w.key := r->>'key';
   elsif tg_table_name = 'infra_ledger' then
