@@ -4,6 +4,7 @@
 import { eq, sql } from 'drizzle-orm'
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
+import type { App } from './app.ts'
 import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
 import { ConfigError } from './config.ts'
 import type { Db } from './db/client.ts'
@@ -43,13 +44,16 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
 }
 
 /**
- * Marks the store as this installation's, or finds that it is. A store that does not answer is asked again until it does,
+ * Finds that the store is this installation's, or marks it if nobody has: a worker does, which may write to it. A store that does not answer is asked again until it does,
  * or until the signal aborts, whose reason is thrown. Throws ConfigError when the store is another one.
  */
-export async function claimStore(db: Db, store: ArtifactStore, log: Log, signal: AbortSignal): Promise<void> {
+export async function claimStore(
+  { db, store, log, runsJobs }: Pick<App, 'db' | 'store' | 'log' | 'runsJobs'>,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     try {
-      return await claimStoreOnce(db, store)
+      return await claimStoreOnce(db, store, runsJobs)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       log.warn(`the artifact store does not answer and is waited for: ${messageOf(error)}`)
@@ -58,17 +62,18 @@ export async function claimStore(db: Db, store: ArtifactStore, log: Log, signal:
   }
 }
 
-async function claimStoreOnce(db: Db, store: ArtifactStore): Promise<void> {
+async function claimStoreOnce(db: Db, store: ArtifactStore, mayMark: boolean): Promise<void> {
   const { id, storeMarkedAt } = await readInstallation(db)
   const owners = await listOwners(store)
   if (owners.length === 0 && storeMarkedAt === null) {
+    if (!mayMark) return
     const words = Buffer.from(
       `The artifacts of the ocpctl installation ${id}; its processes start only where this object is.\n`,
     )
     await store.put(`${MARKER}${id}`, Readable.from([words])).catch((error: unknown) => {
       if (!(error instanceof ArtifactExists)) throw error
     })
-    return claimStoreOnce(db, store)
+    return claimStoreOnce(db, store, mayMark)
   }
   if (owners.length === 0)
     throw new ConfigError(

@@ -161,11 +161,11 @@ async function openService(
 }
 
 /** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
-async function requireStore({ db, store, log, runsJobs }: App, giveUp: AbortSignal): Promise<void> {
-  const late = runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
-  await claimStore(db, store, log, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
+async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
+  const late = app.runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
+  await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
     if (late.every((signal) => !signal.aborted) || giveUp.aborted) throw error
-    log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
+    app.log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
   })
 }
 
@@ -329,7 +329,7 @@ async function recoverLost(options: string[]): Promise<number> {
   try {
     await migrateDatabase(ground.url, log, migrateQueue)
     const app = await openApp(ground.config, ground.url, log, 'serve', loadCatalog(config.profilesDir), closers)
-    await claimStore(app.db, app.store, log, AbortSignal.timeout(STORE_WAIT_MS))
+    await claimStore(app, AbortSignal.timeout(STORE_WAIT_MS))
     return await runRecover(app, { apply: options.includes('--apply') }, (line) => process.stdout.write(`${line}\n`))
   } finally {
     for (const closer of closers.toReversed()) await closer()

@@ -392,4 +392,25 @@ describe.concurrent('the store', () => {
 
 it('no work directory is left behind', async () => {
   await eventually(() => readdirSync(join(h.environment['OCPCTL_DATA_DIR'] ?? '', 'work')).length === 0)
-})
+})  it.each(['fail', 'hang'])(
+    'whose installer does %s over a cloud that has nothing left ends, and says so',
+    { timeout: 60_000 },
+    async (action) => {
+      const cluster = `nothing-${action}`
+      h.setFaults([
+        { cluster, stage: 'network', action: 'fail' },
+        { cluster, command: 'destroy cluster', stage: 'instances', action },
+      ])
+      const asked = await h.requestCluster(cluster, { preserveOnFailure: true })
+      await h.reach(asked.cluster.id, 'FAILED')
+      const { job } = await h.destroy(asked.cluster.id)
+      await h.reach(asked.cluster.id, 'DESTROYED')
+      expect((await h.call('GET', `/jobs/${job.id}`)).body).toMatchObject({
+        status: 'SUCCEEDED',
+        message: expect.stringMatching(/but the inventory was verified and empty, twice: 0 resources left$/),
+        attempts: [{ outcome: 'SUCCEEDED' }],
+      })
+    },
+  )
+
+

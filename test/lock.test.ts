@@ -1,7 +1,8 @@
 // The lock of a cluster: one taker, a fence on every write, no live lock broken.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/attempts.ts'
 import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
+import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import type { Delivery } from '../src/jobs/queue.ts'
 import { uuidOf } from '../src/ids.ts'
 import { openDatabase } from '../src/db/client.ts'
@@ -70,6 +71,68 @@ it('unrenewed for a lease goes to the next, and every write of the first is refu
   ])
   await settleJob(h.app, second, { kind: 'succeeded', changes: { readyAt: new Date() } })
   expect(await h.rows(`select status from clusters where name = 'taken'`)).toEqual([{ status: 'READY' }])
+})
+
+describe('a lock watch', () => {
+  const LEASE_MS = 30_000
+  const watchWith = (clock: { ms: number }) => {
+    const watch = startLockWatch(h.app, () => clock.ms)
+    watch.stop() // only the test says when it looks
+    return watch
+  }
+  /** Looks as often as it does by itself. */
+  const lookFor = async (watch: { look: () => Promise<void> }, clock: { ms: number }, ms: number) => {
+    for (const until = clock.ms + ms; clock.ms < until; clock.ms += LEASE_MS / 6) await watch.look()
+  }
+  const holders = () => h.rows<{ job: string }>('select job_id as job from job_locks')
+  const entryOf = async (delivery: Delivery) =>
+    (await h.rows(`select state, start_after <= now() as due from pgboss.job where id = '${delivery.queueId}'`))[0]
+
+  it('believes no clock of the database, and frees a lock that it has seen unrenewed for a lease', async () => {
+    await h.rows('delete from job_locks')
+    const delivery = await deliver('watched')
+    const claim = await claimJob(h.app, delivery, 'watched')
+    if (!claim) throw new Error('not claimed')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await h.rows(`update job_locks set expires_at = now() - interval '1 hour'`)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await renewLock(h.app.db, h.app.queue, claim.lock, delivery, 30)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await h.rows(`update job_locks set expires_at = now() + interval '1 hour'`)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await watch.look()
+    expect(await holders()).toEqual([])
+    expect(await entryOf(delivery)).toEqual({ state: 'retry', due: true })
+    expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body.attempts).toMatchObject([{ outcome: 'LOST' }])
+  })
+
+  it('counts anew after it could not look, or was frozen itself', async () => {
+    await h.rows('delete from job_locks')
+    const delivery = await deliver('forgotten')
+    await claimJob(h.app, delivery, 'forgotten')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await lookFor(watch, clock, LEASE_MS - 1)
+    clock.ms += LEASE_MS
+    await watch.look()
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await lookFor(watch, clock, LEASE_MS + 1)
+    expect(await holders()).toEqual([])
+  })
+
+  it('hands out again what a worker took from the queue and never began', async () => {
+    const delivery = await deliver('unbegun')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await entryOf(delivery)).toMatchObject({ state: 'active' })
+    await lookFor(watch, clock, 1)
+    expect(await entryOf(delivery)).toEqual({ state: 'retry', due: true })
+  })
 })
 
 it('a settle whose queue delivery is void changes nothing', async () => {

@@ -22,6 +22,18 @@ it.concurrent.each<[string, Mutation[], string, string]>([
     'kills the whole group when the writer is gone',
   ],
   [
+    'the kernel’s timer',
+    [{ file: 'bin/lease-run', from: 'return unless $calls;', to: 'return;' }],
+    'lease-run.test.ts',
+    'ends its command while all of it is frozen',
+  ],
+  [
+    'the lease that a lock is seen for',
+    [{ file: 'src/jobs/lock-watch.ts', from: 'at - sinceMs >= leaseMs', to: 'at - sinceMs >= 0' }],
+    'lock.test.ts',
+    'believes no clock of the database',
+  ],
+  [
     'the driver’s use of the lease',
     [{ file: 'src/worker/operation.ts', from: 'untilMs: renewedAtMs + lease', to: 'untilMs: renewedAtMs - lease' }],
     'main-job.test.ts',

@@ -99,6 +99,8 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
 export type Outcome =
   | {
       kind: 'succeeded'
+      /** What is worth knowing although all went well. */
+      message?: string | undefined
       changes?: { readyAt?: Date; destroyedAt?: Date; lookAt?: SQL }
       record?: (tx: Transaction) => Promise<void>
     }
@@ -152,7 +154,7 @@ export async function settleJob(app: App, claim: Claim, outcome: Outcome, infra?
     if (outcome.kind === 'succeeded' && !overtaken) {
       await outcome.record?.(tx)
       await tryTransition(tx, WORKER, cluster.id, move.finish, outcome.changes, job.id)
-      await endJob(tx, WORKER, job, { status: 'SUCCEEDED', reason: null, message: null })
+      await endJob(tx, WORKER, job, { status: 'SUCCEEDED', reason: null, message: outcome.message ?? null })
     } else if (
       outcome.kind === 'succeeded' ||
       outcome.kind === 'cancelled' ||

@@ -72,9 +72,9 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
   try {
     await recallEntries(operation)
     const entries = await listOpenEntries(app.db, claim.cluster.id)
-    if (entries.length > 0) await destroyInfrastructure(operation, entries)
-    else await proveEmptyAgain(operation)
-    return { kind: 'succeeded', changes: { destroyedAt: new Date(), lookAt: firstLookAt(app.config) } }
+    const message =
+      entries.length > 0 ? await destroyInfrastructure(operation, entries) : await proveEmptyAgain(operation)
+    return { kind: 'succeeded', message, changes: { destroyedAt: new Date(), lookAt: firstLookAt(app.config) } }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
     operation.log('error', error.message)
@@ -122,8 +122,11 @@ export async function recallEntries(operation: Operation): Promise<void> {
   }
 }
 
-/** Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Throws DestroyFailed, Stopped. */
-export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<void> {
+/**
+ * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
+ * knowing of it. Throws DestroyFailed, Stopped.
+ */
+export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<string | undefined> {
   let failure: DestroyFailed | undefined
   for (const entry of entries)
     try {
@@ -132,11 +135,11 @@ export async function destroyInfrastructure(operation: Operation, entries: Ledge
       if (!(error instanceof DestroyFailed) || !error.isOfDestroyer) throw error
       failure ??= error
     }
-  if (failure) await proveEmptyTwice(operation, failure)
-  else await proveEmpty(operation)
+  const told = failure ? await proveEmptyTwice(operation, failure) : await proveEmpty(operation)
   operation.reached('destroy:proved-empty')
   await closeEntries(operation, entries)
   operation.reached('destroy:entry-closed')
+  return told
 }
 
 /**
@@ -200,7 +203,7 @@ async function destroyOne(operation: Operation, entry: LedgerEntry): Promise<voi
  * A destroyer may fail or hang over a cloud that has nothing left. Two inventories that are verified and empty, a minute
  * apart, count for more than its word. Throws the destroyer's failure, with what is left.
  */
-async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<void> {
+async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
   for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
     await operation.pause(waitMs)
     const answer = await find(operation)
@@ -209,7 +212,9 @@ async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Pr
         exitCode: failure.exitCode,
       })
   }
-  operation.log('warning', `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`)
+  const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
+  operation.log('warning', told)
+  return told
 }
 
 /** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
@@ -228,7 +233,7 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
 }
 
 /** Throws DestroyFailed with what is left, or with why it cannot be known. */
-async function proveEmpty(operation: Operation): Promise<void> {
+async function proveEmpty(operation: Operation): Promise<undefined> {
   await operation.enter('verify')
   const answer = await find(operation)
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
@@ -243,9 +248,9 @@ async function proveEmpty(operation: Operation): Promise<void> {
  * Of a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to tell:
  * what still answers is destroyed by the ledger entry that it belongs to, opened again.
  */
-async function proveEmptyAgain(operation: Operation): Promise<void> {
+async function proveEmptyAgain(operation: Operation): Promise<string | undefined> {
   try {
-    await proveEmpty(operation)
+    return await proveEmpty(operation)
   } catch (error) {
     if (!(error instanceof DestroyFailed) || error.resources.length === 0) throw error
     const { id } = operation.claim.cluster
@@ -253,7 +258,7 @@ async function proveEmptyAgain(operation: Operation): Promise<void> {
     const entry = await operation.fenced((tx) => reopenEntry(tx, id, (infraId) => names.includes(infraId)))
     if (!entry) throw error
     operation.log('warning', `${entry.infraId} was thought to be gone; its ledger entry is opened again`)
-    await destroyInfrastructure(operation, [entry])
+    return await destroyInfrastructure(operation, [entry])
   }
 }
 
