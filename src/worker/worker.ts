@@ -11,6 +11,7 @@ import type { JobType } from '../jobs/job.ts'
 import { LockLost } from '../jobs/lock.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
 import type { Delivery } from '../jobs/queue.ts'
+import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
 import { tellOfLoss } from './aftermath.ts'
 import { runCreate } from './create.ts'
 import { runDestroy } from './destroy.ts'
@@ -31,7 +32,8 @@ const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
 const SETTLE_RETRY_MS = 1000
 const REMOVE_DIRECTORIES_MS = 60_000
-const UNKNOWN_FOR_MS = 60_000
+const BEGINS_WITHIN_MS = 60_000
+const WORKED_WITH_MS = 3_600_000
 const PROGRAM_LOOK_MS = 10_000
 const DIRECTORIES_STAY = 'work directories of dead workers could not be removed'
 /** Data or a constraint that PostgreSQL refuses. */
@@ -41,6 +43,7 @@ export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
   const running = new Set<Operation>()
   const losses = new AbortController()
+  const masker = createMasker(secretsOfEnvironment(app.config.environment))
   let draining = false
   await removeDeadDirectories(app)
 
@@ -54,7 +57,8 @@ export async function startWorker(app: App): Promise<Worker> {
   const handleOne = async (delivery: Delivery) => {
     const claim = await claimJob(app, delivery, name).catch(async (error: unknown) => {
       // Whoever waits for the job reads there why it does not begin.
-      await noteCause(app.db, delivery.jobId, `it could not begin: ${messageOf(error)}`).catch(() => undefined)
+      const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
+      await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
       throw error
     })
     if (!claim) return
@@ -76,7 +80,7 @@ export async function startWorker(app: App): Promise<Worker> {
     }
   }
   const stopWaiting = await workOnceThereIsAProgram(app, () => app.queue.work(app.config.workerConcurrency, handle))
-  await app.queue.workDead((jobId, cause) => settleDeadJob(app, jobId, cause))
+  await app.queue.workDead((jobId, cause) => settleDeadJob(app, jobId, cause && masker.mask(cause)))
   const watch = startLockWatch(app)
   const cleaning = setInterval(
     () => void removeDeadDirectories(app).catch((error: unknown) => app.log.warn({ err: error }, DIRECTORIES_STAY)),
@@ -202,8 +206,9 @@ async function removeDeadDirectories(app: App): Promise<void> {
   const open = new Set(await listOpenAttempts(app.db, names))
   for (const name of names) {
     const path = join(home, name)
-    // One that nobody knows may be just beginning.
-    if (!open.has(name) && (await isOlder(path, UNKNOWN_FOR_MS))) await rm(path, { recursive: true, force: true })
+    // An attempt that nobody knows may be just beginning; anything else is what somebody works with for a while.
+    const lastsMs = name.startsWith('att_') ? BEGINS_WITHIN_MS : WORKED_WITH_MS
+    if (!open.has(name) && (await isOlder(path, lastsMs))) await rm(path, { recursive: true, force: true })
   }
 }
 
