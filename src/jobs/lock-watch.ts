@@ -25,6 +25,7 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   const leaseMs = app.config.leaseSeconds * 1000
   let seen = new Map<string, Version>()
   let lookedAtMs = -Infinity
+  let hasFailed = false
   let looking: Promise<void> | undefined
 
   /** Those that have stood as they are for a lease; the others are remembered. */
@@ -45,10 +46,13 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   }
   const lookOnce = async () => {
     try {
-      // Frozen meanwhile, this process does not know what the database has lost in between.
-      if (now() - lookedAtMs > leaseMs / 2) seen = new Map()
       const next = new Map<string, Version>()
       const locks = await listLocks(app.db)
+      // What answers now may be another server, which has lost a renewal that its holder still counts on: one from before
+      // this moment at the latest, so that three quarters of a lease from now are enough.
+      if (hasFailed || now() - lookedAtMs > leaseMs / 2)
+        for (const each of seen.values()) each.sinceMs = Math.max(each.sinceMs, now() - leaseMs / 4)
+      hasFailed = false
       lookedAtMs = now()
       const dead = listDead(
         locks,
@@ -69,8 +73,7 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
       for (const delivery of stranded) await freeDelivery(app, delivery)
       if (dead.length + stranded.length > 0) app.queue.wake()
     } catch (error) {
-      // What answers next may be another server, which has lost what this one had seen.
-      seen = new Map()
+      hasFailed = true
       throw error
     }
   }
