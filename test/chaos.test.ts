@@ -291,7 +291,18 @@ const spoils: Record<keyof typeof checks, ((evidence: Evidence) => unknown)[]> =
   foreignHarm: [
     (e) => e.findings.push('resources-without-cluster clu_9: a VPC'),
     (e) => e.neighbour?.findings.push('resources-without-cluster clu_1: a VPC'),
-    (e) => e.neighbour?.harmed.push('one-aaaaa was READY, and its public record was gone'),
+    (e) => {
+      e.neighbour?.harmed.push('one-aaaaa')
+      e.journal.push({
+        event: 'start',
+        run: 'r9',
+        at: T + 900,
+        command: 'destroy cluster',
+        cluster: 'one',
+        dir: '/hosts/n-work-1/c',
+        pid: 9,
+      })
+    },
     (e) => e.neighbour?.unfinished.push('one is DESTROY_FAILED'),
   ],
   crashes: [(e) => e.texts.push({ where: 'work-1.log', text: 'Error: boom\n    at x\n\nNode.js v24.21.0\n' })],

@@ -117,3 +117,8 @@ export async function markBootstrapped(tx: Transaction, infraId: string): Promis
     .set({ bootstrappedAt: sql`now()` })
     .where(eq(infraLedger.infraId, infraId))
 }
+
+/** What a destroy has begun on is never finished as an install: half of it may be gone. */
+export async function forgetBootstrap(tx: Transaction, infraId: string): Promise<void> {
+  await tx.update(infraLedger).set({ bootstrappedAt: null }).where(eq(infraLedger.infraId, infraId))
+}

@@ -6,6 +6,7 @@ import { callbackify } from 'node:util'
 import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
+import { uptimeMs } from '../uptime.ts'
 import * as schema from './schema.ts'
 
 export type Db = NodePgDatabase<typeof schema>
@@ -81,11 +82,11 @@ class PatientPool extends Pool {
   }
 
   private async connectPatiently(): Promise<PoolClient> {
-    for (const until = Date.now() + (this.options.connectionTimeoutMillis ?? 0); ;)
+    for (const until = uptimeMs() + (this.options.connectionTimeoutMillis ?? 0); ;)
       try {
         return await super.connect()
       } catch (error) {
-        if (!hasCode(error, TOO_MANY_CONNECTIONS) || Date.now() > until) throw error
+        if (!hasCode(error, TOO_MANY_CONNECTIONS) || uptimeMs() > until) throw error
         await setTimeout(50 + 200 * Math.random())
       }
   }

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { ConfigError } from '../config.ts'
 import { isDatabaseGone, messageOf } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
+import { uptimeMs } from '../uptime.ts'
 
 const WAIT_MS = 60_000
 const RETRY_MS = 1000
@@ -18,13 +19,13 @@ export async function whenDatabaseAnswers<T>(
   open: () => Promise<T>,
   waitMs = WAIT_MS,
 ): Promise<T> {
-  const from = Date.now()
+  const from = uptimeMs()
   for (let toldAt = -Infinity; ;)
     try {
       return await open()
     } catch (error) {
       if (!isDatabaseGone(error)) throw error
-      const passed = Date.now() - from
+      const passed = uptimeMs() - from
       if (passed >= waitMs)
         throw new ConfigError(`${messageOf(error)} (waited for ${Math.round(passed / 1000)} s)`, { cause: error })
       if (passed - toldAt >= TELL_EVERY_MS) {

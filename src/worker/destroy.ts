@@ -8,6 +8,7 @@ import { StoreUnavailable } from '../artifacts/store.ts'
 import { factsOf, recordSnapshot } from '../clusters/adopt.ts'
 import {
   closeEntry,
+  forgetBootstrap,
   keepEntry,
   listEntries,
   listInfraIds,
@@ -168,6 +169,7 @@ async function destroyOne(operation: Operation, entry: LedgerEntry): Promise<voi
   if (!(await restoreLatest(operation, entry, dir))) await writeLedgerMetadata(operation, entry, dir)
   operation.reached('destroy:restored')
   await guard(operation, entry, dir)
+  if (entry.bootstrappedAt) await operation.fenced((tx) => forgetBootstrap(tx, entry.infraId))
 
   await operation.enter('destroy')
   const watch = watchProgress(operation)

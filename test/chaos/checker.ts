@@ -408,12 +408,21 @@ function leakedConnections({ eventConnections: { count, processes } }: Evidence)
 }
 
 /** What two installations in one cloud do to each other. */
-function foreignHarm({ neighbour, findings }: Evidence): string[] {
+function foreignHarm({ neighbour, findings, journal }: Evidence): string[] {
   if (!neighbour) return []
+  // A destroy of its own may have gone before, whose commits the database has lost.
+  const isForeign = (infraId: string) =>
+    journal.some(
+      (line) =>
+        line.event === 'start' &&
+        line.command === 'destroy cluster' &&
+        line.dir?.includes('/hosts/n-') &&
+        infraId.startsWith(`${line.cluster}-`),
+    )
   return [
     ...findings.map((finding) => `the first installation says ${finding}`),
     ...neighbour.findings.map((finding) => `the second installation says ${finding}`),
-    ...neighbour.harmed,
+    ...neighbour.harmed.filter(isForeign).map((infraId) => `${infraId} was READY, and its public record was gone`),
     ...neighbour.unfinished.map((cluster) => `of the second installation ${cluster}`),
   ]
 }

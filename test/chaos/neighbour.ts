@@ -63,8 +63,8 @@ export async function startNeighbour(
       await pause(EVERY_MS)
     }
   }
+  /** infraIDs of the first one that were READY while their public record was gone. */
   const harmed = new Set<string>()
-  /** A cluster of the first one that is READY has its public record; who took it away was not itself. */
   const watch = async () => {
     const ready = () =>
       postgres.rows<{ infraId: string }>(`select infra_id as "infraId" from clusters where status = 'READY'`)
@@ -73,8 +73,7 @@ export async function startNeighbour(
     while (!over.signal.aborted) {
       const lacking = (await ready()).filter(({ infraId }) => !hasRecord(infraId))
       const still = new Set((await ready()).map(({ infraId }) => infraId))
-      for (const { infraId } of lacking)
-        if (still.has(infraId)) harmed.add(`${infraId} was READY, and its public record was gone`)
+      for (const { infraId } of lacking) if (still.has(infraId)) harmed.add(infraId)
       await pause(1000)
     }
   }
