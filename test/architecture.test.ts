@@ -84,7 +84,7 @@ it('doors do not import each other, nor Drizzle', () => {
 it.each([
   ['pg-boss', ['jobs/queue.ts']],
   ['node:child_process', ['db/embedded.ts', 'installer/openshift-install.ts']],
-  ['pg', ['db/client.ts', 'db/embedded.ts', 'db/migrate.ts', 'events.ts']],
+  ['pg', ['db/client.ts', 'db/embedded.ts', 'db/migrate.ts', 'events.ts', 'jobs/queue.ts']],
   ['@aws-sdk/', ['artifacts/s3.ts', 'auth/aws-iam.ts', 'clouds/aws.ts', 'token.ts']],
   ['@smithy/', ['token.ts']],
   ['jose', ['auth/oidc.ts']],

@@ -1,8 +1,9 @@
 // PostgreSQL comes and goes: under a start, and under a request.
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { whenDatabaseAnswers } from '../src/db/starting.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
-import { openDatabase } from '../src/db/client.ts'
+import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
 import { openProxy, type Proxy } from './chaos/proxy.ts'
@@ -96,5 +97,42 @@ describe('a request whose connection dies', () => {
     expect((await ask()).status).toBe(200)
     await database.close()
     await proxy.close()
+  })
+})
+
+describe('a server that has no connection left', () => {
+  it('costs no renewal, and whoever asks waits for a connection of its own pool', async () => {
+    const role = `few_${randomBytes(4).toString('hex')}`
+    await h.rows(`create role ${role} login password 'few' connection limit 3`)
+    const url = new URL(h.url)
+    url.username = role
+    url.password = 'few'
+    const leases = await openLeaseDatabase(url.href, { log: h.app.log, name: 'leases' })
+    const database = openDatabase(url.href, { ...h.app.config.pool, log: h.app.log, name: 'few' })
+    const release = Promise.withResolvers<void>()
+    const held = [1, 2].map(() =>
+      database.db.transaction(async (tx) => {
+        await tx.execute('select 1')
+        await release.promise
+      }),
+    )
+    const connections = async () => (await h.rows<{ n: number }>(`select count(*)::int as n from pg_stat_activity where usename = '${role}'`))[0]?.n // prettier-ignore
+    await eventually(async () => (await connections()) === 3)
+    let isAnswered = false
+    const waiting = database.db.execute('select 1 as one').then(({ rows }) => {
+      isAnswered = true
+      return rows
+    })
+    const transaction = database.db.transaction((tx) => tx.execute('select 2 as two'))
+    for (let renewal = 0; renewal < 5; renewal++)
+      expect((await leases.db.transaction((tx) => tx.execute('select 3 as three'))).rows).toEqual([{ three: 3 }])
+    expect(isAnswered).toBe(false)
+    release.resolve()
+    expect(await waiting).toEqual([{ one: 1 }])
+    expect((await transaction).rows).toEqual([{ two: 2 }])
+    await Promise.all(held)
+    await leases.close()
+    await database.close()
+    await h.rows(`drop role ${role}`)
   })
 })

@@ -44,38 +44,42 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
       return at - sinceMs >= leaseMs
     })
   }
+  /** One whose cluster's row somebody holds must not keep the others waiting; it is tried again by the next look. */
+  const free = (about: object, freeing: Promise<void>) =>
+    freeing.catch((error: unknown) => app.log.warn({ err: error, ...about }, 'what a dead worker held is not free yet'))
   const lookOnce = async () => {
-    try {
-      const next = new Map<string, Version>()
-      const locks = await listLocks(app.db)
-      // What answers now may be another server, which has lost a renewal that its holder still counts on: one from before
-      // this moment at the latest, so that three quarters of a lease from now are enough.
-      if (hasFailed || now() - lookedAtMs > leaseMs / 2)
-        for (const each of seen.values()) each.sinceMs = Math.max(each.sinceMs, now() - leaseMs / 4)
-      hasFailed = false
-      lookedAtMs = now()
-      const dead = listDead(
-        locks,
-        (lock) => `lock ${lock.clusterId}`,
-        (lock) => lock.version,
-        next,
-      )
-      const locked = new Set(locks.map((lock) => lock.jobId))
-      const unclaimed = (await app.queue.listActive(app.db)).filter(({ jobId }) => !locked.has(jobId))
-      const stranded = listDead(
-        unclaimed,
-        ({ jobId }) => `delivery ${jobId}`,
-        ({ retryCount }) => String(retryCount),
-        next,
-      )
-      seen = next
-      for (const lock of dead) await freeLock(app, lock)
-      for (const delivery of stranded) await freeDelivery(app, delivery)
-      if (dead.length + stranded.length > 0) app.queue.wake()
-    } catch (error) {
-      hasFailed = true
-      throw error
-    }
+    const [locks, active] = await Promise.all([listLocks(app.db), app.queue.listActive(app.db)]).catch(
+      (error: unknown) => {
+        hasFailed = true
+        throw error
+      },
+    )
+    // What answers now may be another server, which has lost a renewal that its holder still counts on: one from before
+    // this moment at the latest, so that three quarters of a lease from now are enough.
+    if (hasFailed || now() - lookedAtMs > leaseMs / 2)
+      for (const each of seen.values()) each.sinceMs = Math.max(each.sinceMs, now() - leaseMs / 4)
+    hasFailed = false
+    lookedAtMs = now()
+    const next = new Map<string, Version>()
+    const dead = listDead(
+      locks,
+      (lock) => `lock ${lock.clusterId}`,
+      (lock) => lock.version,
+      next,
+    )
+    const locked = new Set(locks.map((lock) => lock.jobId))
+    const stranded = listDead(
+      active.filter(({ jobId }) => !locked.has(jobId)),
+      ({ jobId }) => `delivery ${jobId}`,
+      ({ retryCount }) => String(retryCount),
+      next,
+    )
+    seen = next
+    await Promise.all([
+      ...dead.map((lock) => free({ clusterId: lock.clusterId }, freeLock(app, lock))),
+      ...stranded.map((delivery) => free({ jobId: delivery.jobId }, freeDelivery(app, delivery))),
+    ])
+    if (dead.length + stranded.length > 0) app.queue.wake()
   }
   const look = () => (looking ??= lookOnce().finally(() => (looking = undefined)))
   const timer = setInterval(

@@ -2,6 +2,7 @@
 // that a settle or a renewal counts only for the delivery it belongs to. It never cancels an active job by id:
 // its successor would start beside the handler that is still running.
 import { sql } from 'drizzle-orm'
+import { Client } from 'pg'
 import { fromDrizzle, PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
 import type { Reader, Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
@@ -103,7 +104,22 @@ const ENTRY = sql.raw(`
 // Handed on to pg.Pool as it is, though the type does not name it: a link that swallows everything must not hang a query.
 const patience = { query_timeout: 30_000, keepAlive: true }
 
+/**
+ * pg-boss takes every listener from a LISTEN connection that it gives up. What the server says on it after that would end the
+ * process, since an 'error' that nobody hears is thrown.
+ */
+function keepLateErrorsQuiet(): void {
+  if (Object.hasOwn(Client.prototype, 'removeAllListeners')) return
+  // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
+  const remove = Client.prototype.removeAllListeners
+  Client.prototype.removeAllListeners = function (this: Client, ...events: [string?]) {
+    Reflect.apply(remove, this, events)
+    return this.on('error', () => undefined)
+  }
+}
+
 export async function openQueue(options: QueueOptions): Promise<Queue> {
+  keepLateErrorsQuiet()
   const boss = new PgBoss({
     ...patience,
     connectionString: options.url,

@@ -200,8 +200,9 @@ export function startAdversary(ground: Ground, random: Random, faultsPerMinute: 
     async 'step-database-clock'() {
       if (!postgres.stepClock || isDatabaseInTrouble) return false
       const byMs = random.pick([-1, 1]) * (ground.leaseMs + random.whole(1000, 30_000))
-      note({ kind: 'step-database-clock', target: `${byMs} ms` })
-      databaseOffsetMs += byMs
+      note({ kind: 'step-database-clock', target: `${databaseOffsetMs === 0 ? byMs : -databaseOffsetMs} ms` })
+      // Never far from the true time, whatever came before: what waits by that clock waits as long as the steps come to.
+      databaseOffsetMs = databaseOffsetMs === 0 ? byMs : 0
       await postgres.stepClock(databaseOffsetMs)
       return true
     },
