@@ -14,8 +14,14 @@ import type { Step } from './worker/steps.ts'
 
 export type App = Readonly<{
   config: Config
+  /** Parts what this installation owns from what others own in the same cloud accounts. */
+  installationId: string
+  /** Whether a worker runs in this process. */
+  runsJobs: boolean
   log: Log
   db: Db
+  /** For renewals of leases alone. */
+  leaseDb: Db
   queue: Queue
   events: Events
   store: ArtifactStore

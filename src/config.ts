@@ -242,6 +242,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   })
 }
 
+/** Real milliseconds for a span of the installer's or the cloud's time, which a simulation shortens; at least the floor. */
+export const realMs = ({ installerDir, simulator }: Config, spanMs: number, floorMs: number): number =>
+  installerDir === undefined ? Math.max(floorMs, spanMs / simulator.speed) : spanMs
+
 export type AwsSigning = { serverId: string; endpoint: string; region: string }
 
 /** What a caller's token of AWS is made of, on a machine that need not be set up for the service. Throws ConfigError. */

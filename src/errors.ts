@@ -62,3 +62,19 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
     if ('code' in cause && codes.includes(String(cause.code))) return true
   return false
 }
+
+/** Connection exceptions, an administrator's shutdown, a crash, a start, and no connection left. */
+const GONE_CODES = /^(08...|57P0[123]|53300|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/
+/** What pg and its pool say without a code. */
+const GONE_MESSAGES =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout exceeded when trying to connect|timeout expired)/
+
+/** Whether the database went away, or had no connection left: asked again in a moment, it may answer. */
+export function isDatabaseGone(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (GONE_MESSAGES.test(cause.message)) return true
+    if ('code' in cause && GONE_CODES.test(String(cause.code))) return true
+    if (cause instanceof AggregateError && cause.errors.some(isDatabaseGone)) return true
+  }
+  return false
+}

@@ -1,13 +1,18 @@
 // Word between processes that something changed, by LISTEN and NOTIFY. A hint only: whoever waits also looks by
 // itself now and then, so a lost word costs seconds, never correctness.
 import { EventEmitter } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
 import type { Reader } from './db/client.ts'
 import type { Log } from './observability/log.ts'
 
 const CHANNEL = 'ocpctl_events'
-const RECONNECT_MS = 1000
+/** Of a connection or statement that a link may swallow. */
+const PATIENCE_MS = 10_000
+const PROBE_MS = 10_000
+const SHORTEST_WAIT_MS = 500
+const LONGEST_WAIT_MS = 10_000
 const GAP = Symbol('gap')
 
 export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access'
@@ -29,43 +34,75 @@ export type Events = {
 export async function openEvents(url: string, log: Log): Promise<Events> {
   const emitter = new EventEmitter()
   emitter.setMaxListeners(0)
-  let closed = false
+  const closing = new AbortController()
   let client: Client | undefined
   let listening = false
-  let retry: NodeJS.Timeout | undefined
 
   const setListening = (is: boolean) => {
     listening = is
     emitter.emit(GAP)
   }
-  const connect = async () => {
-    const next = new Client({ connectionString: url, application_name: 'ocpctl-events', keepAlive: true })
+  /** A connection that listens. Throws when there is none; what was opened of it is closed then. */
+  const connect = async (): Promise<Client> => {
+    const next = new Client({
+      connectionString: url,
+      application_name: 'ocpctl-events',
+      keepAlive: true,
+      connectionTimeoutMillis: PATIENCE_MS,
+      query_timeout: PATIENCE_MS,
+    })
+    next.on('error', () => undefined)
     // Anybody in the database may notify, and an EventEmitter gives some words a meaning of its own.
     next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(`heard ${payload}`))
-    next.on('error', () => undefined)
-    next.once('end', () => {
-      if (closed || client !== next) return
-      setListening(false)
-      log.warn('the event connection was lost and is being opened again')
-      reconnect()
-    })
-    client = next
     try {
       await next.connect()
       await next.query(`listen ${CHANNEL}`)
-      setListening(true)
+      return next
     } catch (error) {
-      client = undefined
       await next.end().catch(() => undefined)
       throw error
     }
   }
-  const reconnect = () => {
-    retry = setTimeout(() => {
-      if (!closed) connect().catch(reconnect)
-    }, RECONNECT_MS)
+  /** Resolves when the connection has ended, or no longer answers; it is closed then. */
+  const end = async (of: Client): Promise<void> => {
+    const ended = new AbortController()
+    of.once('end', () => ended.abort())
+    const signal = AbortSignal.any([ended.signal, closing.signal])
+    try {
+      while (!signal.aborted) {
+        await setTimeout(PROBE_MS, undefined, { signal, ref: false })
+        await of.query('select 1')
+      }
+    } catch {
+      // It ended, or was asked to, or swallows what it is sent.
+    }
+    await of.end().catch(() => undefined)
   }
-  await connect()
+  // One connection at a time, and one attempt at one: each has ended before the next begins.
+  const keep = async (): Promise<void> => {
+    for (let failures = 0; !closing.signal.aborted;) {
+      if (client) {
+        await end(client)
+        client = undefined
+        if (closing.signal.aborted) return
+        setListening(false)
+        log.warn('the event connection was lost and is being opened again')
+      }
+      const waitMs = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** failures) * (0.5 + Math.random() / 2)
+      await setTimeout(waitMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
+      if (closing.signal.aborted) return
+      try {
+        client = await connect()
+        failures = 0
+        setListening(true)
+      } catch {
+        failures++
+      }
+    }
+  }
+  client = await connect()
+  setListening(true)
+  const keeping = keep()
 
   return {
     on(topic, id, heard) {
@@ -79,8 +116,8 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
     },
     isListening: () => listening,
     async close() {
-      closed = true
-      clearTimeout(retry)
+      closing.abort()
+      await keeping
       await client?.end().catch(() => undefined)
     },
   }

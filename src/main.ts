@@ -15,20 +15,23 @@ import { openInventory } from './clouds/unverified.ts'
 import { ConfigError, readConfig, type Config } from './config.ts'
 import { tellOfKeys } from './cron/rotation.ts'
 import { startSchedules } from './cron/schedule.ts'
-import { openDatabase } from './db/client.ts'
+import { openDatabase, openLeaseDatabase } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
 import { migrateDatabase } from './db/migrate.ts'
+import { whenDatabaseAnswers } from './db/starting.ts'
 import { runDiagnose } from './diagnose.ts'
 import { hasCode, messageOf } from './errors.ts'
 import { openEvents } from './events.ts'
 import { createHttp, describeApi } from './http/app.ts'
 import { createServer } from './http/server.ts'
+import { claimStore, openInstallation } from './installation.ts'
 import { openInstaller } from './installer/openshift-install.ts'
 import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
 import { openLog, type Log } from './observability/log.ts'
 import { runLint } from './lint-file.ts'
 import { loadCatalog, watchCatalog } from './profiles/catalog.ts'
 import { profileJsonSchema, withReference } from './profiles/reference.ts'
+import { runRecover } from './recover.ts'
 import { createSecretBox } from './secrets.ts'
 import { printToken } from './token.ts'
 import { startWorker } from './worker/worker.ts'
@@ -39,6 +42,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   serve      the API
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
+  recover    say which clusters the cloud and the artifact store know and the database does not (--apply: take them back)
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint FILE
   token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
@@ -50,6 +54,7 @@ type Role = 'all' | 'serve' | 'work'
 type Ground = { url: string; config: Config; stop: () => Promise<void> }
 
 const CLOSE_MS = 5000
+const STORE_WAIT_MS = 20_000
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
   switch (command) {
@@ -59,6 +64,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       return runService(command)
     case 'migrate':
       return runMigrate()
+    case 'recover':
+      process.exitCode = await recoverLost(options)
+      return
     case 'diagnose':
       process.exitCode = await runDiagnose(options)
       return
@@ -86,25 +94,28 @@ async function runService(role: Role): Promise<void> {
   const catalog = loadCatalog(config.profilesDir)
   const stop = listenForStop(config.drainTimeoutSeconds)
   const ground = await openGround(config)
-  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
-    for (const closer of closers.toReversed()) {
-      // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    for (const closer of closers.splice(0).toReversed()) {
       const closed = await Promise.race([closer().then(() => true), setTimeout(CLOSE_MS, false)]).catch(
         (error: unknown) => log.error({ err: error }, 'closing failed'),
       )
       if (closed === false) log.warn('something did not close in time and is left')
     }
   }
+  const giveUp = new AbortController()
+  void stop.asked.then(() => giveUp.abort(new ConfigError('asked to stop before the start was over')))
+  const open = async () => {
+    try {
+      return await openService(ground, log, role, catalog, closers, giveUp.signal)
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
   try {
-    await migrateDatabase(ground.url, log, migrateQueue)
-    const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
-    const token = role === 'work' ? undefined : await ensureAdministrator(app)
-    // What every install needs is missed at the start rather than by the first one.
-    if (role !== 'serve') await app.installer.pullSecret()
-    const worker = role === 'serve' ? undefined : await startWorker(app)
-    if (role !== 'serve') await startSchedules(app)
-    await tellOfKeys(app)
+    const { app, token, worker } = await whenDatabaseAnswers(log, giveUp.signal, open)
     const stopWatching = watchCatalog(catalog, log)
     closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)
@@ -117,9 +128,45 @@ async function runService(role: Role): Promise<void> {
     void stop.again.then(() => worker?.drain(0))
     await drained
     log.info('stopped')
+  } catch (error) {
+    if (!giveUp.signal.aborted || error !== giveUp.signal.reason) throw error
+    log.info('stopped before the start was over')
   } finally {
     await close()
+    await ground.stop()
   }
+}
+
+/** All that a role needs of the database, in order. What it opens is closed by the closers, also when it throws. */
+async function openService(
+  ground: Ground,
+  log: Log,
+  role: Role,
+  catalog: App['catalog'],
+  closers: (() => Promise<unknown>)[],
+  giveUp: AbortSignal,
+) {
+  await migrateDatabase(ground.url, log, migrateQueue)
+  const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+  await requireStore(app, giveUp)
+  // What every install needs is missed at the start rather than by the first one.
+  if (role !== 'serve') await app.installer.pullSecret()
+  const worker = role === 'serve' ? undefined : await startWorker(app)
+  if (worker) closers.push(() => worker.drain(0))
+  if (role !== 'serve') await startSchedules(app)
+  await tellOfKeys(app)
+  // Last: its token is shown once, and no later failure may make the start begin anew.
+  const token = role === 'work' ? undefined : await ensureAdministrator(app)
+  return { app, token, worker }
+}
+
+/** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
+async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
+  const late = app.runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
+  await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
+    if (late.every((signal) => !signal.aborted) || giveUp.aborted) throw error
+    app.log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
+  })
 }
 
 async function openGround(config: Config): Promise<Ground> {
@@ -138,22 +185,28 @@ async function openApp(
   closers: (() => Promise<unknown>)[],
 ): Promise<App> {
   const name = newQueueInstanceName(role)
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
   const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
   closers.push(database.close)
+  const installationId = await openInstallation(database.db, box, log)
+  const leases = role === 'serve' ? database : await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
+  if (leases !== database) closers.push(leases.close)
   const events = await openEvents(url, log)
   closers.push(events.close)
   const queue = await openQueue({
     url,
     log,
     name,
-    max: role === 'serve' ? 2 : 6,
-    leaseSeconds: config.leaseSeconds,
+    max: role === 'serve' ? 2 : 3,
   })
   closers.push(queue.close)
   return {
     config,
+    installationId,
+    runsJobs: role !== 'serve',
     log,
     db: database.db,
+    leaseDb: leases.db,
     queue,
     events,
     authenticators: openAuthenticators(config, database.db, events, log),
@@ -162,7 +215,7 @@ async function openApp(
       ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
       ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
     }),
-    box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
+    box,
     inventory: openInventory(
       config.installerDir === undefined
         ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
@@ -257,11 +310,29 @@ function listenForStop(drainSeconds: number): { asked: Promise<number>; again: P
 async function runMigrate(): Promise<void> {
   const config = readConfig(process.env)
   const ground = await openGround(config)
+  const log = openLog(config.logLevel)
   try {
-    await migrateDatabase(ground.url, openLog(config.logLevel), migrateQueue)
+    await whenDatabaseAnswers(log, new AbortController().signal, () => migrateDatabase(ground.url, log, migrateQueue))
     process.stdout.write('the database is at this version\n')
   } finally {
     await ground.stop()
+  }
+}
+
+async function recoverLost(options: string[]): Promise<number> {
+  const unknown = options.filter((option) => option !== '--apply')
+  if (unknown.length > 0) throw new ConfigError(`recover takes --apply and nothing else, not ${unknown.join(' ')}`)
+  const config = readConfig(process.env)
+  const log = openLog(config.logLevel)
+  const ground = await openGround(config)
+  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  try {
+    await migrateDatabase(ground.url, log, migrateQueue)
+    const app = await openApp(ground.config, ground.url, log, 'serve', loadCatalog(config.profilesDir), closers)
+    await claimStore(app, AbortSignal.timeout(STORE_WAIT_MS))
+    return await runRecover(app, { apply: options.includes('--apply') }, (line) => process.stdout.write(`${line}\n`))
+  } finally {
+    for (const closer of closers.toReversed()) await closer()
   }
 }
 

@@ -29,6 +29,9 @@ export interface SecretBox {
   readonly keyId: string
   /** Of the keys that only open, in the same form. */
   readonly olderKeyIds: readonly string[]
+  /** SHA-256 over the key that seals: tells whether two processes have the same, and nothing of the key. */
+  readonly fingerprint: string
+  readonly olderFingerprints: readonly string[]
   /** The context names the one place the value belongs to, as `cluster_outputs:clu_…:kubeconfig`; it is not stored. */
   seal(plaintext: Buffer | string, context: string): Buffer
   /** Throws SecretUnreadable. */
@@ -76,6 +79,8 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
   return {
     keyId: sealingKeyId,
     olderKeyIds: [...keys.keys()].filter((keyId) => keyId !== sealingKeyId),
+    fingerprint: fingerprintOf(sealingKey),
+    olderFingerprints: [...keys.values()].filter((each) => each !== sealingKey).map(fingerprintOf),
 
     seal(plaintext, context) {
       const { header, frames } = startSealing(context)
@@ -155,12 +160,9 @@ function readKey(key: Buffer | string): Buffer {
   return bytes
 }
 
-function keyIdOf(key: Buffer): string {
-  return createHash('sha256')
-    .update(key)
-    .digest('hex')
-    .slice(0, KEY_ID_BYTES * 2)
-}
+const fingerprintOf = (key: Buffer): string => createHash('sha256').update(key).digest('hex')
+
+const keyIdOf = (key: Buffer): string => fingerprintOf(key).slice(0, KEY_ID_BYTES * 2)
 
 /** Seals or opens the frames of one value, in order. */
 function createFrames(key: Buffer, header: Buffer, context: string) {

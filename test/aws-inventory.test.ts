@@ -14,6 +14,7 @@ const query: InventoryQuery = {
   infraIds: [infraId],
   name: 'demo',
   baseDomain: 'example.com',
+  records: 'all',
 }
 const owned: Tags = { [`kubernetes.io/cluster/${infraId}`]: 'owned', Name: 'demo-thing' }
 const capiOwned: Tags = { [`sigs.k8s.io/cluster-api-provider-aws/cluster/${infraId}`]: 'owned' }
@@ -503,8 +504,8 @@ describe('clouds side by side', () => {
     verified: true,
     resources: [{ id, type: 'x', name: 'x', region }],
   })
-  const aws = { find: async () => answerOf('aws') }
-  const simulated = { find: async () => answerOf('simulated') }
+  const aws = { find: async () => answerOf('aws'), findRecords: async () => answerOf('aws') }
+  const simulated = { find: async () => answerOf('simulated'), findRecords: async () => answerOf('simulated') }
 
   it.each(['azure', 'gcp', 'ibmcloud'] as const)('%s is not verified, in plain words', async (platform) => {
     for (const inventory of [openUnverifiedInventory(), openInventory({ aws })])

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
 import { createToken } from '../src/auth/api-tokens.ts'
+import { openEntry } from '../src/clusters/ledger.ts'
 import { readConfig } from '../src/config.ts'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
@@ -16,6 +17,8 @@ import { rbacMappings } from '../src/db/schema.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
 import { diagnose } from '../src/installer/reasons.ts'
+import { claimJob, settleJob } from '../src/jobs/attempts.ts'
+import { renewLock } from '../src/jobs/lock.ts'
 import { migrateQueue } from '../src/jobs/queue.ts'
 import { openLog } from '../src/observability/log.ts'
 import { decide } from '../src/policy/policy.ts'
@@ -110,6 +113,29 @@ try {
   statements = 0
   await call('GET', '/clusters?limit=50')
   note('statements of a list', statements, '')
+
+  const [last] = (
+    await app.db.execute<{ id: string; queueId: string }>(sql`
+      select j.id, q.id::text as "queueId" from jobs j join pgboss.job q on q.data ->> 'jobId' = j.id order by j.id desc limit 1`)
+  ).rows
+  if (!last) throw new Error('nothing was submitted')
+  await app.db.execute(sql`update pgboss.job set state = 'active', started_on = now() where id = ${last.queueId}::uuid`)
+  const delivery = { jobId: last.id, queueId: last.queueId, retryCount: 0, retryLimit: 20 }
+  const claim = await claimJob(app, delivery, 'bench')
+  if (!claim) throw new Error('the job was not claimed')
+  const { lock, cluster, attempt } = claim
+  const renew = () => renewLock(app.leaseDb, app.queue, lock, delivery, 30).then(() => undefined)
+  statements = 0
+  await renew()
+  note('statements of a renewal', statements, '')
+  note('renew / floor, 1 at a time', (await rate(renew, 1, 300)) / (await rate(insert, 1, 300)), 'x')
+  const infraID = `${cluster.name}-abcde`
+  const metadata = { clusterName: cluster.name, clusterID: randomUUID(), infraID }
+  const facts = { clusterId: cluster.id, attemptId: attempt.id, metadata, snapshotId: 'none' }
+  await app.db.transaction((tx) => openEntry(tx, facts))
+  statements = 0
+  await settleJob(app, claim, { kind: 'succeeded', changes: { readyAt: new Date() } }, facts)
+  note('statements of a settle', statements, '')
 
   const list = () => call('GET', '/clusters?limit=50')
   const few = await rate(list, 1, 200)

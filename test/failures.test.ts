@@ -25,6 +25,10 @@ const faults = [
   { cluster: 'stopped', stage: 'bootstrap', action: 'hang' },
   { cluster: 'sticky', command: 'destroy cluster', action: 'leave', type: 'vpc' },
   { cluster: 'sticky-2', command: 'destroy cluster', action: 'leave', type: 'subnet', times: 1 },
+  { cluster: 'none-fail', stage: 'network', action: 'fail', log: 'VcpuLimitExceeded' },
+  { cluster: 'none-fail', command: 'destroy cluster', stage: 'instances', action: 'fail' },
+  { cluster: 'none-hang', stage: 'network', action: 'fail', log: 'VcpuLimitExceeded' },
+  { cluster: 'none-hang', command: 'destroy cluster', stage: 'instances', action: 'hang' },
   { cluster: 'leftover', stage: 'machines', action: 'fail', log: 'VcpuLimitExceeded' },
   { cluster: 'leftover', command: 'destroy cluster', action: 'leave', type: 'vpc', times: 1 },
 ]
@@ -183,6 +187,10 @@ describe.concurrent('a destroy', () => {
       )
       expect(retry).toEqual({ later: true, destroy_failures: 1 })
 
+      // Half of it may be gone: no later attempt takes it for an install that only has to be waited for.
+      expect(await h.rows(`select bootstrapped_at from infra_ledger where infra_id like 'sticky-_____'`)).toEqual([
+        { bootstrapped_at: null },
+      ])
       expect(await post(`/clusters/${asked.cluster.id}/abandon`, { reason: 'short' })).toMatchObject({
         status: 400,
         body: { errors: [{ pointer: '/reason' }] },
@@ -211,6 +219,18 @@ describe.concurrent('a destroy', () => {
       ).toMatchObject({ status: 409, body: { code: 'NAME_TAKEN' } })
     },
   )
+
+  it.concurrent.each(['fail', 'hang'])('over nothing whose installer does %s ends, and says so', async (action) => {
+    const asked = await h.requestCluster(`none-${action}`, { preserveOnFailure: true })
+    await h.reach(asked.cluster.id, 'FAILED')
+    const destroy = await h.destroy(asked.cluster.id)
+    await h.reach(asked.cluster.id, 'DESTROYED')
+    expect(await job(destroy.job.id)).toMatchObject({
+      status: 'SUCCEEDED',
+      message: expect.stringMatching(/but the inventory was verified and empty, twice: 0 resources left$/),
+      attempts: [{ outcome: 'SUCCEEDED' }],
+    })
+  })
 
   it.concurrent('that failed once is tried again and ends', { timeout: 120_000 }, async () => {
     const asked = await h.requestCluster('sticky-2')

@@ -15,12 +15,15 @@ import { openAuthenticators } from '../src/auth/authenticate.ts'
 import type { Role, Scope } from '../src/auth/principal.ts'
 import { openSimulatedInventory } from '../src/clouds/simulated.ts'
 import { readConfig, type Config } from '../src/config.ts'
-import { openDatabase } from '../src/db/client.ts'
+import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { rbacMappings } from '../src/db/schema.ts'
 import { openEvents } from '../src/events.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
+import { openInstallation } from '../src/installation.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
+import { startLockWatch } from '../src/jobs/lock-watch.ts'
+import { renewEveryMs } from '../src/jobs/lock.ts'
 import { openQueue } from '../src/jobs/queue.ts'
 import { openLog } from '../src/observability/log.ts'
 import { loadCatalog } from '../src/profiles/catalog.ts'
@@ -55,6 +58,8 @@ export type Harness = {
   /** Another process of the service: `work` or `serve`. */
   startProcess: (role: string, environment?: Record<string, string>) => ChildProcess
   setFaults: (rules: object[]) => void
+  /** As if every lock that stands had not been renewed for a whole lease. */
+  freeLocks: () => Promise<void>
   /** Resolves when the cluster has one of the states. */
   reach: (clusterId: string, ...statuses: string[]) => Promise<string>
   resources: () => string[]
@@ -181,6 +186,13 @@ export async function openHarness(
       processes.push(child)
       return child
     },
+    async freeLocks() {
+      let nowMs = 0
+      const watch = startLockWatch(app, () => nowMs)
+      watch.stop()
+      // As often as it looks by itself, until a lease is over.
+      for (; nowMs <= config.leaseSeconds * 1000; nowMs += renewEveryMs(config.leaseSeconds)) await watch.look()
+    },
     setFaults: (rules) => writeFileSync(join(dir, 'faults.yaml'), stringify(rules)),
     async reach(clusterId, ...statuses) {
       for (;;) {
@@ -251,19 +263,24 @@ function heard(app: App, clusterId: string): Promise<void> {
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
   const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test' })
+  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const events = await openEvents(url, log)
-  const queue = await openQueue({ url, log, name: 'test', max: 6, leaseSeconds: config.leaseSeconds })
+  const queue = await openQueue({ url, log, name: 'test', max: 6 })
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
   return {
     app: {
       config,
+      installationId: await openInstallation(database.db, box, log),
+      runsJobs: true,
       log,
       db: database.db,
+      leaseDb: leases.db,
       queue,
       events,
       authenticators: openAuthenticators(config, database.db, events, log),
       catalog: loadCatalog(config.profilesDir),
       store: openStore(config.artifactsUrl),
-      box: createSecretBox(config.secretsKey ?? '', config.secretsKeysOld),
+      box,
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
       onStep: () => undefined,
@@ -271,6 +288,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
     close: async () => {
       await queue.close()
       await events.close()
+      await leases.close()
       await database.close()
     },
   }

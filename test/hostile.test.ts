@@ -72,6 +72,7 @@ const valid: Record<string, Record<string, unknown>> = {
   'POST /api/v1/api-tokens': { name: 'hostile' },
   'POST /api/v1/role-bindings': { principalType: 'oidc_group', principal: 'g', team: 'blue', role: 'requester' },
   'PATCH /api/v1/role-bindings/{id}': { enabled: true },
+  'POST /api/v1/clusters/adopt': { clusterId: 'clu_01k0000000e000000000000000' },
   'POST /api/v1/clusters/{id}/abandon': { reason: 'it can never be destroyed' },
 }
 const bodies = operations

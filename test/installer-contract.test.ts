@@ -350,6 +350,7 @@ describe.skipIf(realInstaller !== undefined)('create cluster', { concurrent: tru
     const installer = newInstaller()
     const [open, quiet] = [installer.newDir('open', config()), installer.newDir('quiet', config())]
     await installer.run('create', 'cluster', '--dir', open)
+    installer.deleteRecords(open)
     await installer.run('create', 'cluster', '--dir', quiet, '--skip-password-print')
     expect(read(open, '.openshift_install.log')).toContain(read(open, 'auth/kubeadmin-password'))
     expect(read(quiet, '.openshift_install.log')).not.toContain(read(quiet, 'auth/kubeadmin-password'))
@@ -617,7 +618,10 @@ describe.skipIf(realInstaller !== undefined)('destroy', { concurrent: true }, ()
     const installer = newInstaller({ faults: '[{ stage: api, attempt: 2, action: crash }]' })
     const [first, second] = [installer.newDir('first', config()), installer.newDir('second', config())]
     await installer.run('create', 'cluster', '--dir', first)
+    // As two that began at one instant: neither saw the other's records.
+    const putBack = installer.deleteRecords(first)
     await installer.run('create', 'cluster', '--dir', second)
+    putBack()
     await installer.run('destroy', 'cluster', '--dir', second)
     expect(new Set(installer.resources().map(({ infraID }) => infraID))).toEqual(new Set([infraIdOf(first)]))
     expect(installer.resources().filter(({ type }) => type === 'dns-record')).toEqual([])
@@ -734,7 +738,9 @@ describe.skipIf(realInstaller !== undefined)('simulation', { concurrent: true },
     })
     const codes: (number | null)[] = []
     for (const name of ['one', 'two', 'three']) {
-      codes.push((await installer.run('create', 'cluster', '--dir', installer.newDir(name, config()))).code)
+      const dir = installer.newDir(name, config())
+      codes.push((await installer.run('create', 'cluster', '--dir', dir)).code)
+      installer.deleteRecords(dir)
     }
     expect(codes).toEqual([9, 0, 9])
   })

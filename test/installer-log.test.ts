@@ -1,12 +1,11 @@
 // The installer's log is followed without losing or cutting a line; an installer lives no longer than its lease.
-import { spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { followLog, parseLine } from '../src/installer/log.ts'
 import { createMasker, secretsOfPullSecret } from '../src/observability/mask.ts'
-import { eventually, exitOf, ROOT } from './harness.ts'
+import { eventually } from './harness.ts'
 
 let dir: string
 beforeAll(() => {
@@ -59,78 +58,6 @@ describe('following', () => {
     await eventually(() => lines.length === 1)
     await log.finish()
     expect(lines).toEqual(['here'])
-  })
-})
-
-describe('a lease', () => {
-  const lease = (seconds: number, ...command: string[]) =>
-    spawn(join(ROOT, 'bin/lease-run'), [String(Math.floor(Date.now() / 1000) + seconds), ...command], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    })
-
-  it('hands on the exit code of its command', async () => {
-    expect(await exitOf(lease(60, 'sh', '-c', 'exit 7'))).toBe(7)
-    expect(await exitOf(lease(60, 'sh', '-c', 'kill -TERM $$'))).toBe(143)
-  })
-
-  it('kills the whole group when its time comes', async () => {
-    expect(await exitOf(lease(4, 'sh', '-c', 'trap "" INT TERM; sleep 100 & wait'))).toBe(137)
-  })
-
-  it('kills the whole group when the writer is gone', async () => {
-    const child = lease(60, 'sh', '-c', 'sleep 100 & echo $!; wait')
-    const grandchild = await new Promise<number>((resolve) =>
-      child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
-    )
-    child.stdin.destroy()
-    expect(await exitOf(child)).toBe(137)
-    await eventually(() => {
-      try {
-        process.kill(grandchild, 0)
-        return false
-      } catch {
-        return true
-      }
-    })
-  })
-
-  it('leaves nothing of what the command started, in process groups of their own neither', async () => {
-    const until = String(Math.floor(Date.now() / 1000) + 60)
-    for (const end of ['exit 0', 'wait']) {
-      const command = `set -m; sleep 100 & echo $!; ${end}`
-      const child = spawn(join(ROOT, 'bin/lease-run'), [until, 'bash', '-c', command], {
-        stdio: ['pipe', 'pipe', 'ignore'],
-        detached: true,
-      })
-      const grandchild = await new Promise<number>((resolve) =>
-        child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
-      )
-      if (end === 'wait') child.stdin.destroy()
-      expect(await exitOf(child)).toBe(end === 'wait' ? 137 : 0)
-      await eventually(() => {
-        try {
-          process.kill(grandchild, 0)
-          return false
-        } catch {
-          return true
-        }
-      })
-    }
-  })
-
-  it('lives on while it is extended, and passes SIGINT on', async () => {
-    const until = Date.now() + 4000
-    const child = lease(4, 'bash', '-c', 'trap "exit 8" INT; echo up; while :; do read -t 0.1 < <(:) ; done')
-    const up = new Promise((resolve) => child.stdout.once('data', resolve))
-    await Promise.race([up, exitOf(child)])
-    child.stdin.write(`until ${Math.floor(Date.now() / 1000) + 60}\n`)
-    await eventually(() => Date.now() > until)
-    child.stdin.write('int\n')
-    expect(await exitOf(child)).toBe(8)
-  })
-
-  it('does not begin when it is over', async () => {
-    expect(await exitOf(lease(-1, 'sh', '-c', 'exit 0'))).toBe(75)
   })
 })
 

@@ -1,7 +1,8 @@
 // The lock of a cluster: one taker, a fence on every write, no live lock broken.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/attempts.ts'
 import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
+import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import type { Delivery } from '../src/jobs/queue.ts'
 import { uuidOf } from '../src/ids.ts'
 import { openDatabase } from '../src/db/client.ts'
@@ -22,9 +23,10 @@ async function deliver(name: string): Promise<Delivery> {
   )
   return { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0, retryLimit: 20 }
 }
-const expireLock = () => h.rows(`update job_locks set expires_at = now() - interval '1 s'`)
 const redeliver = async (delivery: Delivery): Promise<Delivery> => {
-  await h.rows(`update pgboss.job set retry_count = retry_count + 1 where id = '${delivery.queueId}'`)
+  await h.rows(
+    `update pgboss.job set state = 'active', retry_count = ${delivery.retryCount + 1} where id = '${delivery.queueId}'`,
+  )
   return { ...delivery, retryCount: delivery.retryCount + 1 }
 }
 
@@ -48,11 +50,11 @@ it('is not broken while it lives: the second delivery goes back to the queue', a
   ).toEqual([{ state: 'retry', later: true }])
 })
 
-it('once expired goes to the next, and every write of the first is refused', async () => {
+it('unrenewed for a lease goes to the next, and every write of the first is refused', async () => {
   const delivery = await deliver('taken')
   const first = await claimJob(h.app, delivery, 'first')
   if (!first) throw new Error('not claimed')
-  await expireLock()
+  await h.freeLocks()
   const second = await claimJob(h.app, await redeliver(delivery), 'second')
   if (!second) throw new Error('not claimed')
   expect(second.lock.fence).toBeGreaterThan(first.lock.fence)
@@ -71,6 +73,70 @@ it('once expired goes to the next, and every write of the first is refused', asy
   expect(await h.rows(`select status from clusters where name = 'taken'`)).toEqual([{ status: 'READY' }])
 })
 
+describe('a lock watch', () => {
+  const LEASE_MS = 30_000
+  const watchWith = (clock: { ms: number }) => {
+    const watch = startLockWatch(h.app, () => clock.ms)
+    watch.stop() // only the test says when it looks
+    return watch
+  }
+  /** Looks as often as it does by itself. */
+  const lookFor = async (watch: { look: () => Promise<void> }, clock: { ms: number }, ms: number) => {
+    for (const until = clock.ms + ms; clock.ms < until; clock.ms += LEASE_MS / 6) await watch.look()
+  }
+  const holders = () => h.rows<{ job: string }>('select job_id as job from job_locks')
+  const entryOf = async (delivery: Delivery) =>
+    (await h.rows(`select state, start_after <= now() as due from pgboss.job where id = '${delivery.queueId}'`))[0]
+
+  it('believes no clock of the database, and frees a lock that it has seen unrenewed for a lease', async () => {
+    await h.rows('delete from job_locks')
+    const delivery = await deliver('watched')
+    const claim = await claimJob(h.app, delivery, 'watched')
+    if (!claim) throw new Error('not claimed')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await h.rows(`update job_locks set expires_at = now() - interval '1 hour'`)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await renewLock(h.app.db, h.app.queue, claim.lock, delivery, 30)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await h.rows(`update job_locks set expires_at = now() + interval '1 hour'`)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await watch.look()
+    expect(await holders()).toEqual([])
+    expect(await entryOf(delivery)).toEqual({ state: 'retry', due: true })
+    expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body.attempts).toMatchObject([{ outcome: 'LOST' }])
+  })
+
+  it('waits for most of a lease again after it was frozen itself', async () => {
+    await h.rows('delete from job_locks')
+    const delivery = await deliver('forgotten')
+    await claimJob(h.app, delivery, 'forgotten')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await lookFor(watch, clock, LEASE_MS - 1)
+    clock.ms += LEASE_MS
+    await watch.look()
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await lookFor(watch, clock, (LEASE_MS * 2) / 3)
+    expect(await holders()).toEqual([{ job: delivery.jobId }])
+    await lookFor(watch, clock, LEASE_MS / 3)
+    expect(await holders()).toEqual([])
+  })
+
+  it('hands out again what a worker took from the queue and never began', async () => {
+    const delivery = await deliver('unbegun')
+    const clock = { ms: 1_000_000 }
+    const watch = watchWith(clock)
+    await lookFor(watch, clock, LEASE_MS)
+    expect(await entryOf(delivery)).toMatchObject({ state: 'active' })
+    await lookFor(watch, clock, 1)
+    expect(await entryOf(delivery)).toEqual({ state: 'retry', due: true })
+  })
+})
+
 it('a settle whose queue delivery is void changes nothing', async () => {
   const delivery = await deliver('void')
   const claim = await claimJob(h.app, delivery, 'only')
@@ -87,7 +153,7 @@ it('a job whose workers died too often ends FAILED, frees its cluster, and can b
   const delivery = await deliver('deadly')
   const claim = await claimJob(h.app, delivery, 'dead')
   await expect(settleDeadJob(h.app, delivery.jobId)).rejects.toThrow('still locked')
-  await expireLock()
+  await h.freeLocks()
   await settleDeadJob(h.app, delivery.jobId)
   await settleDeadJob(h.app, delivery.jobId)
   expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({
@@ -114,7 +180,7 @@ it('a destroy closes the attempt of a job whose worker died and which nobody has
   const delivery = await deliver('abandoned')
   const claim = await claimJob(h.app, delivery, 'dead')
   await h.rows(`update pgboss.job set state = 'retry' where id = '${delivery.queueId}'`)
-  await expireLock()
+  await h.freeLocks()
   await h.destroy(claim?.cluster.id ?? '')
   expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({
     status: 'CANCELLED',
@@ -122,19 +188,19 @@ it('a destroy closes the attempt of a job whose worker died and which nobody has
   })
 })
 
-it('a destroy leaves a lock alone that still lives; whoever claims after it has expired closes the attempt', async () => {
+it('a destroy leaves a lock alone that still lives; whoever sees it unrenewed for a lease closes the attempt', async () => {
   const delivery = await deliver('frozen')
   const claim = await claimJob(h.app, delivery, 'frozen')
   await h.rows(`update pgboss.job set state = 'retry' where id = '${delivery.queueId}'`)
   const { job } = await h.destroy(claim?.cluster.id ?? '')
   const attemptOf = async (id: string) => (await h.call('GET', `/jobs/${id}`)).body.attempts[0]
   expect(await attemptOf(delivery.jobId)).toMatchObject({ outcome: null })
-  await expireLock()
+  await h.freeLocks()
+  expect(await attemptOf(delivery.jobId)).toMatchObject({ outcome: 'LOST' })
   await h.rows(`update pgboss.job set state = 'active', started_on = now() where id = '${uuidOf(job.id)}'`)
   expect(
     await claimJob(h.app, { jobId: job.id, queueId: uuidOf(job.id), retryCount: 0, retryLimit: 20 }, 'next'),
   ).toBeDefined()
-  expect(await attemptOf(delivery.jobId)).toMatchObject({ outcome: 'LOST' })
 })
 
 it('a connection whose BEGIN fails, or that dies within, is not kept: the pool never runs dry', async () => {

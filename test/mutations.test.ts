@@ -17,13 +17,25 @@ it.concurrent.each<[string, Mutation[], string, string]>([
   ],
   [
     'the lease runner',
-    [{ file: 'bin/lease-run', from: 'exec 3<&0', to: 'exec "$@" </dev/null' }],
-    'installer-log.test.ts',
+    [{ file: 'bin/lease-run', from: '= fork //', to: '= exec { $command[0] } @command;' }],
+    'lease-run.test.ts',
     'kills the whole group when the writer is gone',
   ],
   [
+    'the kernel’s timer',
+    [{ file: 'bin/lease-run', from: 'return unless $calls;', to: 'return;' }],
+    'lease-run.test.ts',
+    'ends its command while all of it is frozen',
+  ],
+  [
+    'the lease that a lock is seen for',
+    [{ file: 'src/jobs/lock-watch.ts', from: 'at - sinceMs >= leaseMs', to: 'at - sinceMs >= 0' }],
+    'lock.test.ts',
+    'believes no clock of the database',
+  ],
+  [
     'the driver’s use of the lease',
-    [{ file: 'src/worker/operation.ts', from: 'until: renewedAt + lease', to: 'until: renewedAt - lease' }],
+    [{ file: 'src/worker/operation.ts', from: 'untilMs: renewedAtMs + lease', to: 'untilMs: renewedAtMs - lease' }],
     'main-job.test.ts',
     'has infraID and state in ledger',
   ],
@@ -32,7 +44,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
     [
       {
         file: 'src/worker/create.ts',
-        from: /await operation\.fencedWithCluster\(\(tx\) =>\s*openEntry/,
+        from: /await operation\.fencedWithCluster\(\(tx\) => openEntry/,
         to: 'later.add = () => operation.fenced((tx) => openEntry',
       },
       {
@@ -40,7 +52,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
         from: 'async function prepareAssets',
         to: 'const later: { add?: () => Promise<void> } = {}\nasync function prepareAssets',
       },
-      { file: 'src/worker/create.ts', from: /if \(entry\?\.infraId !== infraId\) throw[^\n]*/, to: 'void entry' },
+      { file: 'src/worker/create.ts', from: /if \(entries\.length !== 1 [^\n]*\n[^\n]*/, to: 'void entries' },
       { file: 'src/worker/create.ts', from: "operation.reached('create:installed')", to: 'await later.add?.()' },
     ],
     'main-job.test.ts',

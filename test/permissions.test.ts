@@ -88,6 +88,10 @@ const table: Record<string, Case> = {
     body: { reason: 'it cannot be destroyed' },
     expected: [401, 401, 404, 404, 403, 403, 403, 403, 404, 404, 403, 409],
   },
+  'POST /api/v1/clusters/adopt': {
+    body: { clusterId: 'clu_01k0000000e000000000000000' },
+    expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404],
+  },
   'GET /api/v1/clusters/{id}/artifacts': { expected: owners(200) },
   'GET /api/v1/clusters/{id}/artifacts/{artifactId}/content': {
     path: ({ clusterId }) => `/api/v1/clusters/${clusterId}/artifacts/art_01k0000000e0000000000000000/content`,

@@ -378,6 +378,7 @@ describe('tags', () => {
     team: 'A Team',
     costCenter: 'CC 1',
     destroyAt: new Date(0),
+    installationId: 'ins_1',
   }
   it.each<[Platform, Record<string, string>]>([
     [
@@ -531,7 +532,7 @@ describe('install-config.yaml', () => {
           const owner = request.owner ?? 'somebody'
           const tags = effectiveTags(
             { tags: request.tags ?? {}, profile },
-            { id: 'clu_01k0000000e0000000000000000', name: request.name, owner, team: request.team ?? 't', costCenter: null, destroyAt: new Date(0) }, // prettier-ignore
+            { id: 'clu_01k0000000e0000000000000000', name: request.name, owner, team: request.team ?? 't', costCenter: null, destroyAt: new Date(0), installationId: 'ins_1' }, // prettier-ignore
           )
           expect(Object.keys(tags).length).toBeLessThanOrEqual(tagBudget[profile.platform])
           const input = { ...terms, name: request.name, profile, tags, sshPublicKey: request.sshPublicKey, pullSecret: '{"auths":{"quay.io":{"auth":"x"}}}' } // prettier-ignore

@@ -115,7 +115,7 @@ describe('an open job without a live queue entry', () => {
     expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1 })
     expect(await findings()).toMatchObject([{ detail: expect.stringContaining('holder still holds'), repair: null }])
     expect((await jobOf(delivery.jobId)).status).toBe('RUNNING')
-    await h.rows(`update job_locks set expires_at = now() - interval '1 s'`)
+    await h.freeLocks()
     expect(await reconcile(h.app)).toEqual({ ...NOTHING, repaired: 1 })
     expect(await jobOf(delivery.jobId)).toMatchObject({ status: 'FAILED', attempts: [{ outcome: 'LOST' }] })
     expect(await h.rows('select * from job_locks')).toEqual([])
@@ -129,7 +129,7 @@ it('an open job that a destroy superseded ends CANCELLED, and the destroy goes o
   await claimJob(h.app, delivery, 'gone')
   await h.destroy(cluster.id)
   await setState(delivery.jobId, 'completed')
-  await h.rows(`update job_locks set expires_at = now() - interval '1 s'`)
+  await h.freeLocks()
   await age()
   expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1, repaired: 1 })
   expect(await jobOf(delivery.jobId)).toMatchObject({ status: 'CANCELLED' })
@@ -194,32 +194,17 @@ async function deliver(name: string) {
 }
 
 describe('an expired lock', () => {
-  it('of a job that is over is removed', async () => {
-    const { delivery, cluster } = await deliver('left')
-    await claimJob(h.app, delivery, 'gone')
-    await endJob(delivery.jobId)
-    await setState(delivery.jobId, 'completed')
-    await h.rows(`update clusters set status = 'FAILED'`)
-    expect(await reconcile(h.app)).toEqual(NOTHING)
-    await h.rows(`update job_locks set expires_at = now() - interval '2 minutes'`)
-    await repairsOnce()
-    expect(await findings('true')).toMatchObject([
-      { type: 'lock-without-worker', subject: cluster.id, repair: 'removed the lock' },
-    ])
-    expect(await h.rows('select * from job_locks')).toEqual([])
-    await resolves(1)
-  })
-
-  it('of an open job is told only when the queue has not handed it out for minutes', async () => {
+  it('is told when no worker has freed it, and freed by the first that has seen it for a lease', async () => {
     const { delivery } = await deliver('late')
     await claimJob(h.app, delivery, 'gone')
     await h.rows(`update job_locks set expires_at = now() - interval '2 minutes'`)
     expect(await reconcile(h.app)).toEqual(NOTHING)
-    await h.rows(`update job_locks set expires_at = now() - interval '10 minutes'`)
+    await h.rows(`update job_locks set expires_at = now() - interval '20 minutes'`)
     expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1 })
     expect(await findings()).toMatchObject([{ type: 'lock-without-worker', repair: null }])
     expect(await h.rows('select * from job_locks')).toHaveLength(1)
-    await setState(delivery.jobId, 'retry') // handed back: it waits for a free worker
+    await h.freeLocks()
+    expect(await h.rows('select * from job_locks')).toEqual([])
     await resolves(1)
   })
 })
@@ -282,7 +267,7 @@ describe('resources with our tag', () => {
     )
   }
 
-  it('of a DESTROYED cluster are told after a while, and never deleted', async () => {
+  it('of a DESTROYED cluster are told after a while, and it is destroyed again', async () => {
     const { cluster, job } = await h.requestCluster('ghost')
     await endJob(job.id)
     await setState(job.id, 'completed')
@@ -291,18 +276,18 @@ describe('resources with our tag', () => {
     put('vpc-2', cluster.id)
     expect(await reconcile(h.app)).toEqual(NOTHING)
     await h.rows(`update clusters set destroyed_at = now() - interval '2 hours'`)
-    expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1 })
+    expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1, repaired: 1 })
     expect(await findings()).toMatchObject([
       {
         type: 'resources-of-destroyed-cluster',
         subject: cluster.id,
         detail: expect.stringContaining('2 resources: vpc vpc-1'),
-        repair: null,
+        repair: 'it is destroyed again',
       },
     ])
     expect(h.resources()).toHaveLength(2)
-    rmSync(file('vpc-1'))
-    rmSync(file('vpc-2'))
+    expect(await statusOf(cluster.id)).toBe('DESTROYING')
+    expect(await audit('cluster.reopenDestroy')).toBe(1)
     await resolves(1)
   })
 
@@ -327,11 +312,11 @@ describe('resources with our tag', () => {
     const failing = {
       ...h.app.inventory,
       async *findOwned() {
-        yield { clusterId: 'a', resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' } }
+        yield { clusterId: 'a', installationId: undefined, resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' } }
         throw new Error('AccessDenied')
       },
     }
-    for (const inventory of [failing, { find: h.app.inventory.find }])
+    for (const inventory of [failing, { find: h.app.inventory.find, findRecords: h.app.inventory.findRecords }])
       expect(await reconcile({ ...h.app, inventory })).toMatchObject({ filed: 0, resolved: 0, skipped: [{}] })
     expect(await findings()).toHaveLength(1)
   })

@@ -162,6 +162,7 @@ describe('a port in use', () => {
         PATH: process.env['PATH'] ?? '',
         DATABASE_URL: url,
         OCPCTL_SECRETS_KEY: Buffer.alloc(32).toString('base64'),
+        OCPCTL_DATA_DIR: mkdtempSync(join(tmpdir(), 'ocpctl-port-')),
         PORT: port,
         OCPCTL_LOG_LEVEL: 'silent',
       },

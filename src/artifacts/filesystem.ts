@@ -101,7 +101,8 @@ export function openFilesystemStore(root: string): ArtifactStore {
 
     async *list(prefix) {
       checkPrefix(prefix)
-      yield* walk('', prefix)
+      // From where the prefix leads to: what stands beside it may be much.
+      yield* walk(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix)
     },
 
     async delete(key) {

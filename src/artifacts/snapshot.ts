@@ -14,7 +14,7 @@ import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import * as tar from 'tar-stream'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { measure } from './artifact.ts'
-import type { ArtifactStore } from './artifact.ts'
+import type { ArtifactStore, StoredArtifact } from './artifact.ts'
 
 /** The stored object is not the snapshot that was taken, or cannot be opened; asking again will not help. */
 export class SnapshotCorrupt extends Error {
@@ -93,20 +93,31 @@ async function storeSealed(
 export async function openSnapshot(
   store: ArtifactStore,
   box: SecretBox,
-  { key, sha256, workDir, context }: { key: string; sha256: string; workDir: string; context: string },
+  from: { key: string; sha256: string; workDir: string; context: string },
 ): Promise<Readable> {
+  return (await openMeasured(store, box, from)).archive
+}
+
+async function openMeasured(
+  store: ArtifactStore,
+  box: SecretBox,
+  { key, sha256, workDir, context }: { key: string; sha256: string | undefined; workDir: string; context: string },
+): Promise<{ archive: Readable; stored: StoredArtifact }> {
   const file = await openNameless(workDir)
+  let stored: StoredArtifact
   try {
     const body = await store.get(key)
     const measured = measure(body)
     await writeFile(file, measured.chunks).finally(() => body.destroy())
-    if (measured.result().sha256 !== sha256) throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
+    stored = measured.result()
+    if (sha256 !== undefined && stored.sha256 !== sha256)
+      throw new SnapshotCorrupt(key, 'its SHA-256 is not the recorded one')
   } catch (error) {
     await file.close()
     throw error
   }
   try {
-    return await box.openFile(file, context)
+    return { archive: await box.openFile(file, context), stored }
   } catch (error) {
     throw error instanceof SecretUnreadable ? new SnapshotCorrupt(key, error.message, { cause: error }) : error
   }
@@ -121,18 +132,21 @@ async function openNameless(workDir: string): Promise<FileHandle> {
   return file
 }
 
-/** Throws ArtifactMissing, SnapshotCorrupt, DirectoryInUse, or the error of the store or the file system. */
+/**
+ * Without a recorded SHA-256 (the database has lost it) only the seal is verified. Throws ArtifactMissing,
+ * SnapshotCorrupt, DirectoryInUse, or the error of the store or the file system.
+ */
 export async function restoreSnapshot(
   store: ArtifactStore,
   box: SecretBox,
-  { key, sha256, dir, context }: { key: string; sha256: string; dir: string; context: string },
-): Promise<void> {
+  { key, sha256, dir, context }: { key: string; sha256?: string; dir: string; context: string },
+): Promise<StoredArtifact> {
   if (await isUsed(dir)) throw new DirectoryInUse(dir)
   await mkdir(dirname(dir), { recursive: true, mode: 0o700 })
   const staging = await mkdtemp(`${dir}.restoring-`)
   try {
     const files = join(staging, 'files')
-    const archive = await openSnapshot(store, box, { key, sha256, workDir: staging, context })
+    const { archive, stored } = await openMeasured(store, box, { key, sha256, workDir: staging, context })
     try {
       await mkdir(files, { mode: 0o700 })
       await unpack(archive, files)
@@ -144,6 +158,7 @@ export async function restoreSnapshot(
     }
     // Takes the place of an empty directory, and of no other.
     await rename(files, dir)
+    return stored
   } finally {
     await rm(staging, { recursive: true, force: true })
   }

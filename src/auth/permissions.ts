@@ -31,6 +31,7 @@ const table = {
   'cluster.destroy': { says: 'destroy cluster', needs: 'write', ...owners },
   'cluster.credentials': { says: 'read the credentials of cluster', needs: 'write', ...owners },
   'cluster.abandon': { says: 'abandon cluster', needs: 'write', platform_admin: 'any' },
+  'cluster.adopt': { says: 'take back clusters that the database has lost', needs: 'write', platform_admin: 'any' },
   'job.read': { says: 'see jobs of cluster', needs: 'read', ...seers },
   'job.cancel': { says: 'cancel jobs of cluster', needs: 'write', ...owners },
   'job.retry': { says: 'retry jobs of cluster', needs: 'write', ...owners },

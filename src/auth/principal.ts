@@ -26,7 +26,7 @@ export type Identity = Readonly<{
 export type Caller = Identity & Readonly<{ kind: 'caller'; bindings: readonly Binding[]; origin: Origin }>
 export type System = Readonly<{
   kind: 'system'
-  name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' | 'key-rotation'
+  name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' | 'key-rotation' | 'later-look' | 'recovery'
 }>
 export type Actor = Caller | System
 

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import type { Filter } from '@aws-sdk/client-ec2'
-import type { ListResourceRecordSetsRequest } from '@aws-sdk/client-route-53'
+import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
 import type { Inventory, InventoryAnswer, InventoryQuery, Resource } from './inventory.ts'
 
 export type AwsInventoryOptions = {
@@ -53,15 +53,22 @@ class NotAnswered extends Error {
 }
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
+  const inSession = async (query: InventoryQuery, look: (session: Session) => Promise<InventoryAnswer>) => {
+    const session = await openSession(query, options)
+    try {
+      return await look(session)
+    } finally {
+      session.close()
+    }
+  }
   return {
-    async find(query) {
-      const session = await openSession(query, options)
-      try {
-        return await search(session)
-      } finally {
-        session.close()
-      }
-    },
+    find: (query) => inSession(query, search),
+    findRecords: (query) =>
+      inSession({ ...query, infraIds: [], records: 'all' }, async (session) => {
+        const { answers, refusals } = await askAll([() => dnsSearch(session).run([])])
+        if (refusals.length > 0) return { verified: false, reason: explain(refusals) }
+        return { verified: true, resources: answers.filter(({ type }) => type === 'dns-record') }
+      }),
   }
 }
 
@@ -150,7 +157,7 @@ async function openSession(query: InventoryQuery, options: AwsInventoryOptions) 
     route53: new route53.Route53Client(global),
   }
   const owners = [
-    { key: 'ocpctl-cluster-id', value: query.clusterId },
+    ...(query.clusterId === undefined ? [] : [{ key: 'ocpctl-cluster-id', value: query.clusterId }]),
     ...query.infraIds.flatMap((infraId) => [
       { key: `kubernetes.io/cluster/${infraId}`, value: 'owned' },
       { key: `sigs.k8s.io/cluster-api-provider-aws/cluster/${infraId}`, value: 'owned' },
@@ -494,6 +501,16 @@ function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Se
   const names = [`api.${domain}`, `api-int.${domain}`, `*.apps.${domain}`]
   const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
 
+  const pointsToOurs = ({ AliasTarget, ResourceRecords }: ResourceRecordSet) =>
+    [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].some((target) =>
+      query.infraIds.some((infraId) =>
+        target
+          ?.toLowerCase()
+          .replace(/^dualstack\./, '')
+          .startsWith(`${infraId}-`),
+      ),
+    )
+
   /** Names are sorted by reversed labels, so all that is under the cluster's domain comes in one piece. */
   async function* listFromDomain(HostedZoneId: string) {
     let start: RecordsFrom = { StartRecordName: domain }
@@ -521,8 +538,8 @@ function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Se
       ({ ResourceRecordSets }) => ResourceRecordSets,
     ).catch(unlessMissing)
     return records
-      .map(({ Name = '', Type }) => ({ name: Name.toLowerCase().replace('\\052', '*'), Type }))
-      .filter(({ name }) => names.includes(name))
+      .map((record) => ({ record, name: (record.Name ?? '').toLowerCase().replace('\\052', '*'), Type: record.Type }))
+      .filter(({ record, name }) => names.includes(name) && (query.records === 'all' || pointsToOurs(record)))
       .map(({ name, Type }) => {
         const plain = name.slice(0, -1)
         return { id: `${zoneId}/${plain}/${Type}`, type: 'dns-record', name: plain, region: 'global' }
@@ -547,7 +564,9 @@ function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Se
         throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${query.baseDomain}`)
       const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
       const found = zones
-        .filter(({ id, name, isPrivate }) => tagged.has(id) || (isPrivate && name === domain))
+        .filter(
+          ({ id, name, isPrivate }) => tagged.has(id) || (isPrivate && name === domain && query.records === 'all'),
+        )
         .map(({ id, name }) => ({ id, type: 'hosted-zone', name: name.slice(0, -1), region: 'global' }))
       for (const { id, name } of zones) if (isUnder(domain, name)) found.push(...(await listRecords(id)))
       return found

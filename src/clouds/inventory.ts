@@ -4,20 +4,31 @@ import type { Platform } from '../clusters/cluster.ts'
 export type Resource = { id: string; type: string; name: string; region: string }
 
 export type InventoryQuery = {
-  clusterId: string
+  /** undefined: only what carries one of the infraIDs, since another of the cluster's is to live on. */
+  clusterId: string | undefined
   platform: Platform
   region: string
   /** Every infraID that the ledger has for the cluster. */
   infraIds: string[]
   name: string
   baseDomain: string
+  /**
+   * Which DNS records of its names are taken to be its own. `all`: it holds the name, and none stood before. `own`: those
+   * alone that point to what carries one of its infraIDs, since the name may be another cluster's by now.
+   */
+  records: 'all' | 'own'
 }
 
 /** unverified: this cloud cannot be asked, so emptiness cannot be claimed. */
 export type InventoryAnswer = { verified: true; resources: Resource[] } | { verified: false; reason: string }
 
+/** installationId: undefined on what an earlier release made. */
+export type Owned = { clusterId: string; installationId: string | undefined; resource: Resource }
+
 export type Inventory = {
   find: (query: InventoryQuery) => Promise<InventoryAnswer>
+  /** The DNS records that answer to the cluster's names, whoever made them. */
+  findRecords: (query: Omit<InventoryQuery, 'infraIds' | 'records'>) => Promise<InventoryAnswer>
   /** Everything that carries the service's own tag, whatever its cluster; throws when the cloud does not tell all. */
-  findOwned?: () => AsyncIterable<{ clusterId: string; resource: Resource }>
+  findOwned?: () => AsyncIterable<Owned>
 }

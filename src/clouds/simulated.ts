@@ -11,35 +11,49 @@ const resourceFile = z.looseObject({
   name: z.string(),
   region: z.string(),
   tags: z.record(z.string(), z.string()),
+  /** Of a DNS record: the name that it points to. */
+  target: z.string().optional(),
 })
+type ResourceFile = z.infer<typeof resourceFile>
 
 export function openSimulatedInventory(cloudDir: string): Inventory {
   return {
     async find(query) {
       const found: Resource[] = []
-      for await (const { id, type, name, region, tags } of readResources(cloudDir))
-        if (belongs({ type, name, tags }, query)) found.push({ id, type, name, region })
+      for await (const each of readResources(cloudDir)) if (belongs(each, query)) found.push(show(each))
+      return { verified: true, resources: found }
+    },
+    async findRecords(query) {
+      const found: Resource[] = []
+      for await (const each of readResources(cloudDir)) if (isRecordOf(each, query)) found.push(show(each))
       return { verified: true, resources: found }
     },
     async *findOwned() {
-      for await (const { id, type, name, region, tags } of readResources(cloudDir))
-        for (const [key, clusterId] of Object.entries(tags))
-          if (key.toLowerCase() === 'ocpctl-cluster-id') yield { clusterId, resource: { id, type, name, region } }
+      for await (const each of readResources(cloudDir)) {
+        const clusterId = tagOf(each, 'ocpctl-cluster-id')
+        const installationId = tagOf(each, 'ocpctl-installation-id')
+        if (clusterId !== undefined) yield { clusterId, installationId, resource: show(each) }
+      }
     },
   }
 }
 
-function belongs(
-  resource: { type: string; name: string; tags: Record<string, string> },
-  query: InventoryQuery,
-): boolean {
-  const { type, name, tags } = resource
-  if (
-    Object.entries(tags).some(([key, value]) => key.toLowerCase() === 'ocpctl-cluster-id' && value === query.clusterId)
-  )
-    return true
+const show = ({ id, type, name, region }: ResourceFile): Resource => ({ id, type, name, region })
+
+/** Azure does not tell upper from lower case in keys. */
+const tagOf = ({ tags }: ResourceFile, key: string): string | undefined =>
+  Object.entries(tags).find(([name]) => name.toLowerCase() === key)?.[1]
+
+function isRecordOf({ type, name }: ResourceFile, query: Pick<InventoryQuery, 'name' | 'baseDomain'>): boolean {
   const domain = `${query.name}.${query.baseDomain}`
-  if (type === 'dns-record' && [`api.${domain}`, `*.apps.${domain}`].includes(name.replace(/\.$/, ''))) return true
+  return type === 'dns-record' && [`api.${domain}`, `*.apps.${domain}`].includes(name.replace(/\.$/, ''))
+}
+
+function belongs(resource: ResourceFile, query: InventoryQuery): boolean {
+  const { name, tags, target } = resource
+  if (query.clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === query.clusterId) return true
+  if (isRecordOf(resource, query))
+    return query.records === 'all' || query.infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
   return query.infraIds.some(
     (infraId) => Object.keys(tags).some((key) => key.endsWith(infraId)) || name.startsWith(infraId),
   )

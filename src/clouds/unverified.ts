@@ -5,12 +5,11 @@ import type { Inventory } from './inventory.ts'
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
 
 export function openUnverifiedInventory(): Inventory {
-  return {
-    find: async ({ platform }) => ({
-      verified: false,
-      reason: `${cloudNames[platform]} is not verified: this service cannot ask it yet what still exists of a cluster, so somebody has to look`,
-    }),
-  }
+  const refuse: Inventory['findRecords'] = async ({ platform }) => ({
+    verified: false,
+    reason: `${cloudNames[platform]} is not verified: this service cannot ask it yet what still exists of a cluster, so somebody has to look`,
+  })
+  return { find: refuse, findRecords: refuse }
 }
 
 /** The simulated cloud stands for every platform. Without it each platform has its own, or is not verified. */
@@ -21,8 +20,10 @@ export function openInventory(inventories: {
   if (inventories.simulated) return inventories.simulated
   const unverified = openUnverifiedInventory()
   const owned = inventories.aws?.findOwned
+  const of = (platform: Platform) => (platform === 'aws' && inventories.aws) || unverified
   return {
-    find: (query) => ((query.platform === 'aws' && inventories.aws) || unverified).find(query),
+    find: (query) => of(query.platform).find(query),
+    findRecords: (query) => of(query.platform).findRecords(query),
     ...(owned ? { findOwned: owned } : {}),
   }
 }

@@ -47,7 +47,7 @@ export async function requestCluster(
   const place = placeRequest(app, by, request)
   const { profile } = place
   await takeQuotaTurn(tx, place.team, place.quota, profile)
-  const { decision, cluster: values } = await planCluster(tx, by, request, place)
+  const { decision, cluster: values } = await planCluster(app, tx, by, request, place)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
@@ -87,7 +87,7 @@ export type Preview = {
 /** What a request would come to; writes nothing. */
 export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
   const place = placeRequest(app, by, request)
-  const { decision, profile, cluster } = await planCluster(app.db, by, request, place)
+  const { decision, profile, cluster } = await planCluster(app, app.db, by, request, place)
   const input = {
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -179,7 +179,7 @@ export async function retryJob(
 export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
   const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
   const infraIds = await listInfraIds(app.db, id)
-  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds })
+  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records: 'all' })
 }
 
 /**
@@ -229,6 +229,7 @@ function placeRequest(app: App, by: Actor, request: ClusterRequest): Place {
 }
 
 async function planCluster(
+  { installationId }: App,
   db: Reader,
   by: Actor,
   request: ClusterRequest,
@@ -242,7 +243,7 @@ async function planCluster(
   const requestTags = request.tags ?? {}
   const tags = effectiveTags(
     { tags: requestTags, profile },
-    { id, name: request.name, owner, team, costCenter: terms.costCenter, destroyAt },
+    { id, name: request.name, owner, team, costCenter: terms.costCenter, destroyAt, installationId },
   )
   return {
     profile,

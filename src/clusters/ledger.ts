@@ -1,6 +1,6 @@
 // The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched, and stays
 // open until an inventory has proved that nothing of it is left.
-import { and, desc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
 import { clusterArtifacts, clusters, infraLedger, jobAttempts } from '../db/schema.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
@@ -8,26 +8,54 @@ import type { InstallerMetadata } from '../installer/metadata.ts'
 export type LedgerEntry = typeof infraLedger.$inferSelect
 export type ArtifactRow = typeof clusterArtifacts.$inferSelect
 
-export async function findOpenEntry(db: Reader, clusterId: string): Promise<LedgerEntry | undefined> {
-  const [entry] = await db
+/** What the ledger holds of an infraID; attemptId null: the database has lost the attempt. */
+export type LedgerFacts = {
+  clusterId: string
+  attemptId: string | null
+  metadata: InstallerMetadata
+  snapshotId: string
+  bootstrappedAt?: Date | null
+  /** Set from the start of one that is only put back to be looked for. */
+  emptyAt?: Date | null
+}
+
+/** Oldest first. More than one only where the database had lost commits. */
+export async function listOpenEntries(db: Reader, clusterId: string): Promise<LedgerEntry[]> {
+  return db
     .select()
     .from(infraLedger)
     .where(and(eq(infraLedger.clusterId, clusterId), isNull(infraLedger.emptyAt)))
-  return entry
+    .orderBy(asc(infraLedger.createdAt))
+}
+
+export async function listEntries(
+  db: Reader,
+  clusterId: string,
+): Promise<{ infraId: string; attemptId: string | null }[]> {
+  return db
+    .select({ infraId: infraLedger.infraId, attemptId: infraLedger.attemptId })
+    .from(infraLedger)
+    .where(eq(infraLedger.clusterId, clusterId))
 }
 
 export async function listInfraIds(db: Reader, clusterId: string): Promise<string[]> {
-  const rows = await db
-    .select({ infraId: infraLedger.infraId })
-    .from(infraLedger)
-    .where(eq(infraLedger.clusterId, clusterId))
-  return rows.map((row) => row.infraId)
+  return (await listEntries(db, clusterId)).map((entry) => entry.infraId)
 }
 
-export async function openEntry(
-  tx: Transaction,
-  entry: { clusterId: string; attemptId: string; metadata: InstallerMetadata; snapshotId: string },
-): Promise<void> {
+/** Puts back an entry that the database has lost; false when it is there. One statement. */
+export async function keepEntry(tx: Transaction, facts: LedgerFacts): Promise<boolean> {
+  // The attempt's row may be lost too.
+  const attemptId = facts.attemptId && sql<string>`(select id from job_attempts where id = ${facts.attemptId})`
+  const values = { infraId: facts.metadata.infraID, createdAt: sql`clock_timestamp()`, ...facts, attemptId }
+  const put = await tx
+    .insert(infraLedger)
+    .values(values)
+    .onConflictDoNothing()
+    .returning({ infraId: infraLedger.infraId })
+  return put.length > 0
+}
+
+export async function openEntry(tx: Transaction, entry: LedgerFacts & { attemptId: string }): Promise<void> {
   const { infraID } = entry.metadata
   await tx.insert(infraLedger).values({ infraId: infraID, ...entry })
   await tx
@@ -43,6 +71,14 @@ export async function closeEntry(tx: Transaction, infraId: string): Promise<void
     .update(infraLedger)
     .set({ emptyAt: sql`now()` })
     .where(eq(infraLedger.infraId, infraId))
+}
+
+/** As closeEntry, of all that the cluster has. */
+export async function closeEntries(tx: Transaction, clusterId: string): Promise<void> {
+  await tx
+    .update(infraLedger)
+    .set({ emptyAt: sql`now()` })
+    .where(and(eq(infraLedger.clusterId, clusterId), isNull(infraLedger.emptyAt)))
 }
 
 /** Opens the newest entry that answers to the leftovers again, or else the newest; undefined when there never was one. */
@@ -80,4 +116,9 @@ export async function markBootstrapped(tx: Transaction, infraId: string): Promis
     .update(infraLedger)
     .set({ bootstrappedAt: sql`now()` })
     .where(eq(infraLedger.infraId, infraId))
+}
+
+/** What a destroy has begun on is never finished as an install: half of it may be gone. */
+export async function forgetBootstrap(tx: Transaction, infraId: string): Promise<void> {
+  await tx.update(infraLedger).set({ bootstrappedAt: null }).where(eq(infraLedger.infraId, infraId))
 }

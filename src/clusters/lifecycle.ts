@@ -31,6 +31,8 @@ export const transitions = {
   },
   finishDestroy: { from: ['DESTROYING'], to: 'DESTROYED' },
   failDestroy: { from: ['DESTROYING'], to: 'DESTROY_FAILED' },
+  /** Something of it stands after all. */
+  reopenDestroy: { from: ['DESTROYED'], to: 'DESTROYING' },
 } as const satisfies Record<string, { from: ClusterStatus[]; to: ClusterStatus }>
 
 export type Transition = keyof typeof transitions

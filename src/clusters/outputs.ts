@@ -7,6 +7,7 @@ import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
 import { clusterOutputs } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
+import type { Results } from '../installer/results.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { clusterFor } from './queries.ts'
 
@@ -14,7 +15,6 @@ const kubeconfigShape = z.looseObject({
   clusters: z.array(z.looseObject({ cluster: z.looseObject({ server: z.url() }) })).min(1),
 })
 
-export type Outputs = { kubeconfig: string; kubeadminPassword: string; consoleUrl: string | undefined }
 export type Credential = 'kubeconfig' | 'kubeadmin-password'
 
 export const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
@@ -22,7 +22,7 @@ export const contextOf = (clusterId: string, credential: Credential) => `cluster
 export type SealedOutputs = typeof clusterOutputs.$inferInsert
 
 /** Throws when the kubeconfig is not one. */
-export function sealOutputs(box: SecretBox, clusterId: string, outputs: Outputs): SealedOutputs {
+export function sealOutputs(box: SecretBox, clusterId: string, outputs: Results): SealedOutputs {
   // A pretty error would show the lines around it, credentials included.
   const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig, { prettyErrors: false }))
   return {

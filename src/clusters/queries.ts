@@ -66,6 +66,12 @@ export async function listClusters(
   return db.select().from(clusters).where(where).orderBy(orderBy).limit(limit)
 }
 
+/** Holds the cluster's row, which everybody who changes anything of the cluster locks first. */
+export async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow | undefined> {
+  const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
+  return row
+}
+
 export type Expectation = { p50Minutes: number; p90Minutes: number; samples: number }
 const SAMPLES = 200
 

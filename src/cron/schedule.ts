@@ -4,12 +4,14 @@ import { sealAudit } from '../audit/seal.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
 import { purgeKeys } from '../idempotency.ts'
 import { destroyDueClusters } from './janitor.ts'
+import { lookAtDestroyed } from './later-looks.ts'
 import { reportDisagreements } from './reconcile.ts'
 import { rotateKeys } from './rotation.ts'
 
 export async function startSchedules(app: App): Promise<void> {
   await app.queue.schedule('reseal-secrets', '*/5 * * * *', () => rotateKeys(app))
   await app.queue.workDiscards((key) => discardArtifact(app, key))
+  await app.queue.schedule('look-again', '* * * * *', () => lookAtDestroyed(app))
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
   // Two of them at once wait for each other.
   await app.queue.schedule('seal-audit', '* * * * *', () => sealNewEvents(app), { expireInSeconds: 60 })
@@ -18,6 +20,8 @@ export async function startSchedules(app: App): Promise<void> {
     if (purged > 0) app.log.info({ purged }, 'old idempotency keys are gone')
   })
   await app.queue.schedule('report-disagreements', '*/5 * * * *', () => reportDisagreements(app))
+  // The database may be one that was just restored.
+  await app.queue.runNow('report-disagreements')
 }
 
 async function sealNewEvents(app: App): Promise<void> {

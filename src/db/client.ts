@@ -1,8 +1,12 @@
 // The pool and its one way to open a transaction. A connection that dies while idle is logged and replaced.
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { Pool } from 'pg'
+import { Pool, type PoolClient } from 'pg'
+import { setTimeout } from 'node:timers/promises'
+import { callbackify } from 'node:util'
 import type { Config } from '../config.ts'
+import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
+import { uptimeMs } from '../uptime.ts'
 import * as schema from './schema.ts'
 
 export type Db = NodePgDatabase<typeof schema>
@@ -10,23 +14,29 @@ export type Transaction = Parameters<Parameters<Db['transaction']>[0]>[0]
 /** What a read needs: the pool or an open transaction. */
 export type Reader = Db | Transaction
 
+const TOO_MANY_CONNECTIONS = '53300'
+
 export type Database = { db: Db; pool: Pool; close: () => Promise<void> }
 
-export function openDatabase(url: string, options: Config['pool'] & { log: Log; name: string }): Database {
-  const pool = new Pool({
+export function openDatabase(
+  url: string,
+  options: Config['pool'] & { log: Log; name: string; patienceMs?: number },
+): Database {
+  const { patienceMs = 30_000 } = options
+  const pool = new PatientPool({
     connectionString: url,
     application_name: options.name,
     min: options.min,
     max: options.max,
     maxLifetimeSeconds: options.lifetimeSeconds,
     idleTimeoutMillis: options.idleSeconds * 1000,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: Math.min(10_000, patienceMs),
     keepAlive: true,
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
-    query_timeout: 30_000,
+    query_timeout: patienceMs,
     // The server gives up first, with a clean error; and a process that freezes inside a transaction must not hold its
     // row locks for as long as it is frozen.
-    statement_timeout: 25_000,
+    statement_timeout: Math.floor((patienceMs * 5) / 6),
     lock_timeout: 10_000,
     idle_in_transaction_session_timeout: 10_000,
   })
@@ -50,6 +60,55 @@ export function openDatabase(url: string, options: Config['pool'] & { log: Log; 
       await pool.end()
     },
   }
+}
+
+type Connected = (error: Error | undefined, client: PoolClient | undefined, done: (release?: unknown) => void) => void
+
+/**
+ * Where the server has no connection left for a new one, one of the pool's own is free in a moment: that is waited for, as
+ * when the pool itself is at its bound.
+ */
+class PatientPool extends Pool {
+  override connect(): Promise<PoolClient>
+  override connect(callback: Connected): void
+  override connect(callback?: Connected): Promise<PoolClient> | undefined {
+    if (!callback) return this.connectPatiently()
+    const connect = callbackify(() => this.connectPatiently())
+    connect(
+      (error, client) =>
+        callback(error ?? undefined, client, (release) => client.release(release as Error | boolean | undefined)), // as pg calls it
+    )
+    return undefined
+  }
+
+  private async connectPatiently(): Promise<PoolClient> {
+    for (const until = uptimeMs() + (this.options.connectionTimeoutMillis ?? 0); ;)
+      try {
+        return await super.connect()
+      } catch (error) {
+        if (!hasCode(error, TOO_MANY_CONNECTIONS) || uptimeMs() > until) throw error
+        await setTimeout(50 + 200 * Math.random())
+      }
+  }
+}
+
+/**
+ * For the renewals of leases alone. Its connection is opened now and kept, so that a shortage of connections, or a pool that
+ * waits for others, never costs an install; a second one takes its place while the first hangs. Throws when there is none.
+ */
+export async function openLeaseDatabase(url: string, options: { log: Log; name: string }): Promise<Database> {
+  const database = openDatabase(url, {
+    ...options,
+    min: 1,
+    max: 2,
+    lifetimeSeconds: 0, // for ever
+    idleSeconds: 0, // never closed for being idle
+    // What opens it again when it has died.
+    probeSeconds: 10,
+    patienceMs: 5_000,
+  })
+  await database.pool.query('select 1')
+  return database
 }
 
 /**

@@ -11,8 +11,6 @@ import type { Log } from '../observability/log.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
 const MIGRATION_LOCK = 7_262_500_002
-const STARTING_MS = 60_000
-const CANNOT_CONNECT_NOW = '57P03'
 
 type Journal = { entries: { when: number; tag: string }[] }
 
@@ -34,24 +32,19 @@ export async function migrateDatabase(
   }
 }
 
-/** A server that is just starting or recovering is waited for; one that is not there is told at once. */
 async function connect(url: string): Promise<Client> {
-  for (const until = Date.now() + STARTING_MS; ;) {
-    const client = new Client({
-      connectionString: url,
-      application_name: 'ocpctl-migrate',
-      connectionTimeoutMillis: 10_000,
-    })
-    client.on('error', () => undefined)
-    try {
-      await client.connect()
-      return client
-    } catch (error) {
-      await client.end().catch(() => undefined)
-      if (!hasCode(error, CANNOT_CONNECT_NOW) || Date.now() > until)
-        throw new ConfigError(plainConnectError(url, error))
-      await new Promise((resolve) => setTimeout(resolve, 500))
-    }
+  const client = new Client({
+    connectionString: url,
+    application_name: 'ocpctl-migrate',
+    connectionTimeoutMillis: 10_000,
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    await client.end().catch(() => undefined)
+    throw new ConfigError(plainConnectError(url, error), { cause: error })
   }
 }
 

@@ -98,6 +98,9 @@ export const clusters = pgTable(
     destroyRetryAt: at('destroy_retry_at'),
     destroyFailures: integer('destroy_failures').notNull().default(0),
     abandonedAt: at('abandoned_at'),
+    /** Of a DESTROYED one whose worker was once lost: the inventory is looked at again then, so many times by now. */
+    lookAt: at('look_at'),
+    looks: integer('looks').notNull().default(0),
   },
   (t) => [
     check('clusters_status', oneOf('status', clusterStatuses)),
@@ -127,6 +130,9 @@ export const clusters = pgTable(
     index('clusters_destroy_retry')
       .on(t.destroyRetryAt)
       .where(sql`status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null`),
+    index('clusters_look')
+      .on(t.lookAt)
+      .where(sql`look_at is not null`),
     index('clusters_destroyed')
       .on(t.destroyedAt)
       .where(sql`status = 'DESTROYED'`),
@@ -224,9 +230,8 @@ export const infraLedger = pgTable(
     clusterId: text('cluster_id')
       .notNull()
       .references(() => clusters.id),
-    attemptId: text('attempt_id')
-      .notNull()
-      .references(() => jobAttempts.id),
+    /** null: the database has lost the attempt. */
+    attemptId: text('attempt_id').references(() => jobAttempts.id),
     metadata: jsonb('metadata').$type<InstallerMetadata>().notNull(),
     snapshotId: text('snapshot_id').notNull(),
     bootstrappedAt: at('bootstrapped_at'),
@@ -235,7 +240,8 @@ export const infraLedger = pgTable(
     emptyAt: at('empty_at'),
   },
   (t) => [
-    uniqueIndex('infra_ledger_open')
+    // More than one only after the database has lost commits and the lost entry was put back.
+    index('infra_ledger_open')
       .on(t.clusterId)
       .where(sql`empty_at is null`),
     index('infra_ledger_cluster').on(t.clusterId),
@@ -408,6 +414,21 @@ export const auditSeals = pgTable('audit_seals', {
 })
 export const auditUnsealed = pgTable('audit_unsealed', { eventId: text('event_id').primaryKey() })
 
+// This installation of the service: one row. Its id parts what it owns from what others own in the same cloud accounts.
+export const installation = pgTable(
+  'installation',
+  {
+    isOnly: boolean('is_only').primaryKey().default(true),
+    id: text('id').notNull(),
+    /** Of the secrets key: a process with another one could open nothing. */
+    keyFingerprint: text('key_fingerprint').notNull(),
+    /** Since when the artifact store carries the id. */
+    storeMarkedAt: at('store_marked_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  () => [check('installation_is_only', sql.raw('is_only'))],
+)
+
 // What an abandoned destroy left in the cloud. Kept for ever.
 export const leakRecords = pgTable(
   'leak_records',
@@ -435,6 +456,7 @@ export const findingTypes = [
   'resources-without-cluster',
   'snapshot-missing',
   'snapshot-corrupt',
+  'cluster-adopted',
 ] as const
 
 // Where database, queue, artifact store and cloud disagreed. One open row a type and subject.

@@ -12,8 +12,9 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
-import { AppError, hasCode, messageOf } from '../errors.ts'
+import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
 import { accessRoutes } from './access.ts'
+import { adoptionRoutes } from './adoption.ts'
 import { artifactRoutes } from './artifacts.ts'
 import { auditRoutes } from './audit.ts'
 import { clusterRoutes } from './clusters.ts'
@@ -135,6 +136,19 @@ export function createHttp(app: App): OpenAPIHono<Env> {
         c,
         new AppError('UNAVAILABLE', 'too much is asked of this process just now: ask again in a moment'),
       )
+    if (isDatabaseGone(error)) {
+      app.log.warn(
+        { err: error, requestId: c.var.requestId, path: c.req.path },
+        'the database went away under a request',
+      )
+      return problem(
+        c,
+        new AppError(
+          'UNAVAILABLE',
+          'the database does not answer just now: ask again in a moment, a change with the same Idempotency-Key',
+        ),
+      )
+    }
     if (hasCode(error, LOCK_NOT_AVAILABLE))
       return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
     app.log.error(
@@ -178,6 +192,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
   for (const routes of [
+    adoptionRoutes,
     clusterRoutes,
     jobRoutes,
     findingRoutes,

@@ -34,6 +34,7 @@ async function checkReadiness(app: App): Promise<Readiness> {
     ['database', () => app.db.execute(sql`select 1`)],
     ['queue', () => app.queue.depth()],
     ['artifacts', () => app.store.check()],
+    ...(app.runsJobs && !app.installer.simulated ? [installerPart(app)] : []),
   ]
   const checks = await Promise.allSettled(parts.map(([, check]) => check()))
   // Anybody may ask: the statement or the address in an error is for the log.
@@ -46,6 +47,14 @@ async function checkReadiness(app: App): Promise<Readiness> {
   const degraded = app.catalog.problems().map((mistake) => ({ part: 'profiles', detail: tellProblem(mistake) }))
   return { ready: failing.length === 0, failing, degraded }
 }
+
+const installerPart = (app: App): [string, () => Promise<unknown>] => [
+  'installer',
+  async () => {
+    if ((await app.installer.listVersions()).length === 0)
+      throw new Error(`no openshift-install-VERSION is in ${app.config.installerDir}: no job is taken`)
+  },
+]
 
 export const healthRoutes = router()
   .openapi(

@@ -16,8 +16,8 @@ export type RunOptions = {
   version: string
   dir: string
   command: InstallerCommand
-  /** Milliseconds since the epoch; the child is killed then, unless it is extended. */
-  until: number
+  /** By uptimeMs; the child is killed then, unless it is extended. */
+  untilMs: number
   onLine: (line: InstallerLine) => void
   /** Where an overlong line may be cut without cutting what is to be masked. */
   findCut: FindCut
@@ -29,7 +29,7 @@ export type InstallerExit = { exitCode: number; stderrTail: string }
 
 export type InstallerRun = {
   /** Moves the time at which the child is killed. */
-  extend: (until: number) => void
+  extend: (untilMs: number) => void
   /** SIGINT to the whole group; SIGKILL when it is still there after the grace. */
   interrupt: (graceMs: number) => void
   kill: () => void
@@ -38,7 +38,9 @@ export type InstallerRun = {
 
 export type Installer = {
   start: (options: RunOptions) => InstallerRun
-  /** Throws with a plain reason when this version cannot be driven. */
+  /** The versions that there is a program for; of a simulation any, told as none. */
+  listVersions: () => Promise<string[]>
+  /** Throws with a plain reason when this version cannot be driven, or when its program is not the recorded one. */
   check: (version: string) => Promise<void>
   pullSecret: () => Promise<string>
   /** Shown wherever results of a simulation are. */

@@ -2,8 +2,8 @@
 // environment it needs, and gets no secret on its command line.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { access, constants, readFile, readdir } from 'node:fs/promises'
+import { createReadStream, type BigIntStats } from 'node:fs'
+import { access, constants, readFile, readdir, stat } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
@@ -25,6 +25,7 @@ const INHERITED =
 
 export function openInstaller(config: Config): Installer {
   const simulated = config.installerDir === undefined
+  // By what changes when somebody replaces or rewrites the program: hashing some hundred MB before each start takes seconds.
   const verified = new Map<string, Promise<void>>()
   const binaryOf = (version: string) =>
     simulated ? SIMULATOR : join(config.installerDir ?? '', `openshift-install-${version}`)
@@ -59,7 +60,7 @@ export function openInstaller(config: Config): Installer {
       const child = spawn(
         LEASE_RUNNER,
         [
-          epochSeconds(options.until),
+          String(Math.floor(options.untilMs)),
           binaryOf(options.version),
           ...options.command.split(' '),
           '--dir',
@@ -78,10 +79,19 @@ export function openInstaller(config: Config): Installer {
       return followChild(child, options)
     },
 
-    check(version) {
-      const known = verified.get(version) ?? verifyBinary(config, binaryOf(version), version)
-      verified.set(version, known)
-      known.catch(() => verified.delete(version))
+    async listVersions() {
+      return config.installerDir === undefined ? [] : listPrograms(config.installerDir)
+    },
+
+    async check(version) {
+      const path = binaryOf(version)
+      const { ino, size, ctimeNs, mtimeNs } = await requireProgram(config, path, version)
+      if (simulated) return
+      const sum = await readSum(path)
+      const identity = [path, sum, ino, size, ctimeNs, mtimeNs].join(' ')
+      const known = verified.get(identity) ?? verifyProgram(path, sum)
+      verified.set(identity, known)
+      known.catch(() => verified.delete(identity))
       return known
     },
 
@@ -136,7 +146,7 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
   let killTimer: NodeJS.Timeout | undefined
   void exit.finally(() => clearTimeout(killTimer))
   return {
-    extend: (until) => say(`until ${epochSeconds(until)}`),
+    extend: (untilMs) => say(`until ${Math.floor(untilMs)}`),
     interrupt(graceMs) {
       say('int')
       killTimer ??= setTimeout(() => say('kill'), graceMs)
@@ -146,27 +156,35 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
   }
 }
 
-const epochSeconds = (ms: number) => String(Math.floor(ms / 1000))
-
-async function verifyBinary(config: Config, path: string, version: string): Promise<void> {
+async function requireProgram(config: Config, path: string, version: string): Promise<BigIntStats> {
   try {
     await access(path, constants.X_OK)
+    return await stat(path, { bigint: true })
   } catch {
-    const offered = config.installerDir ? await readdir(config.installerDir).catch(() => []) : []
-    const versions = offered
-      .flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? [])
-      .filter((name) => !name.endsWith('.sha256'))
+    const versions = config.installerDir ? await listPrograms(config.installerDir) : []
     throw new AppError(
       'UNAVAILABLE',
       `there is no executable installer for ${version} at ${path}; there are ${versions.join(', ') || 'none'}`,
     )
   }
-  if (config.installerDir === undefined) return
-  const expected = /^[0-9a-f]{64}/.exec(await readFile(`${path}.sha256`, 'utf8').catch(() => ''))?.[0]
-  if (expected === undefined)
-    throw new AppError('UNAVAILABLE', `${path}.sha256 is missing or holds no SHA-256: it must stand beside the binary`)
+}
+
+async function listPrograms(dir: string): Promise<string[]> {
+  const names = await readdir(dir).catch(() => [])
+  return names
+    .flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? [])
+    .filter((name) => !name.endsWith('.sha256'))
+}
+
+async function readSum(path: string): Promise<string> {
+  const sum = /^[0-9a-f]{64}/.exec(await readFile(`${path}.sha256`, 'utf8').catch(() => ''))?.[0]
+  if (sum !== undefined) return sum
+  throw new AppError('UNAVAILABLE', `${path}.sha256 is missing or holds no SHA-256: it must stand beside the binary`)
+}
+
+async function verifyProgram(path: string, sum: string): Promise<void> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
-  if (hash.digest('hex') !== expected)
+  if (hash.digest('hex') !== sum)
     throw new AppError('UNAVAILABLE', `${path} does not match its .sha256: fetch it again`)
 }

@@ -1,22 +1,25 @@
 // The two ends of an attempt: claim opens it and takes the lock, settle closes it and gives the lock back. Each is one
 // transaction that locks the cluster row first, then lock, job and queue entry: always in this order.
-import { and, count, eq, inArray, isNotNull, max, sql } from 'drizzle-orm'
+import { and, count, eq, inArray, isNull, max, sql, type SQL } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
+import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
+import { lockCluster } from '../clusters/queries.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
-import { clusters, jobAttempts, jobs } from '../db/schema.ts'
+import { jobAttempts, jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
-import { openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow } from './job.ts'
+import { uptimeMs } from '../uptime.ts'
+import { isOpen, openJobStatuses, type AttemptOutcome, type AttemptRow, type JobRow } from './job.ts'
 import { endAsCancelled, endJob, failCluster, moveOf } from './lifecycle.ts'
 import {
   assertFence,
   closeLostAttempts,
   fenced,
-  findLiveLock,
+  findLock,
   LockLost,
   nextFence,
   releaseLock,
@@ -34,19 +37,18 @@ export type Claim = {
   attempt: AttemptRow
   lock: Lock
   delivery: Delivery
-  /** Milliseconds since the epoch, from before the lock was taken. */
-  claimedAt: number
+  /** By uptimeMs, from before the lock was taken. */
+  claimedAtMs: number
 }
 
 /** Undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still locked. */
 export async function claimJob(app: App, delivery: Delivery, worker: string): Promise<Claim | undefined> {
-  const claimedAt = Date.now()
+  const claimedAtMs = uptimeMs()
   return app.db.transaction(async (tx) => {
     const [named] = await tx.select({ clusterId: jobs.clusterId }).from(jobs).where(eq(jobs.id, delivery.jobId))
     if (!named) throw new Error(`the queue holds job ${delivery.jobId}, which has no row`)
-    const cluster = await lockCluster(tx, named.clusterId)
-    const live = await findLiveLock(tx, cluster.id)
-    if (live) {
+    const cluster = await clusterOf(tx, named.clusterId)
+    if (await findLock(tx, cluster.id)) {
       await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS, 'busy'))
       return undefined
     }
@@ -90,12 +92,18 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       detail: { attempt: attempt.number, worker, fence },
     })
     await announce(tx, 'job', job.id)
-    return { cluster: moved, job: running, attempt, lock, delivery, claimedAt }
+    return { cluster: moved, job: running, attempt, lock, delivery, claimedAtMs }
   })
 }
 
 export type Outcome =
-  | { kind: 'succeeded'; changes?: { readyAt?: Date; destroyedAt?: Date }; record?: (tx: Transaction) => Promise<void> }
+  | {
+      kind: 'succeeded'
+      /** What is worth knowing although all went well. */
+      message?: string | undefined
+      changes?: { readyAt?: Date; destroyedAt?: Date; lookAt?: SQL }
+      record?: (tx: Transaction) => Promise<void>
+    }
   | {
       kind: 'failed'
       reason: string
@@ -125,14 +133,18 @@ export async function countTries(db: Reader, jobId: string): Promise<number> {
   return row?.tries ?? 0
 }
 
-/** Throws LockLost, and leaves everything as it was, when the fence or the delivery no longer counts. */
-export async function settleJob(app: App, claim: Claim, outcome: Outcome): Promise<void> {
+/**
+ * `infra`: what the attempt made, which goes back into a ledger that has lost it. Throws LockLost, and leaves everything
+ * as it was, when the fence or the delivery no longer counts.
+ */
+export async function settleJob(app: App, claim: Claim, outcome: Outcome, infra?: LedgerFacts): Promise<void> {
   const { lock, delivery } = claim
   await app.db.transaction(async (tx) => {
-    const cluster = await lockCluster(tx, lock.clusterId)
+    const cluster = await clusterOf(tx, lock.clusterId)
     await assertFence(tx, lock)
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, lock.jobId)).for('update')
     if (!job || !isOpen(job)) throw new LockLost(`job ${lock.jobId} is over`)
+    if (infra) await keepEntry(tx, infra)
     await closeAttempt(tx, lock.attemptId, outcome)
     await releaseLock(tx, lock)
 
@@ -142,7 +154,7 @@ export async function settleJob(app: App, claim: Claim, outcome: Outcome): Promi
     if (outcome.kind === 'succeeded' && !overtaken) {
       await outcome.record?.(tx)
       await tryTransition(tx, WORKER, cluster.id, move.finish, outcome.changes, job.id)
-      await endJob(tx, WORKER, job, { status: 'SUCCEEDED', reason: null, message: null })
+      await endJob(tx, WORKER, job, { status: 'SUCCEEDED', reason: null, message: outcome.message ?? null })
     } else if (
       outcome.kind === 'succeeded' ||
       outcome.kind === 'cancelled' ||
@@ -197,48 +209,60 @@ async function retryLater(
   await must(app.queue.giveBack(tx, claim.delivery, seconds, 'settled'))
 }
 
-/** Ends a job whose workers died too often, so that its cluster can be worked on again. Safe to run twice. */
-export async function settleDeadJob(app: App, jobId: string): Promise<void> {
+/** Ends a job that no delivery has ended, so that its cluster can be worked on again. Safe to run twice. */
+export async function settleDeadJob(app: App, jobId: string, cause?: string): Promise<void> {
   await app.db.transaction(async (tx) => {
     const [named] = await tx.select({ clusterId: jobs.clusterId }).from(jobs).where(eq(jobs.id, jobId))
     if (!named) return
-    const cluster = await lockCluster(tx, named.clusterId)
-    if (await findLiveLock(tx, cluster.id)) throw new Error(`${cluster.id} is still locked; the dead job waits for it`)
+    const cluster = await clusterOf(tx, named.clusterId)
+    if (await findLock(tx, cluster.id)) throw new Error(`${cluster.id} is still locked; the dead job waits for it`)
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId)).for('update')
     if (!job || !isOpen(job)) return
-    const message =
-      'workers died each time they ran this job; what it made may still exist until the cluster is destroyed'
+    const message = `no worker got this job to an end, the last time because ${cause ?? 'it died'}; what it made may still exist until the cluster is destroyed`
     if (moveOf(job.type).requires.includes(cluster.status)) await failCluster(tx, WORKER, cluster, job, message)
     await endJob(tx, WORKER, job, { status: 'FAILED', reason: 'WORKER_LOST', message })
   })
 }
 
-async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow> {
-  const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
-  if (!row) throw new Error(`there is no cluster ${id}`)
+async function clusterOf(tx: Transaction, id: string): Promise<ClusterRow> {
+  const row = await lockCluster(tx, id)
+  if (!row) throw new LockLost(`there is no cluster ${id}`)
   return row
 }
-
-const isOpen = (job: JobRow) => (openJobStatuses as readonly string[]).includes(job.status)
 
 async function must(counted: Promise<boolean>): Promise<void> {
   if (!(await counted)) throw new LockLost('the queue gave the job to another worker')
 }
 
 /** Shows how far an attempt is; refused once its fence has moved on. */
-export async function recordStage(db: Db, lock: Lock, stage: string, progressPercent: number): Promise<void> {
+export async function recordStage(
+  db: Db,
+  lock: Lock,
+  stage: string,
+  progressPercent: number,
+  infra?: LedgerFacts,
+): Promise<void> {
   await fenced(db, lock, async (tx) => {
+    if (infra) await keepEntry(tx, infra)
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
     await announce(tx, 'job', lock.jobId)
   })
 }
 
-/** Which of these ids are of attempts that ended. */
-export async function listEndedAttempts(db: Db, ids: string[]): Promise<string[]> {
+/** Keeps why a delivery ended without a settle, for whoever waits for the job. */
+export async function noteCause(db: Db, jobId: string, cause: string): Promise<void> {
+  await db
+    .update(jobs)
+    .set({ message: cause })
+    .where(and(eq(jobs.id, jobId), inArray(jobs.status, openJobStatuses), sql`${jobs.cancelRequestedAt} is null`))
+}
+
+/** Which of these ids are of attempts that have not ended. */
+export async function listOpenAttempts(db: Db, ids: string[]): Promise<string[]> {
   if (ids.length === 0) return []
   const rows = await db
     .select({ id: jobAttempts.id })
     .from(jobAttempts)
-    .where(and(inArray(jobAttempts.id, ids), isNotNull(jobAttempts.outcome)))
+    .where(and(inArray(jobAttempts.id, ids), isNull(jobAttempts.outcome)))
   return rows.map((row) => row.id)
 }

@@ -11,7 +11,7 @@ import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { endAsCancelled, endJob } from './lifecycle.ts'
 import { jobForChange } from './queries.ts'
-import { openJobStatuses, type JobParams, type JobRow, type JobType } from './job.ts'
+import { isOpen, openJobStatuses, type JobParams, type JobRow, type JobType } from './job.ts'
 
 export async function openJob(
   app: App,
@@ -52,7 +52,7 @@ export async function supersedeJobs(app: App, tx: Transaction, by: Actor, cluste
 /** A waiting job ends at once; a running one is told, and its worker ends it. Throws NOT_IN_STATE when it is over. */
 export async function cancelJob(app: App, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
   const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
-  if (!(openJobStatuses as readonly string[]).includes(job.status))
+  if (!isOpen(job))
     throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)
   const message = `by ${nameOf(by)}`
   if (await app.queue.cancelWaiting(tx, job.id)) return endAsCancelled(tx, by, cluster, job, message)

@@ -15,3 +15,6 @@ export type LogLevel = 'debug' | 'info' | 'warning' | 'error' | 'fatal'
 export type LogLine = { seq: number; at: string; level: LogLevel; message: string }
 
 export const openJobStatuses = ['PENDING', 'RUNNING', 'RETRYING'] as const satisfies JobStatus[]
+
+export const isOpen = ({ status }: Pick<JobRow, 'status'>): boolean =>
+  (openJobStatuses as readonly string[]).includes(status)

@@ -1,5 +1,6 @@
 // The right to work on a cluster. One row a cluster; each taking has a new fence, and whatever a handler writes is
-// refused once the row carries another. A live lock is never broken.
+// refused once the row carries another. A row is a lock, whatever the clock says: it goes when its holder gives it back,
+// or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
 import { jobAttempts, jobLocks, jobs } from '../db/schema.ts'
@@ -19,19 +20,14 @@ export class LockLost extends Error {
   override readonly name = 'LockLost'
 }
 
-export async function findLiveLock(tx: Transaction, clusterId: string): Promise<Lock | undefined> {
-  const [row] = await tx
-    .select()
-    .from(jobLocks)
-    .where(and(eq(jobLocks.clusterId, clusterId), sql`${jobLocks.expiresAt} > clock_timestamp()`))
-    .for('update')
+export async function findLock(tx: Transaction, clusterId: string): Promise<Lock | undefined> {
+  const [row] = await tx.select().from(jobLocks).where(eq(jobLocks.clusterId, clusterId)).for('update')
   return row
 }
 
-/** The caller has locked the cluster row and seen that no live lock stands. */
+/** The caller has locked the cluster row and seen that no lock stands. */
 export async function takeLock(tx: Transaction, lock: Lock, seconds: number): Promise<void> {
-  const values = { ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) }
-  await tx.insert(jobLocks).values(values).onConflictDoUpdate({ target: jobLocks.clusterId, set: values })
+  await tx.insert(jobLocks).values({ ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) })
 }
 
 export async function nextFence(tx: Transaction): Promise<number> {
@@ -41,11 +37,7 @@ export async function nextFence(tx: Transaction): Promise<number> {
 
 /** Throws LockLost unless the fence still stands; until the transaction ends nobody else can take the lock. */
 export async function assertFence(tx: Transaction, lock: Lock): Promise<void> {
-  const [held] = await tx
-    .select({ fence: jobLocks.fence })
-    .from(jobLocks)
-    .where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence)))
-    .for('update')
+  const [held] = await tx.select({ fence: jobLocks.fence }).from(jobLocks).where(isHeldBy(lock)).for('update')
   if (!held) throw new LockLost(`the lock of ${lock.jobId} on ${lock.clusterId} has moved on`)
 }
 
@@ -75,7 +67,6 @@ export async function renewLock(
   seconds: number,
 ): Promise<{ cancelRequested: boolean }> {
   return fenced(db, lock, async (tx) => {
-    await tx.execute(sql`set local statement_timeout = ${sql.raw(String(RENEW_TIMEOUT_MS))}`)
     await tx
       .update(jobLocks)
       .set({ expiresAt: inSeconds(seconds) })
@@ -87,14 +78,11 @@ export async function renewLock(
 }
 
 export async function releaseLock(tx: Transaction, lock: Lock): Promise<void> {
-  await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, lock.clusterId), eq(jobLocks.fence, lock.fence)))
+  await tx.delete(jobLocks).where(isHeldBy(lock))
 }
 
-/** Takes away the cluster's expired lock, and closes the attempts that dead workers left open. A live lock stays as it is. */
+/** Closes the attempts that dead workers left open: those without a lock. */
 export async function closeLostAttempts(tx: Transaction, clusterId: string): Promise<void> {
-  await tx
-    .delete(jobLocks)
-    .where(and(eq(jobLocks.clusterId, clusterId), sql`${jobLocks.expiresAt} <= clock_timestamp()`))
   await tx
     .update(jobAttempts)
     .set({
@@ -111,5 +99,9 @@ export async function closeLostAttempts(tx: Transaction, clusterId: string): Pro
       ),
     )
 }
+
+// The attempt too: a database that lost its newest commits may give a fence a second time.
+const isHeldBy = ({ clusterId, fence, attemptId }: Lock) =>
+  and(eq(jobLocks.clusterId, clusterId), eq(jobLocks.fence, fence), eq(jobLocks.attemptId, attemptId))
 
 const inSeconds = (seconds: number) => sql`clock_timestamp() + make_interval(secs => ${seconds})`

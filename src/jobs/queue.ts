@@ -2,8 +2,10 @@
 // that a settle or a renewal counts only for the delivery it belongs to. It never cancels an active job by id:
 // its successor would start beside the handler that is still running.
 import { sql } from 'drizzle-orm'
-import { fromDrizzle, PgBoss, type Job, type JobWithMetadata } from 'pg-boss'
+import { Client } from 'pg'
+import { fromDrizzle, PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
 import type { Reader, Transaction } from '../db/client.ts'
+import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
 
@@ -18,6 +20,11 @@ const DAY_SECONDS = 24 * 3600
  * database just then. Attempts have a limit of their own, so this one is for jobs that never get as far.
  */
 const UNSETTLED_DELIVERIES = 20
+/** Such a delivery comes back after this, doubled each time, so that a bad moment does not use them all up. */
+const UNSETTLED_DELAY_SECONDS = 2
+const LONGEST_UNSETTLED_DELAY_SECONDS = 60
+/** Of a result that pg-boss would show its readers; the log has all of it. */
+const CAUSE_LENGTH = 500
 
 /** The schema of the pinned version of pg-boss, as its package.json names it. */
 const SCHEMA_VERSION = 46
@@ -36,7 +43,10 @@ export type QueueEntry = Readonly<{
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
 export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number; retryLimit: number }>
 
-export type QueueOptions = { url: string; log: Log; name: string; max: number; leaseSeconds: number }
+/** A delivery that a worker has taken and not yet settled. */
+export type ActiveDelivery = Readonly<{ jobId: string; clusterId: string; retryCount: number }>
+
+export type QueueOptions = { url: string; log: Log; name: string; max: number }
 
 export type Queue = {
   enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => Promise<void>
@@ -51,6 +61,12 @@ export type Queue = {
    * ended without one begins anew; a busy cluster only does not add to it.
    */
   giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number, why: 'settled' | 'busy') => Promise<boolean>
+  /** What workers have in their hands just now, all of it. */
+  listActive: (db: Reader) => Promise<ActiveDelivery[]>
+  /** Takes the job from a worker that is gone, or ends its wait, so that another one gets it now. */
+  handOutAgain: (tx: Transaction, jobId: string) => Promise<void>
+  /** Has this process's workers look for work now. */
+  wake: () => void
   /** The entries of these jobs, whatever state they are in, by job id. */
   findEntries: (db: Reader, jobIds: string[]) => Promise<Map<string, QueueEntry>>
   /** Entries that wait or have failed, and are older than this; by queueId, after the one given. */
@@ -58,8 +74,8 @@ export type Queue = {
   /** Cancels an entry that waits, removes one that failed; undefined when a worker has it or it is over. */
   discard: (tx: Transaction, queueId: string) => Promise<'cancelled' | 'removed' | undefined>
   work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
-  /** Called for a job whose workers died too often; when it resolves, the cluster's next job may run. */
-  workDead: (settle: (jobId: string) => Promise<void>) => Promise<void>
+  /** Called for a job that no delivery ended, with the last cause; when it resolves, the cluster's next job may run. */
+  workDead: (settle: (jobId: string, cause: string | undefined) => Promise<void>) => Promise<void>
   /** A run whose process died holds up the next until it expires, after 10 minutes unless told. */
   schedule: (
     name: string,
@@ -67,6 +83,8 @@ export type Queue = {
     run: () => Promise<void>,
     options?: { expireInSeconds?: number },
   ) => Promise<void>
+  /** Has a schedule run now, unless it does already. */
+  runNow: (name: string) => Promise<void>
   /** Has workDiscards called with the key of an artifact, after the delay at the earliest, until it succeeds. */
   discardArtifact: (db: Reader, key: string, afterSeconds: number) => Promise<void>
   workDiscards: (discard: (key: string) => Promise<void>) => Promise<void>
@@ -86,7 +104,22 @@ const ENTRY = sql.raw(`
 // Handed on to pg.Pool as it is, though the type does not name it: a link that swallows everything must not hang a query.
 const patience = { query_timeout: 30_000, keepAlive: true }
 
+/**
+ * pg-boss takes every listener from a LISTEN connection that it gives up. What the server says on it after that would end the
+ * process, since an 'error' that nobody hears is thrown.
+ */
+function keepLateErrorsQuiet(): void {
+  if (Object.hasOwn(Client.prototype, 'removeAllListeners')) return
+  // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
+  const remove = Client.prototype.removeAllListeners
+  Client.prototype.removeAllListeners = function (this: Client, ...events: [string?]) {
+    Reflect.apply(remove, this, events)
+    return this.on('error', () => undefined)
+  }
+}
+
 export async function openQueue(options: QueueOptions): Promise<Queue> {
+  keepLateErrorsQuiet()
   const boss = new PgBoss({
     ...patience,
     connectionString: options.url,
@@ -110,13 +143,27 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     // A worker that has just finished sleeps until its next poll, and a successor sends no notification.
     for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
   }
+  const failures = new Map<string, number>()
+  /** pg-boss keeps what a handler throws and tells nobody. */
+  const tellFailure = (queue: string, error: unknown, about: object = {}) => {
+    const count = (failures.get(queue) ?? 0) + 1
+    failures.set(queue, count)
+    options.log.error({ err: error, queue, failuresSoFar: count, ...about }, 'work from the queue failed')
+  }
+  const told = async <T>(queue: string, about: object, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      tellFailure(queue, error, about)
+      throw error
+    }
+  }
 
   return {
     async enqueue(tx, job) {
       const id = await boss.send(CLUSTER_JOBS, { jobId: job.id } satisfies Payload, {
         id: uuidOf(job.id),
         singletonKey: job.clusterId,
-        heartbeatSeconds: options.leaseSeconds,
         db: fromDrizzle(tx, sql),
       })
       if (id === null) throw new Error(`the queue refused job ${job.id}`)
@@ -151,6 +198,29 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       })
       return true
     },
+
+    async listActive(db) {
+      // pg-boss's partial index of live entries, job_i14.
+      const { rows } = await db.execute<ActiveDelivery>(sql`
+        select data ->> 'jobId' as "jobId", singleton_key as "clusterId", retry_count as "retryCount"
+        from pgboss.job
+        where name = ${CLUSTER_JOBS} and state in ('created', 'retry', 'active', 'failed') and state = 'active'`)
+      return rows
+    },
+
+    async handOutAgain(tx, jobId) {
+      const db = fromDrizzle(tx, sql)
+      const id = uuidOf(jobId)
+      const { rows } = await tx.execute<{ state: string; retryCount: number }>(sql`
+        select state, retry_count as "retryCount" from pgboss.job
+        where name = ${CLUSTER_JOBS} and id = ${id} for update`)
+      const [entry] = rows
+      if (entry?.state === 'active')
+        await boss.fail(CLUSTER_JOBS, { id, retryCount: entry.retryCount }, { message: 'its worker is gone' }, { db })
+      await boss.update(CLUSTER_JOBS, undefined, { id, startAfter: 0, db })
+    },
+
+    wake: () => wake(CLUSTER_JOBS),
 
     async findEntries(db, jobIds) {
       if (jobIds.length === 0) return new Map()
@@ -199,13 +269,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         },
         async ([job]: JobWithMetadata<Payload>[]) => {
           if (!job) return
+          const { id: queueId, singletonKey: clusterId, retryCount, retryLimit } = job
+          const { jobId } = job.data
           try {
-            await handle({
-              jobId: job.data.jobId,
-              queueId: job.id,
-              retryCount: job.retryCount,
-              retryLimit: job.retryLimit,
-            })
+            await told(CLUSTER_JOBS, { jobId, clusterId }, () => handle({ jobId, queueId, retryCount, retryLimit }))
           } finally {
             setImmediate(wake, CLUSTER_JOBS)
           }
@@ -219,9 +286,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         { includeMetadata: true, pollingIntervalSeconds: 5 },
         async ([job]: JobWithMetadata<Payload>[]) => {
           if (!job) return
-          await settle(job.data.jobId)
+          const { jobId } = job.data
+          await told(DEAD_JOBS, { jobId }, () => settle(jobId, causeOf(job.sourceOutput)))
           // The failed original blocks its cluster until it is gone.
-          await boss.deleteJob(CLUSTER_JOBS, uuidOf(job.data.jobId))
+          await boss.deleteJob(CLUSTER_JOBS, uuidOf(jobId))
           wake(CLUSTER_JOBS)
         },
       )
@@ -230,8 +298,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
       await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds })
       await boss.updateQueue(name, { expireInSeconds }) // of one that an earlier version made
-      await boss.work(name, { pollingIntervalSeconds: 2 }, async () => await run())
+      await boss.work(name, { pollingIntervalSeconds: 2 }, () => told(name, {}, run))
       await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
+    },
+
+    async runNow(name) {
+      await boss.send(name, {}, { singletonKey: name })
     },
 
     async discardArtifact(db, key, afterSeconds) {
@@ -241,9 +313,18 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     async workDiscards(discard) {
       await boss.work(
         DISCARDS,
-        { pollingIntervalSeconds: 30, batchSize: 100 },
+        { pollingIntervalSeconds: 30, batchSize: 100, perJobResults: true },
         async (jobs: Job<{ key: string }>[]) => {
-          for (const { data } of jobs) await discard(data.key)
+          const results: JobResult[] = []
+          for (const { id, data } of jobs)
+            try {
+              await discard(data.key)
+              results.push({ id, status: 'completed' })
+            } catch (error) {
+              tellFailure(DISCARDS, error, { key: data.key })
+              results.push({ id, status: 'failed', output: { message: messageOf(error) } })
+            }
+          return results
         },
       )
     },
@@ -282,7 +363,13 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   await boss.start()
   try {
     if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
-    const dead = { retryLimit: 1_000_000, retryDelay: 5, deleteAfterSeconds: DAY_SECONDS }
+    const dead = {
+      retryLimit: 1_000_000,
+      retryDelay: 5,
+      deleteAfterSeconds: DAY_SECONDS,
+      // One that waits longer than this is deleted without a word.
+      retentionSeconds: YEAR_SECONDS,
+    }
     await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
     await boss.createQueue(DEAD_JOBS, dead)
     await boss.updateQueue(DEAD_JOBS, dead)
@@ -290,7 +377,9 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
       deadLetter: DEAD_JOBS,
       expireInSeconds: DAY_SECONDS - 1,
       retryLimit: UNSETTLED_DELIVERIES,
-      retryDelay: 0,
+      retryDelay: UNSETTLED_DELAY_SECONDS,
+      retryBackoff: true,
+      retryDelayMax: LONGEST_UNSETTLED_DELAY_SECONDS,
       retentionSeconds: YEAR_SECONDS,
       // A completed job is gone after a day; a failed head is removed by workDead, long before.
       deleteAfterSeconds: DAY_SECONDS,
@@ -303,6 +392,13 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   } finally {
     await boss.stop({ graceful: false })
   }
+}
+
+/** What pg-boss kept of a thrown error. */
+function causeOf(output: unknown): string | undefined {
+  const { message, value } = (output ?? {}) as { message?: unknown; value?: { message?: unknown } } // any JSON
+  const cause = message ?? value?.message
+  return typeof cause === 'string' ? cause.slice(0, CAUSE_LENGTH) : undefined
 }
 
 /** pg-boss types its settle answers as empty; at run time they carry the count. */

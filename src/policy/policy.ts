@@ -313,7 +313,15 @@ function spendWarnings(profile: Profile, { team, quota, usage }: Holdings, { usd
 /** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
 export function effectiveTags(
   { tags: requestTags, profile }: { tags: Record<string, string>; profile: Pick<Profile, 'platform' | 'tags'> },
-  cluster: { id: string; name: string; owner: string; team: string; costCenter: string | null; destroyAt: Date },
+  cluster: {
+    id: string
+    name: string
+    owner: string
+    team: string
+    costCenter: string | null
+    destroyAt: Date
+    installationId: string
+  },
 ): Record<string, string> {
   const { platform, tags } = profile
   const own = {
@@ -323,7 +331,7 @@ export function effectiveTags(
     'ocpctl-team': cluster.team,
     ...(cluster.costCenter ? { 'ocpctl-cost-center': cluster.costCenter } : {}),
     'ocpctl-expires': cluster.destroyAt.toISOString(),
-    'ocpctl-service': 'ocpctl',
+    'ocpctl-installation-id': cluster.installationId,
   }
   return {
     ...tags.defaults,

@@ -8,7 +8,15 @@ import { profileSchema, type Profile } from './profile.ts'
 import { parseYamlAs, pointerOf, type Problem } from './yaml-file.ts'
 
 const PROBLEMS_SHOWN = 20
-const SAMPLE = { id: 'clu_x', name: 'a', owner: 'a', team: 'a', costCenter: 'a', destroyAt: new Date(0) }
+const SAMPLE = {
+  id: 'clu_x',
+  name: 'a',
+  owner: 'a',
+  team: 'a',
+  costCenter: 'a',
+  destroyAt: new Date(0),
+  installationId: 'ins_x',
+}
 
 /** All problems of one file together; never throws for bad input. */
 export function parseProfile(file: string, text: string): { profile?: Profile; problems: Problem[] } {

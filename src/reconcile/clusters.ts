@@ -7,7 +7,7 @@ import type { Transaction } from '../db/client.ts'
 import { clusters, jobs } from '../db/schema.ts'
 import { openJob } from '../jobs/commands.ts'
 import { failCluster } from '../jobs/lifecycle.ts'
-import { findLiveLock } from '../jobs/lock.ts'
+import { findLock } from '../jobs/lock.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
 
@@ -49,7 +49,7 @@ async function repairCluster(app: App, tx: Transaction, { id }: ClusterRow): Pro
     .where(and(eq(clusters.id, id), isMoving, hasNoJob))
   if (!cluster) return undefined
   const detail = `the cluster is ${cluster.status}, and no job is open that would move it on`
-  const live = await findLiveLock(tx, id)
+  const live = await findLock(tx, id)
   if (live) return { detail: `${detail}; ${live.worker} still holds the lock` }
   switch (cluster.status) {
     case 'DESTROYING': {

@@ -3,10 +3,10 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
 import type { Transaction } from '../db/client.ts'
-import { jobLocks, jobs } from '../db/schema.ts'
-import { openJobStatuses, type JobRow } from '../jobs/job.ts'
+import { jobs } from '../db/schema.ts'
+import { isOpen, type JobRow } from '../jobs/job.ts'
 import { endAsCancelled, endJob, failCluster, moveOf } from '../jobs/lifecycle.ts'
-import { closeLostAttempts, findLiveLock } from '../jobs/lock.ts'
+import { findLock } from '../jobs/lock.ts'
 import type { QueueEntry } from '../jobs/queue.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
@@ -56,7 +56,7 @@ async function repairOpenJob(
   cluster: ClusterRow,
   jobId: string,
 ): Promise<Verdict | undefined> {
-  const live = await findLiveLock(tx, cluster.id)
+  const live = await findLock(tx, cluster.id)
   const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId)).for('update')
   if (!job || !isOpen(job)) return undefined
   const entry = (await app.queue.findEntries(tx, [jobId])).get(jobId)
@@ -79,8 +79,6 @@ async function repairOpenJob(
  * pass for one of the second. So the job ends, as one whose workers died does.
  */
 async function endStranded(tx: Transaction, cluster: ClusterRow, job: JobRow, entry: QueueEntry): Promise<void> {
-  await closeLostAttempts(tx, job.id)
-  await tx.delete(jobLocks).where(and(eq(jobLocks.clusterId, cluster.id), eq(jobLocks.jobId, job.id)))
   const message =
     `the queue has this job as ${entry.state}, so no worker would ever have ended it; ` +
     'what it made may still exist until the cluster is destroyed'
@@ -124,5 +122,3 @@ async function repairEntry(
   const detail = `the queue has an entry as ${state}, and its job ${job ? `is ${job.status}` : 'does not exist'}`
   return { detail, repair: `${done} the entry` }
 }
-
-const isOpen = (job: Pick<JobRow, 'status'>) => (openJobStatuses as readonly string[]).includes(job.status)

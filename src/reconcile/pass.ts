@@ -1,11 +1,10 @@
 // What a check has in its hands: it looks from afar, without locks, and brings each suspicion to `inspect`, which locks
 // the cluster, looks again, repairs, and files the finding, all in one transaction.
-import { eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { ClusterRow } from '../clusters/cluster.ts'
+import { lockCluster } from '../clusters/queries.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusters } from '../db/schema.ts'
 import { fileFinding, type About, type Verdict } from './findings.ts'
 
 /** How old a thing must be before anything is said of it: transactions settle, workers take their turn. */
@@ -54,11 +53,6 @@ export function openPass(app: App, counts: Counts): Pass & { isLeft: (about: Abo
     leave: (about) => void left.add(keyOf(about)),
     isLeft: (about) => left.has(keyOf(about)),
   }
-}
-
-async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow | undefined> {
-  const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
-  return row
 }
 
 /** Pages of rows, each after the last of the one before, until one is not full. */

@@ -1,5 +1,6 @@
-// Holds database, queue, artifact store and cloud against each other. It repairs what is safe under the cluster's lock,
-// shows the rest, and destroys nothing: nothing in the cloud is ever deleted because a tag or a name was found.
+// Holds database, queue, artifact store and cloud against each other. It repairs what is safe under the cluster's lock, and
+// shows the rest. Nothing in the cloud is ever deleted because a tag or a name was found: what must go is destroyed by a
+// job of its cluster, by the ledger.
 // Any number of passes may run at once.
 import { sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
@@ -28,7 +29,10 @@ const checks: { types: FindingType[]; run: (pass: Pass) => Promise<void> }[] = [
   { types: ['lock-without-worker'], run: checkLocks },
   { types: ['cluster-without-job'], run: checkMovingClusters },
   { types: ['snapshot-missing', 'snapshot-corrupt'], run: checkSnapshots },
-  { types: ['resources-of-destroyed-cluster', 'resources-without-cluster'], run: checkOwnedResources },
+  {
+    types: ['resources-of-destroyed-cluster', 'resources-without-cluster', 'cluster-adopted'],
+    run: checkOwnedResources,
+  },
 ]
 
 /** A check that fails is told in the summary, and the others go on. */

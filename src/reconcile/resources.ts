@@ -1,8 +1,13 @@
-// What carries our tag in the cloud must belong to a cluster that is not DESTROYED. Only told, never deleted.
+// What carries this installation's tag in the cloud must belong to a cluster that is not DESTROYED. One that the database
+// has lost is taken back when the artifact store has its state; what stands of a destroyed one is looked at, and destroyed
+// again. Nothing is deleted because a tag was found, and what another installation owns is none of our business.
 import { inArray, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { adoptLost } from '../clusters/adopt.ts'
 import type { Resource } from '../clouds/inventory.ts'
 import { clusters } from '../db/schema.ts'
-import { messageOf } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
+import { lookAgain } from './leftovers.ts'
 import { CannotTell, type Pass } from './pass.ts'
 
 const BATCH = 500
@@ -11,43 +16,81 @@ const SHOWN_RESOURCES = 20
 /** A cloud goes on listing for a while what is gone: by then it does not, and an empty inventory has been seen. */
 const isLongDestroyed = sql<boolean>`coalesce(${clusters.destroyedAt} < now() - interval '1 hour', false)`
 
-type Owned = { count: number; shown: Resource[] }
+export type Owned = { count: number; shown: Resource[] }
 
 export async function checkOwnedResources(pass: Pass): Promise<void> {
-  const { app } = pass
-  const owned = await listOwned(pass)
-  const ids = [...owned.keys()]
+  for await (const { id, owned, isKnown } of compareOwned(pass.app)) {
+    const seen = describe(owned)
+    if (isKnown) await lookAtDestroyed(pass, id, seen)
+    else await takeBack(pass, id, seen)
+  }
+}
+
+/** Those that no row of the database is about. Throws CannotTell. */
+export async function findUnknown(app: App): Promise<Map<string, Owned>> {
+  const unknown = new Map<string, Owned>()
+  for await (const { id, owned, isKnown } of compareOwned(app)) if (!isKnown) unknown.set(id, owned)
+  return unknown
+}
+
+/** Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. */
+async function* compareOwned(app: App): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
+  const all = await listOwned(app)
+  const ids = [...all.keys()]
   for (let start = 0; start < ids.length; start += BATCH) {
     const batch = ids.slice(start, start + BATCH)
     // clusters_pkey, for one batch of ids. Asked after the cloud: a row stands before anything carries its id.
     const rows = await app.db
-      .select({ id: clusters.id, status: clusters.status, isLongDestroyed })
+      .select({ id: clusters.id, isLongDestroyed })
       .from(clusters)
       .where(inArray(clusters.id, batch))
     const known = new Map(rows.map((row) => [row.id, row]))
     for (const id of batch) {
-      const resources = owned.get(id)
+      const owned = all.get(id)
       const cluster = known.get(id)
-      if (!resources || (cluster && !cluster.isLongDestroyed)) continue
-      const seen = describe(resources)
-      if (cluster)
-        await pass.inspect({ type: 'resources-of-destroyed-cluster', subject: id, clusterId: id }, async () => ({
-          detail: `the cluster is DESTROYED, and of it there ${seen}`,
-        }))
-      else
-        await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({
-          detail: `no cluster has this id, and by it there ${seen}`,
-        }))
+      if (owned && (!cluster || cluster.isLongDestroyed)) yield { id, owned, isKnown: cluster !== undefined }
     }
   }
 }
 
-async function listOwned({ app }: Pass): Promise<Map<string, Owned>> {
-  const listing = app.inventory.findOwned?.()
+async function lookAtDestroyed(pass: Pass, id: string, seen: string): Promise<void> {
+  const looked = await lookAgain(pass.app, id)
+  if (looked === 'held') return pass.leave({ type: 'resources-of-destroyed-cluster', subject: id })
+  if (looked !== 'reopened' && looked !== 'unknown') return
+  const detail = `the cluster is DESTROYED, and of it there ${seen}`
+  await pass.inspect({ type: 'resources-of-destroyed-cluster', subject: id, clusterId: id }, async () =>
+    looked === 'reopened' ? { detail, repair: 'it is destroyed again' } : { detail },
+  )
+}
+
+async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
+  let why = 'the artifact store has no state of it that could be adopted'
+  try {
+    const cluster = await adoptLost(pass.app, id)
+    if (cluster) {
+      const detail = `no row had this id, and by it there ${seen}; the artifact store had its state`
+      const repair = `taken back as ${cluster.status}, until ${cluster.destroyAt.toISOString()}`
+      return await pass.inspect({ type: 'cluster-adopted', subject: id, clusterId: id }, async () => ({
+        detail,
+        repair,
+      }))
+    }
+  } catch (error) {
+    why = messageOf(error)
+    if (!(error instanceof AppError))
+      pass.app.log.error({ err: error, clusterId: id }, 'a lost cluster was not taken back')
+  }
+  const detail = `no cluster has this id, and by it there ${seen}; ${why}`
+  await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))
+}
+
+async function listOwned({ inventory, installationId }: App): Promise<Map<string, Owned>> {
+  const listing = inventory.findOwned?.()
   if (!listing) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
   const owned = new Map<string, Owned>()
   try {
-    for await (const { clusterId, resource } of listing) {
+    for await (const { clusterId, installationId: owner = installationId, resource } of listing) {
+      if (owner !== installationId) continue
       const of = owned.get(clusterId) ?? { count: 0, shown: [] }
       of.count++
       if (of.shown.length < SHOWN_RESOURCES) of.shown.push(resource)

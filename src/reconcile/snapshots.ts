@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { ArtifactMissing, type ArtifactStore } from '../artifacts/store.ts'
-import { findOpenEntry, listSnapshots } from '../clusters/ledger.ts'
+import { listOpenEntries, listSnapshots } from '../clusters/ledger.ts'
 import type { Db } from '../db/client.ts'
 import { clusterArtifacts, infraLedger } from '../db/schema.ts'
 import { messageOf } from '../errors.ts'
@@ -144,8 +144,8 @@ async function hashOf(store: ArtifactStore, key: string, signal: AbortSignal): P
 
 function report(pass: Pass, { infraId, clusterId, snapshot }: Kept, { type, detail }: Problem): Promise<void> {
   return pass.inspect({ type, subject: snapshot?.id ?? infraId, clusterId }, async (tx) => {
-    const entry = await findOpenEntry(tx, clusterId)
-    if (entry?.infraId !== infraId) return undefined
+    const entry = (await listOpenEntries(tx, clusterId)).find((each) => each.infraId === infraId)
+    if (!entry) return undefined
     const [newest] = await listSnapshots(tx, entry)
     // Sealed anew meanwhile, it has another key.
     return newest?.id === snapshot?.id && newest?.key === snapshot?.key

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { writeAsset, type Assets } from './asset-dir.ts'
 import { Cloud, type Cluster } from './cloud.ts'
 import { duration } from './clock.ts'
-import { Failure } from './failure.ts'
+import { fatal, Failure } from './failure.ts'
 import type { Stage } from './faults.ts'
 import { serverOf } from './install-config.ts'
 import { planResources, type PlannedResource } from './resources.ts'
@@ -17,6 +17,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
   const server = serverOf(config)
   const cloud = new Cloud(cloudDirOf(run))
   const plan = planResources(config, identity)
+  refuseTakenName(cloud, assets)
   const cluster: Cluster = {
     simulated: true,
     infraID: identity.infraID,
@@ -117,6 +118,20 @@ export async function install(run: Run, assets: Assets): Promise<void> {
     lap('Cluster Operators Stable')
     lap.report()
   })
+}
+
+/** The Platform Provisioning Check: records under the cluster's names are another cluster's. */
+function refuseTakenName(cloud: Cloud, { config }: Assets): void {
+  const domain = `${config.name}.${config.baseDomain}.`
+  const taken = cloud
+    .list()
+    .filter(({ resource }) => resource.type === 'dns-record' && resource.name.endsWith(`.${domain}`))
+    .map(({ resource }) => `${resource.name} (A)`)
+  if (!config.isPublic || taken.length === 0) return
+  throw fatal(
+    1,
+    `failed to fetch Cluster: failed to fetch dependency of "Cluster": failed to generate asset "Platform Provisioning Check": baseDomain: Invalid value: "${config.baseDomain}": the zone already has record sets for the domain of the cluster: [${taken.join(' ')}]`,
+  )
 }
 
 function waiting(seconds: number): Step[] {

@@ -13,6 +13,8 @@ export interface Resource {
   region: string
   infraID: string
   tags: Record<string, string>
+  /** Of a DNS record: the name of the load balancer that it points to. */
+  target?: string
   createdAt?: string
 }
 
@@ -59,7 +61,12 @@ export function planResources(config: InstallConfig, identity: ClusterIdentity):
       },
     }))
   const publicRecord = (role: string, name: string): PlannedResource[] =>
-    config.isPublic ? plan([['dns-record', role, `${name}.${domain}`]], {}) : []
+    config.isPublic
+      ? plan([['dns-record', role, `${name}.${domain}`]], {}).map(({ file, resource }) => ({
+          file,
+          resource: { ...resource, target: `${identity.infraID}-${role}.lb.simulated.example` },
+        }))
+      : []
   const tags = { ...config.userTags, ...drafts.ownerTags }
   const operatorTags = config.platform === 'aws' ? { ...tags, openshiftClusterID: identity.uuid } : tags
   return {

@@ -31,7 +31,7 @@ export async function waitForInstallComplete(run: Run): Promise<void> {
   let initialized: Cluster | undefined
   await waitStage(run, 'initialize', server, 40 * 60, () => {
     const cluster = find()
-    if (cluster === undefined || cluster.bootstrapCompletedAt === null) return false
+    if (cluster === undefined || cluster.bootstrapCompletedAt === null || !hasControlPlane(cloud, cluster)) return false
     const fraction = Math.min(1, clock.secondsSince(cluster.bootstrapCompletedAt) / secondsToInitialize)
     const made = Math.floor(fraction * cluster.operatorResources.length)
     for (const planned of cluster.operatorResources.slice(0, made)) cloud.add(planned)
@@ -46,6 +46,10 @@ export async function waitForInstallComplete(run: Run): Promise<void> {
   cloud.saveCluster(initialized)
   await finishInstall(run, initialized, () => {})
 }
+
+/** Without a machine of it nobody answers at the API. */
+const hasControlPlane = (cloud: Cloud, { infraID }: Cluster): boolean =>
+  cloud.list().some(({ path: file, resource }) => resource.infraID === infraID && /-master-\d+\.json$/.test(file))
 
 /** From the initialized cluster to "Install complete!", the same for an installation and for a later wait. */
 export async function finishInstall(run: Run, cluster: Cluster, report: () => void): Promise<void> {

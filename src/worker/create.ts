@@ -3,16 +3,19 @@
 // `create cluster` never runs twice in one directory.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findOpenEntry, markBootstrapped, openEntry } from '../clusters/ledger.ts'
+import { listOpenEntries, markBootstrapped, openEntry, type LedgerEntry } from '../clusters/ledger.ts'
 import { recordOutputs, sealOutputs } from '../clusters/outputs.ts'
+import { writeRecord } from '../clusters/stored-state.ts'
 import { messageOf } from '../errors.ts'
 import { renderInstallConfig } from '../install-config/install-config.ts'
 import type { InstallerCommand } from '../installer/installer.ts'
 import { assertSafeMetadata, parseMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
+import { readKubeadminPassword, readResults } from '../installer/results.ts'
 import type { Stage } from '../installer/stages.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
-import { DestroyFailed, destroyInfrastructure, restoreLatest } from './destroy.ts'
+import { describe } from '../reconcile/leftovers.ts'
+import { closeIfGone, DestroyFailed, destroyInfrastructure, recallEntries, restoreLatest } from './destroy.ts'
 import { Stopped, type CommandResult, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 
@@ -25,6 +28,11 @@ class InstallFailed extends Error {
     this.command = command
     this.result = result
   }
+}
+
+/** Others have records under the cluster's names. Nothing was made, and another try would meet the same. */
+class NameStands extends Error {
+  override readonly name = 'NameStands'
 }
 
 const MINUTE_MS = 60_000
@@ -42,14 +50,19 @@ export async function runCreate(operation: Operation): Promise<Outcome> {
   const tries = await countTries(app.db, claim.job.id)
   if (tries > claim.job.maxAttempts) return giveUp(operation)
   try {
+    if (claim.attempt.number > 1) await recallEntries(operation)
     const dir = (await adoptInstall(operation)) ?? (await installAfresh(operation))
     operation.reached('create:end-stored')
     // Read and sealed before the settle, which must not fail for a reason of the installer's.
-    const outputs = sealOutputs(app.box, claim.cluster.id, await readOutputs(dir))
+    const outputs = sealOutputs(app.box, claim.cluster.id, await readResults(dir))
     return { kind: 'succeeded', changes: { readyAt: new Date() }, record: (tx) => recordOutputs(tx, outputs) }
   } catch (error) {
     if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
+    if (error instanceof NameStands) {
+      operation.log('error', error.message)
+      return { kind: 'failed', reason: 'DNSAlreadyExists', message: error.message }
+    }
     if (!(error instanceof DestroyFailed)) throw error
     return {
       kind: 'failed',
@@ -62,8 +75,10 @@ export async function runCreate(operation: Operation): Promise<Outcome> {
 
 /** Finishes what an earlier attempt began, if its bootstrap was over; undefined when there is nothing to finish. */
 async function adoptInstall(operation: Operation): Promise<string | undefined> {
-  const entry = await findOpenEntry(operation.app.db, operation.claim.cluster.id)
+  const entries = await listOpenEntries(operation.app.db, operation.claim.cluster.id)
+  const entry = entries.at(-1)
   if (!entry?.bootstrappedAt) return undefined
+  if (!(await closeIfGone(operation, entries.slice(0, -1)))) return undefined
   const dir = join(await operation.makeDir('adopted'), entry.infraId)
   if (!(await restoreLatest(operation, entry, dir, { waitForStore: true }))) return undefined
   operation.log(
@@ -82,24 +97,42 @@ async function adoptInstall(operation: Operation): Promise<string | undefined> {
 
 async function installAfresh(operation: Operation): Promise<string> {
   const { app, claim } = operation
-  const earlier = await findOpenEntry(app.db, claim.cluster.id)
-  if (earlier) {
-    operation.log('warning', `An earlier attempt left ${earlier.infraId}; it is destroyed before a new one begins`)
-    await operation.enter('cleanup')
-    await destroyInfrastructure(operation, earlier)
-    operation.reached('create:earlier-destroyed')
-  }
+  await destroyEarlier(operation, await listOpenEntries(app.db, claim.cluster.id))
+  await requireFreeName(operation)
   const dir = await operation.makeDir('assets')
   const infraId = await prepareAssets(operation, dir)
   await installCluster(operation, dir, infraId)
   return dir
 }
 
+async function destroyEarlier(operation: Operation, entries: LedgerEntry[]): Promise<void> {
+  for (const { infraId } of entries)
+    operation.log('warning', `An earlier attempt left ${infraId}; it is destroyed before a new one begins`)
+  if (entries.length === 0) return
+  await operation.enter('cleanup')
+  await destroyInfrastructure(operation, entries)
+  operation.reached('create:earlier-destroyed')
+}
+
+/**
+ * Public records carry no tags: the destroy of a second cluster with the same names would take those of the first. The
+ * installers refuse such a name too, but only on the way. A cloud that cannot be asked is left to them.
+ */
+async function requireFreeName(operation: Operation): Promise<void> {
+  const { app, claim } = operation
+  const { id: clusterId, platform, region, name, baseDomain } = claim.cluster
+  const answer = await app.inventory.findRecords({ clusterId, platform, region, name, baseDomain })
+  if (!answer.verified || answer.resources.length === 0) return
+  throw new NameStands(
+    `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
+      `${describe(answer.resources)}. Take another name, or have whoever made them remove them`,
+  )
+}
+
 /** Manifests and ignition configs make infraID and metadata without the cloud; both are durable when this returns. */
 async function prepareAssets(operation: Operation, dir: string): Promise<string> {
   const { app, claim } = operation
   const { cluster } = claim
-  await app.installer.check(cluster.version)
   const config = renderInstallConfig({
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -111,6 +144,7 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
     pullSecret: await app.installer.pullSecret(),
   })
   await writeFile(join(dir, 'install-config.yaml'), config, { mode: 0o600 })
+  await writeRecord(dir, cluster)
   for (const stage of ['manifests', 'ignition-configs'] as const) {
     await operation.enter(stage)
     const result = await operation.run(`create ${stage}`, dir, { deadlineMs: deadlineOf(operation) })
@@ -122,17 +156,18 @@ async function prepareAssets(operation: Operation, dir: string): Promise<string>
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
   const snapshotId = await operation.snapshotForSure(dir, 'ignition-configs', metadata.infraID)
   operation.reached('create:state-stored')
-  await operation.fencedWithCluster((tx) =>
-    openEntry(tx, { clusterId: cluster.id, attemptId: claim.attempt.id, metadata, snapshotId }),
-  )
+  const facts = { clusterId: cluster.id, attemptId: claim.attempt.id, metadata, snapshotId }
+  await operation.fencedWithCluster((tx) => openEntry(tx, facts))
+  operation.infra = facts
   operation.reached('create:ledgered')
   return metadata.infraID
 }
 
 async function installCluster(operation: Operation, dir: string, infraId: string): Promise<void> {
   const { app, claim } = operation
-  const entry = await findOpenEntry(app.db, claim.cluster.id)
-  if (entry?.infraId !== infraId) throw new Error(`the ledger does not name ${infraId}`)
+  const entries = await listOpenEntries(app.db, claim.cluster.id)
+  if (entries.length !== 1 || entries[0]?.infraId !== infraId)
+    throw new Error(`the ledger does not name ${infraId} alone`)
   // One snapshot at a time; of the stages that pass meanwhile only the newest is worth another.
   let bootstrapped = false
   let waiting: Stage | undefined
@@ -233,13 +268,13 @@ async function giveUp(operation: Operation): Promise<Outcome> {
 /** Takes away what was made, and tells in a sentence what became of it. */
 async function cleanUp(operation: Operation, { last }: { last: boolean }): Promise<string> {
   const { app, claim } = operation
-  const entry = await findOpenEntry(app.db, claim.cluster.id)
-  if (!entry) return 'Nothing is left in the cloud.'
+  const entries = await listOpenEntries(app.db, claim.cluster.id)
+  if (entries.length === 0) return 'Nothing is left in the cloud.'
   if (last && claim.cluster.preserveOnFailure)
-    return `What ${entry.infraId} owns was kept, as asked; destroy the cluster to take it away.`
+    return `What ${entries.map(({ infraId }) => infraId).join(' and ')} owns was kept, as asked; destroy the cluster to take it away.`
   try {
     await operation.enter('cleanup')
-    await destroyInfrastructure(operation, entry)
+    await destroyInfrastructure(operation, entries)
     return 'What it made was destroyed.'
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
@@ -250,15 +285,3 @@ async function cleanUp(operation: Operation, { last }: { last: boolean }): Promi
 
 const deadlineOf = ({ realMs, claim }: Operation) =>
   realMs(claim.cluster.profileSnapshot.deadlines.installMinutes * MINUTE_MS, SHORTEST_DEADLINE_MS)
-
-const readKubeadminPassword = (dir: string) => readFile(join(dir, 'auth/kubeadmin-password'), 'utf8')
-
-async function readOutputs(dir: string) {
-  const [kubeconfig, kubeadminPassword, log] = await Promise.all([
-    readFile(join(dir, 'auth/kubeconfig'), 'utf8'),
-    readKubeadminPassword(dir),
-    readFile(join(dir, '.openshift_install.log'), 'utf8'),
-  ])
-  const consoleUrl = /web-console here: (https:\/\/[^\s"\\]+)/.exec(log)?.[1]
-  return { kubeconfig, kubeadminPassword: kubeadminPassword.trim(), consoleUrl }
-}

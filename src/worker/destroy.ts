@@ -5,19 +5,25 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreSnapshot } from '../artifacts/snapshot.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
+import { factsOf, recordSnapshot } from '../clusters/adopt.ts'
 import {
   closeEntry,
-  findOpenEntry,
+  forgetBootstrap,
+  keepEntry,
+  listEntries,
   listInfraIds,
+  listOpenEntries,
   listSnapshots,
   reopenEntry,
   type LedgerEntry,
 } from '../clusters/ledger.ts'
+import { assertStoredIsOf, readStoredState } from '../clusters/stored-state.ts'
 import type { InventoryAnswer, Resource } from '../clouds/inventory.ts'
 import { messageOf } from '../errors.ts'
-import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
+import { assertSafeMetadata, assertSameMetadata, parseMetadata, UnsafeMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
+import { describe as describeResources, firstLookAt } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 
@@ -30,7 +36,8 @@ const SHORTEST_STILL_MS = 10_000
 const LOOK_MS = MINUTE_MS
 const SHORTEST_LOOK_MS = 1_000
 const RETRY_SECONDS = 60
-const SHOWN_RESOURCES = 20
+/** In the place of a minute, where the cloud is simulated. */
+const SHORTEST_SECOND_LOOK_MS = 1_000
 
 /** What stands in the way of DESTROYED. */
 export class DestroyFailed extends Error {
@@ -39,16 +46,24 @@ export class DestroyFailed extends Error {
   readonly worthRetrying: boolean
   readonly exitCode: number | undefined
   readonly resources: Resource[]
+  /** The destroyer says so; the cloud has not been asked yet. */
+  readonly isOfDestroyer: boolean
   constructor(
     reason: string,
     message: string,
-    options: { worthRetrying?: boolean; exitCode?: number; resources?: Resource[] } = {},
+    options: {
+      worthRetrying?: boolean
+      exitCode?: number | undefined
+      resources?: Resource[]
+      isOfDestroyer?: boolean
+    } = {},
   ) {
     super(message)
     this.reason = reason
     this.worthRetrying = options.worthRetrying ?? true
     this.exitCode = options.exitCode
     this.resources = options.resources ?? []
+    this.isOfDestroyer = options.isOfDestroyer ?? false
   }
 }
 
@@ -56,10 +71,11 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
   operation.reached('destroy:claimed')
   try {
-    const entry = await findOpenEntry(app.db, claim.cluster.id)
-    if (entry) await destroyInfrastructure(operation, entry)
-    else await proveEmptyAgain(operation)
-    return { kind: 'succeeded', changes: { destroyedAt: new Date() } }
+    await recallEntries(operation)
+    const entries = await listOpenEntries(app.db, claim.cluster.id)
+    const message =
+      entries.length > 0 ? await destroyInfrastructure(operation, entries) : await proveEmptyAgain(operation)
+    return { kind: 'succeeded', message, changes: { destroyedAt: new Date(), lookAt: firstLookAt(app.config) } }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
     operation.log('error', error.message)
@@ -74,13 +90,86 @@ export async function runDestroy(operation: Operation): Promise<Outcome> {
   }
 }
 
-/** Destroys one infraID, proves that nothing of the cluster is left, and closes its ledger entry. Throws DestroyFailed, Stopped. */
-export async function destroyInfrastructure(operation: Operation, entry: LedgerEntry): Promise<void> {
+/**
+ * Puts back into the ledger what the artifact store knows of the cluster and the database has lost. Whatever was ever
+ * stored of an attempt without an entry may have been the last thing that was heard of it.
+ */
+export async function recallEntries(operation: Operation): Promise<void> {
+  const { app, claim } = operation
+  const { cluster } = claim
+  const known = new Set((await listEntries(app.db, cluster.id)).map((entry) => entry.attemptId))
+  try {
+    await readStoredState(
+      app,
+      cluster.id,
+      (attemptId) => known.has(attemptId),
+      async (infra) => {
+        assertStoredIsOf(infra, cluster)
+        const isBack = await operation.fencedWithCluster(async (tx) => {
+          await recordSnapshot(tx, cluster.id, infra)
+          return keepEntry(tx, factsOf(cluster.id, infra))
+        })
+        if (isBack)
+          operation.log('warning', `The ledger had lost ${infra.metadata.infraID}; the artifact store knows it`)
+      },
+    )
+  } catch (error) {
+    // The inventory has the last word: what it does not see need not be recalled, and what it sees comes up again.
+    if (error instanceof StoreUnavailable)
+      return operation.log('warning', `the store could not be asked what the ledger may have lost: ${error.message}`)
+    if (error instanceof UnsafeMetadata)
+      throw new DestroyFailed('UnsafeMetadata', messageOf(error), { worthRetrying: false })
+    throw error
+  }
+}
+
+/**
+ * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
+ * knowing of it. Throws DestroyFailed, Stopped.
+ */
+export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<string | undefined> {
+  let failure: DestroyFailed | undefined
+  for (const entry of entries)
+    try {
+      await destroyOne(operation, entry)
+    } catch (error) {
+      if (!(error instanceof DestroyFailed) || !error.isOfDestroyer) throw error
+      failure ??= error
+    }
+  const told = failure ? await proveEmptyTwice(operation, failure) : await proveEmpty(operation)
+  operation.reached('destroy:proved-empty')
+  await closeEntries(operation, entries)
+  operation.reached('destroy:entry-closed')
+  return told
+}
+
+/**
+ * Closes entries of which nothing is left, though another infraID of the cluster lives on; false when something is. To
+ * destroy it would take the public records of the one that lives, whose names are the same.
+ */
+export async function closeIfGone(operation: Operation, entries: LedgerEntry[]): Promise<boolean> {
+  if (entries.length === 0) return true
+  const answer = await find(
+    operation,
+    entries.map((entry) => entry.infraId),
+  )
+  if (!answer.verified || answer.resources.length > 0) return false
+  await closeEntries(operation, entries)
+  return true
+}
+
+const closeEntries = (operation: Operation, entries: LedgerEntry[]): Promise<void> =>
+  operation.fenced(async (tx) => {
+    for (const { infraId } of entries) await closeEntry(tx, infraId)
+  })
+
+async function destroyOne(operation: Operation, entry: LedgerEntry): Promise<void> {
   operation.log('info', `Destroying what ${entry.infraId} owns`)
   const dir = join(await operation.makeDir('destroy'), entry.infraId)
   if (!(await restoreLatest(operation, entry, dir))) await writeLedgerMetadata(operation, entry, dir)
   operation.reached('destroy:restored')
   await guard(operation, entry, dir)
+  if (entry.bootstrappedAt) await operation.fenced((tx) => forgetBootstrap(tx, entry.infraId))
 
   await operation.enter('destroy')
   const watch = watchProgress(operation)
@@ -93,26 +182,41 @@ export async function destroyInfrastructure(operation: Operation, entry: LedgerE
       giveUp: watch.standsStill,
     })
     operation.reached('destroy:installer-ended')
+    const options = { exitCode, isOfDestroyer: true }
     if (timedOut) {
       const reason = watch.standsStill.aborted ? 'DestroyStandsStill' : 'DestroyDeadlineExceeded'
       const why = watch.standsStill.aborted ? 'the destroy made no progress' : 'the destroy did not end in time'
-      throw new DestroyFailed(reason, `${why}; left: ${describe(await find(operation))}`, { exitCode })
+      throw new DestroyFailed(reason, why, options)
     }
     if (exitCode !== 0) {
       const { reason, remedy } = diagnose({ log, exitCode, command: 'destroy cluster' })
       throw new DestroyFailed(
         reason === 'UnknownError' ? 'InstallerFailedToDestroyResources' : reason,
-        `openshift-install destroy ended with ${exitCode}. ${remedy} Left: ${describe(await find(operation))}`,
-        { exitCode },
+        `openshift-install destroy ended with ${exitCode}. ${remedy}`,
+        options,
       )
     }
   } finally {
     watch.stop()
   }
-  await proveEmpty(operation)
-  operation.reached('destroy:proved-empty')
-  await operation.fenced((tx) => closeEntry(tx, entry.infraId))
-  operation.reached('destroy:entry-closed')
+}
+
+/**
+ * A destroyer may fail or hang over a cloud that has nothing left. Two inventories that are verified and empty, a minute
+ * apart, count for more than its word. Throws the destroyer's failure, with what is left.
+ */
+async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
+  for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
+    await operation.pause(waitMs)
+    const answer = await find(operation)
+    if (!answer.verified || answer.resources.length > 0)
+      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describe(answer)}`, {
+        exitCode: failure.exitCode,
+      })
+  }
+  const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
+  operation.log('warning', told)
+  return told
 }
 
 /** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
@@ -131,7 +235,7 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
 }
 
 /** Throws DestroyFailed with what is left, or with why it cannot be known. */
-async function proveEmpty(operation: Operation): Promise<void> {
+async function proveEmpty(operation: Operation): Promise<undefined> {
   await operation.enter('verify')
   const answer = await find(operation)
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
@@ -146,9 +250,9 @@ async function proveEmpty(operation: Operation): Promise<void> {
  * Of a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to tell:
  * what still answers is destroyed by the ledger entry that it belongs to, opened again.
  */
-async function proveEmptyAgain(operation: Operation): Promise<void> {
+async function proveEmptyAgain(operation: Operation): Promise<string | undefined> {
   try {
-    await proveEmpty(operation)
+    return await proveEmpty(operation)
   } catch (error) {
     if (!(error instanceof DestroyFailed) || error.resources.length === 0) throw error
     const { id } = operation.claim.cluster
@@ -156,7 +260,7 @@ async function proveEmptyAgain(operation: Operation): Promise<void> {
     const entry = await operation.fenced((tx) => reopenEntry(tx, id, (infraId) => names.includes(infraId)))
     if (!entry) throw error
     operation.log('warning', `${entry.infraId} was thought to be gone; its ledger entry is opened again`)
-    await destroyInfrastructure(operation, entry)
+    return await destroyInfrastructure(operation, [entry])
   }
 }
 
@@ -186,18 +290,19 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
   return { standsStill: controller.signal, stop: () => clearInterval(timer) }
 }
 
-async function find(operation: Operation): Promise<InventoryAnswer> {
-  const { app, claim } = operation
+/** Of the whole cluster, or of these infraIDs alone. */
+async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
   const { id, platform, region, name, baseDomain } = claim.cluster
+  const place = { platform, region, name, baseDomain }
+  if (only) return app.inventory.find({ ...place, clusterId: undefined, infraIds: only, records: 'own' })
   const infraIds = await listInfraIds(app.db, id)
-  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds })
+  // Where nothing was ever made, records of its names are others'.
+  const records = infraIds.length === 0 ? 'own' : 'all'
+  return app.inventory.find({ ...place, clusterId: id, infraIds, records })
 }
 
-function describe(answer: InventoryAnswer): string {
-  if (!answer.verified) return `not known (${answer.reason})`
-  const shown = answer.resources.slice(0, SHOWN_RESOURCES).map(({ type, id }: Resource) => `${type} ${id}`)
-  return [...shown, ...(answer.resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
-}
+const describe = (answer: InventoryAnswer): string =>
+  answer.verified ? describeResources(answer.resources) : `not known (${answer.reason})`
 
 /**
  * Restores the newest snapshot that verifies and has a metadata.json; false when none does. Throws StoreUnavailable only

@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { writeSnapshot } from '../artifacts/snapshot.ts'
-import { recordArtifact } from '../clusters/ledger.ts'
+import { keepEntry, recordArtifact, type LedgerFacts } from '../clusters/ledger.ts'
 import type { Transaction } from '../db/client.ts'
+import { realMs as realMsOf } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { InstallerCommand, InstallerRun } from '../installer/installer.ts'
@@ -26,6 +27,7 @@ import {
 } from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
 import { createMasker, secretsOfEnvironment, secretsOfPullSecret } from '../observability/mask.ts'
+import { uptimeMs } from '../uptime.ts'
 import type { Step } from './steps.ts'
 
 export type StopKind = 'cancelled' | 'interrupted' | 'lost'
@@ -63,6 +65,8 @@ export type Operation = {
   /** After a cancel: lets the clean-up of what was made run. A lost lease still ends it. */
   goOnAfterCancel: () => void
   stop: (kind: StopKind, message: string) => void
+  /** What this attempt makes, from when the ledger has it; whatever it writes after that puts it back if it is lost. */
+  infra: LedgerFacts | undefined
   /** Whether nothing that it writes counts any more. */
   isLost: () => boolean
   log: (level: LogLevel, message: string) => void
@@ -82,6 +86,8 @@ export type Operation = {
   snapshotForSure: (dir: string, stage: Stage, infraId: string) => Promise<string>
   /** Real milliseconds for a span of the installer's time, which a simulation shortens; never less than the floor. */
   realMs: (installerMs: number, floorMs: number) => number
+  /** Throws Stopped when the operation is stopped meanwhile. */
+  pause: (ms: number) => Promise<void>
   fenced: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
   /** For a change that touches the cluster's row too. */
   fencedWithCluster: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
@@ -116,11 +122,10 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
   let snapshots = 0
-  let renewedAt = claim.claimedAt
+  let renewedAtMs = claim.claimedAtMs
   let renewing: Promise<void> | undefined
 
-  const realMs = (installerMs: number, floorMs: number) =>
-    app.installer.simulated ? Math.max(floorMs, installerMs / app.config.simulator.speed) : installerMs
+  const realMs = (installerMs: number, floorMs: number) => realMsOf(app.config, installerMs, floorMs)
   const graceMs = realMs(INTERRUPT_GRACE_MS, SHORTEST_GRACE_MS)
 
   const stop = (kind: StopKind, message: string) => {
@@ -142,7 +147,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     progress = undefined
     if (!newest) return
     try {
-      await recordStage(app.db, lock, newest.stage, newest.percent)
+      await recordStage(app.db, lock, newest.stage, newest.percent, operation.infra)
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
       else app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded')
@@ -156,12 +161,12 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const log = (level: LogLevel, message: string) => jobLog.write(level, masker.mask(message))
 
   const renewNow = async () => {
-    const sentAt = Date.now()
+    const sentAtMs = uptimeMs()
     try {
-      const { cancelRequested } = await renewLock(app.db, app.queue, lock, delivery, leaseSeconds)
+      const { cancelRequested } = await renewLock(app.leaseDb, app.queue, lock, delivery, leaseSeconds)
       // From the sending: the database counted from later, so the child dies before the lock can.
-      renewedAt = Math.max(renewedAt, sentAt)
-      for (const child of running) child.extend(renewedAt + lease)
+      renewedAtMs = Math.max(renewedAtMs, sentAtMs)
+      for (const child of running) child.extend(renewedAtMs + lease)
       if (cancelRequested) stop('cancelled', 'somebody asked for it')
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
@@ -176,7 +181,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     ))
   const renewTimer = setInterval(() => void renew(), renewEveryMs(leaseSeconds))
   const deadlineTimer = setInterval(() => {
-    if (Date.now() - renewedAt > lease) stop('lost', `the lease was not renewed for ${lease / 1000} s`)
+    if (uptimeMs() - renewedAtMs > lease) stop('lost', `the lease was not renewed for ${lease / 1000} s`)
   }, 1000)
   const unhear = app.events.on('cancel', lock.jobId, () => void renew())
 
@@ -192,6 +197,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       if (lasting) stopper.abort(lasting)
     },
     stop,
+    infra: undefined,
     isLost: () => isLost,
     log,
     learnSecret: masker.learn,
@@ -212,6 +218,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
 
     async run(command, dir, limits = {}) {
       stopper.signal.throwIfAborted()
+      await app.installer.check(cluster.version)
+      stopper.signal.throwIfAborted()
       remembered = []
       let timedOut = false
       let percent = 0
@@ -219,7 +227,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         version: cluster.version,
         dir,
         command,
-        until: renewedAt + lease,
+        untilMs: renewedAtMs + lease,
         findCut: masker.findCut,
         onLine: ({ level, message, at }) => {
           remembered.push(`level=${level} msg=${message}`)
@@ -261,8 +269,9 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
       const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
-      await fencedWithCluster(app.db, lock, (tx) =>
-        recordArtifact(tx, {
+      await fencedWithCluster(app.db, lock, async (tx) => {
+        if (operation.infra) await keepEntry(tx, operation.infra)
+        await recordArtifact(tx, {
           id,
           clusterId: cluster.id,
           attemptId: attempt.id,
@@ -273,8 +282,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
           sha256,
           sizeBytes,
           keyId: app.box.keyId,
-        }),
-      )
+        })
+      })
       return id
     },
 
@@ -293,6 +302,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     },
 
     realMs,
+    pause: (ms) => pause(ms, stopper.signal),
 
     fenced: (change) => fenced(app.db, lock, change),
     fencedWithCluster: (change) => fencedWithCluster(app.db, lock, change),
@@ -319,7 +329,8 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
 }
 
 /** Throws the signal's reason when it aborts first. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer)

@@ -1,15 +1,18 @@
 // Runs jobs. It claims, runs the operation of the job's type, and settles; each is one transaction, and between them
 // nothing is held but the lease.
 import { hostname } from 'node:os'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { hasCode, messageOf } from '../errors.ts'
-import { claimJob, listEndedAttempts, settleDeadJob, settleJob, type Outcome } from '../jobs/attempts.ts'
+import { claimJob, listOpenAttempts, noteCause, settleDeadJob, settleJob, type Outcome } from '../jobs/attempts.ts'
 import type { JobType } from '../jobs/job.ts'
 import { LockLost } from '../jobs/lock.ts'
+import { startLockWatch } from '../jobs/lock-watch.ts'
 import type { Delivery } from '../jobs/queue.ts'
+import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
+import { tellOfLoss } from './aftermath.ts'
 import { runCreate } from './create.ts'
 import { runDestroy } from './destroy.ts'
 import { openOperation, Stopped, type Operation } from './operation.ts'
@@ -28,12 +31,19 @@ const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome
 const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
 const SETTLE_RETRY_MS = 1000
+const REMOVE_DIRECTORIES_MS = 60_000
+const BEGINS_WITHIN_MS = 60_000
+const WORKED_WITH_MS = 3_600_000
+const PROGRAM_LOOK_MS = 10_000
+const DIRECTORIES_STAY = 'work directories of dead workers could not be removed'
 /** Data or a constraint that PostgreSQL refuses. */
 const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
 
 export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
   const running = new Set<Operation>()
+  const losses = new AbortController()
+  const masker = createMasker(secretsOfEnvironment(app.config.environment))
   let draining = false
   await removeDeadDirectories(app)
 
@@ -45,7 +55,12 @@ export async function startWorker(app: App): Promise<Worker> {
     return handled
   }
   const handleOne = async (delivery: Delivery) => {
-    const claim = await claimJob(app, delivery, name)
+    const claim = await claimJob(app, delivery, name).catch(async (error: unknown) => {
+      // Whoever waits for the job reads there why it does not begin.
+      const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
+      await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
+      throw error
+    })
     if (!claim) return
     const operation = await openOperation(app, claim).catch(async (error: unknown) => {
       const message = messageOf(error)
@@ -59,16 +74,22 @@ export async function startWorker(app: App): Promise<Worker> {
     running.add(operation)
     if (draining) operation.stop('interrupted', 'the worker is shutting down')
     try {
-      await runJob(app, operation)
+      await runJob(app, operation, losses.signal)
     } finally {
       running.delete(operation)
     }
   }
-  await app.queue.work(app.config.workerConcurrency, handle)
-  await app.queue.workDead((jobId) => settleDeadJob(app, jobId))
+  const stopWaiting = await workOnceThereIsAProgram(app, () => app.queue.work(app.config.workerConcurrency, handle))
+  await app.queue.workDead((jobId, cause) => settleDeadJob(app, jobId, cause && masker.mask(cause)))
+  const watch = startLockWatch(app)
+  const cleaning = setInterval(
+    () => void removeDeadDirectories(app).catch((error: unknown) => app.log.warn({ err: error }, DIRECTORIES_STAY)),
+    REMOVE_DIRECTORIES_MS,
+  )
 
   return {
     async drain(timeoutMs) {
+      stopWaiting()
       await app.queue.pause()
       const stopAll = () => {
         draining = true
@@ -86,11 +107,38 @@ export async function startWorker(app: App): Promise<Worker> {
       while (handling.size > 0) await Promise.allSettled(handling)
       clearTimeout(limit)
       clearInterval(progress)
+      clearInterval(cleaning)
+      watch.stop()
+      losses.abort()
     },
   }
 }
 
-async function runJob(app: App, operation: Operation): Promise<void> {
+/** Without any installer every job would fail here, while another worker could run it. Returns the way to give up. */
+async function workOnceThereIsAProgram(
+  { installer, config, log }: App,
+  work: () => Promise<void>,
+): Promise<() => void> {
+  const hasOne = async () => installer.simulated || (await installer.listVersions()).length > 0
+  if (await hasOne()) {
+    await work()
+    return () => undefined
+  }
+  log.error(`no openshift-install-VERSION is in ${config.installerDir}: this worker takes no job until there is one`)
+  const look = async () => {
+    if (!(await hasOne())) return
+    clearInterval(timer)
+    log.info('there is an installer now: this worker takes jobs')
+    await work()
+  }
+  const timer = setInterval(
+    () => void look().catch((error: unknown) => log.error({ err: error }, 'this worker could not begin to take jobs')),
+    PROGRAM_LOOK_MS,
+  )
+  return () => clearInterval(timer)
+}
+
+async function runJob(app: App, operation: Operation, losses: AbortSignal): Promise<void> {
   const { claim } = operation
   let outcome: Outcome
   try {
@@ -102,6 +150,7 @@ async function runJob(app: App, operation: Operation): Promise<void> {
     if (stopped instanceof LockLost || (stopped instanceof Stopped && stopped.kind === 'lost')) {
       app.log.warn({ jobId: claim.job.id }, `the attempt is void: ${stopped.message}`)
       await operation.close()
+      void tellOfLoss(operation, losses)
       // Thrown, so that the queue hands the job out again if it still thinks that it is ours.
       throw stopped
     }
@@ -135,7 +184,7 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
     // Before each try: once the lock is given back, no line can follow.
     await operation.flushLog().catch((error: unknown) => app.log.warn({ err: error }, 'log lines wait for the end'))
     try {
-      return await settleJob(app, claim, outcome)
+      return await settleJob(app, claim, outcome, operation.infra)
     } catch (error) {
       if (error instanceof LockLost || operation.isLost()) throw error
       if (hasCode(error, ...REFUSED) && outcome.kind === 'succeeded') {
@@ -154,5 +203,16 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
 async function removeDeadDirectories(app: App): Promise<void> {
   const home = join(app.config.dataDir, 'work')
   const names = await readdir(home).catch(() => [])
-  for (const id of await listEndedAttempts(app.db, names)) await rm(join(home, id), { recursive: true, force: true })
+  const open = new Set(await listOpenAttempts(app.db, names))
+  for (const name of names) {
+    const path = join(home, name)
+    // An attempt that nobody knows may be just beginning; anything else is what somebody works with for a while.
+    const lastsMs = name.startsWith('att_') ? BEGINS_WITHIN_MS : WORKED_WITH_MS
+    if (!open.has(name) && (await isOlder(path, lastsMs))) await rm(path, { recursive: true, force: true })
+  }
+}
+
+async function isOlder(path: string, ms: number): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found !== undefined && found.mtimeMs < Date.now() - ms
 }

@@ -19,19 +19,21 @@ export async function pauseTree(root: number, dir: string): Promise<() => Promis
 function openFreezer(): Freezer | undefined {
   const name = `ocpctl-chaos-${process.pid}-${++groups}`
   try {
+    // The second version first, as container runtimes do; beside the first one it is mounted as `unified`.
+    for (const root of ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']) {
+      if (!existsSync(join(root, 'cgroup.controllers'))) continue
+      const group = join(root, name)
+      mkdirSync(group)
+      const isFrozen = () => /^frozen 1$/m.test(readFileSync(join(group, 'cgroup.events'), 'utf8'))
+      const home = join(root, /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '')
+      return { home, group, file: join(group, 'cgroup.freeze'), frozen: '1', thawed: '0', isFrozen }
+    }
     if (existsSync('/sys/fs/cgroup/freezer')) {
       const group = join('/sys/fs/cgroup/freezer', name)
       mkdirSync(group)
       const file = join(group, 'freezer.state')
       const isFrozen = () => readFileSync(file, 'utf8').trim() === 'FROZEN'
       return { home: '/sys/fs/cgroup/freezer', group, file, frozen: 'FROZEN', thawed: 'THAWED', isFrozen }
-    }
-    if (existsSync('/sys/fs/cgroup/cgroup.controllers')) {
-      const group = join('/sys/fs/cgroup', name)
-      mkdirSync(group)
-      const isFrozen = () => /^frozen 1$/m.test(readFileSync(join(group, 'cgroup.events'), 'utf8'))
-      const home = join('/sys/fs/cgroup', /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '')
-      return { home, group, file: join(group, 'cgroup.freeze'), frozen: '1', thawed: '0', isFrozen }
     }
   } catch {
     // Not ours to use.

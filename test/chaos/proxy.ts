@@ -4,6 +4,8 @@ import { connect, createServer, type Socket } from 'node:net'
 
 export type Proxy = {
   port: number
+  /** How many connections were ever accepted, those that were closed at once among them. */
+  accepted: () => number
   cut: () => void
   blackHole: () => void
   heal: () => void
@@ -17,6 +19,7 @@ type Pair = { near: Socket; far: Socket | undefined }
 export async function openProxy(targetPort: number): Promise<Proxy> {
   const pairs = new Set<Pair>()
   let mode: 'open' | 'cut' | 'black-hole' = 'open'
+  let accepted = 0
 
   const end = (pair: Pair) => {
     pairs.delete(pair)
@@ -42,6 +45,7 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
   }
 
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (near) => {
+    accepted++
     const pair: Pair = { near, far: undefined }
     near.on('error', () => end(pair))
     if (mode === 'cut') return void near.destroy()
@@ -61,6 +65,7 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
   }
   return {
     port: address.port,
+    accepted: () => accepted,
     cut,
     blackHole() {
       mode = 'black-hole'

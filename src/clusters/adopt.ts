@@ -1,0 +1,153 @@
+// Takes back a cluster that the database has lost, after a fail-over to a server that lacked its newest commits or a
+// restore of an older dump. The cloud knows it by its tag, and the artifact store holds its state, sealed with our own key:
+// both together prove that it is ours. It comes back under its own id and holds its name again.
+import { eq } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { StoreUnavailable } from '../artifacts/store.ts'
+import { writeAudit } from '../audit/audit.ts'
+import { requireAnywhere } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
+import { realMs, type Config } from '../config.ts'
+import type { Transaction } from '../db/client.ts'
+import { clusterArtifacts, clusters } from '../db/schema.ts'
+import { AppError, messageOf } from '../errors.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import { UnsafeMetadata } from '../installer/metadata.ts'
+import { readResults } from '../installer/results.ts'
+import type { ClusterRow } from './cluster.ts'
+import { keepEntry, type LedgerFacts } from './ledger.ts'
+import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
+import { assertStoredIsOf, isPastBootstrap, readStoredState, type StoredInfra } from './stored-state.ts'
+
+const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
+const HOUR_MS = 3_600_000
+/** As long as one may live that nobody knew of any more: time to find it and to extend its end. */
+const LIVES_ON_HOURS = 24
+const SHORTEST_LIFE_MS = 60_000
+const LEFTOVER_MS = 60_000
+
+export type Adoptable = {
+  /** As it was asked for. */
+  record: ClusterRow
+  infras: Pick<StoredInfra, 'attemptId' | 'metadata' | 'stage' | 'snapshot'>[]
+  /** Of a finished installation. */
+  outputs: SealedOutputs | undefined
+}
+
+/** What the store has of a cluster; undefined when that is not enough. Throws StoreUnavailable, UnsafeMetadata. */
+export async function findAdoptable(app: App, clusterId: string): Promise<Adoptable | undefined> {
+  const infras: Adoptable['infras'] = []
+  let record: ClusterRow | undefined
+  let outputs: SealedOutputs | undefined
+  await readStoredState(
+    app,
+    clusterId,
+    () => false,
+    async ({ dir, record: stored, ...infra }) => {
+      if (!stored || stored.id !== clusterId) return
+      assertStoredIsOf({ dir, record: stored, ...infra }, stored)
+      record = stored
+      infras.push(infra)
+      outputs = infra.stage === 'complete' ? sealOutputs(app.box, clusterId, await readResults(dir)) : undefined
+    },
+  )
+  return record && { record, infras, outputs }
+}
+
+/** As findAdoptable, for a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
+export async function adoptableFor(app: App, by: Actor, clusterId: string): Promise<Adoptable> {
+  requireAnywhere(by, 'cluster.adopt')
+  const found = await findAdoptable(app, clusterId).catch((error: unknown) => {
+    if (error instanceof StoreUnavailable) throw new AppError('UNAVAILABLE', messageOf(error))
+    if (error instanceof UnsafeMetadata) throw new AppError('CONFLICT', messageOf(error))
+    throw error
+  })
+  if (!found) throw new AppError('NOT_FOUND', `the artifact store has no state of ${clusterId} that can be adopted`)
+  return found
+}
+
+/** The end of a cluster that is adopted now: its own, but no later than a day from now. */
+export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
+  new Date(
+    Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
+  )
+
+/** Adopts what the store has of a cluster that nobody knows; undefined when that is not enough. Throws as adoptCluster. */
+export async function adoptLost(app: App, clusterId: string): Promise<ClusterRow | undefined> {
+  const found = await findAdoptable(app, clusterId)
+  if (!found) return undefined
+  const cluster = await app.db.transaction((tx) => adoptCluster(app, tx, RECOVERY, found))
+  app.log.warn({ clusterId, status: cluster.status }, 'a cluster that the database had lost is taken back')
+  return cluster
+}
+
+/**
+ * A finished one becomes READY; of any other what it made is destroyed. Throws FORBIDDEN, CONFLICT when the database
+ * knows it after all, NAME_TAKEN when another cluster has its name by now.
+ */
+export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: Adoptable): Promise<ClusterRow> {
+  requireAnywhere(by, 'cluster.adopt')
+  const { record, infras, outputs } = found
+  const newest = infras.at(-1)
+  const isReady = outputs !== undefined
+  const values: typeof clusters.$inferInsert = {
+    ...record,
+    status: isReady ? 'READY' : 'FAILED',
+    statusReason: isReady
+      ? 'the database had lost this cluster; it was taken back from the artifact store'
+      : 'the database had lost this cluster while it was being made; what it made is destroyed',
+    infraId: newest?.metadata.infraID ?? null,
+    destroyAt: adoptedEnd(app.config, record),
+    readyAt: isReady ? (record.readyAt ?? new Date()) : null,
+    destroyRetryAt: isReady ? null : new Date(Date.now() + realMs(app.config, LEFTOVER_MS, 0)),
+    updatedAt: new Date(),
+  }
+  const [cluster] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
+  if (!cluster) throw await whyNot(tx, record)
+  for (const infra of infras) {
+    await keepEntry(tx, factsOf(cluster.id, infra))
+    await recordSnapshot(tx, cluster.id, infra)
+  }
+  if (outputs) await recordOutputs(tx, outputs)
+  await writeAudit(tx, by, {
+    action: 'cluster.adopt',
+    clusterId: cluster.id,
+    detail: {
+      from: null,
+      to: cluster.status,
+      name: cluster.name,
+      infraIds: infras.map(({ metadata }) => metadata.infraID),
+      destroyAt: cluster.destroyAt.toISOString(),
+    },
+  })
+  await announce(tx, 'cluster', cluster.id)
+  return cluster
+}
+
+export function factsOf(clusterId: string, { metadata, stage, snapshot }: Adoptable['infras'][number]): LedgerFacts {
+  const bootstrappedAt = isPastBootstrap(stage) ? new Date() : null
+  return { clusterId, attemptId: null, metadata, snapshotId: snapshot.key, bootstrappedAt }
+}
+
+/** So that a destroy and whoever reads artifacts find it again. */
+export async function recordSnapshot(
+  tx: Transaction,
+  clusterId: string,
+  { metadata, stage, snapshot }: Adoptable['infras'][number],
+): Promise<void> {
+  await tx
+    .insert(clusterArtifacts)
+    .values({ id: newId('art'), clusterId, infraId: metadata.infraID, kind: 'snapshot', stage, ...snapshot })
+    .onConflictDoNothing()
+}
+
+async function whyNot(tx: Transaction, { id, name, baseDomain }: ClusterRow): Promise<AppError> {
+  const [known] = await tx.select({ status: clusters.status }).from(clusters).where(eq(clusters.id, id))
+  return known
+    ? new AppError('CONFLICT', `the database knows ${id}, which is ${known.status}: there is nothing to adopt`)
+    : new AppError(
+        'NAME_TAKEN',
+        `another cluster holds the name ${name}.${baseDomain}: ${id} can be adopted when it is gone`,
+      )
+}

@@ -1,0 +1,102 @@
+// What the artifact store knows of a cluster by itself. It outlives a database that has lost its newest commits: every
+// snapshot holds the installer's metadata and the cluster as it was asked for. Only what our own key sealed is believed.
+import { existsSync } from 'node:fs'
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { App } from '../app.ts'
+import { restoreSnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
+import { ArtifactMissing, type StoredArtifact } from '../artifacts/store.ts'
+import { messageOf } from '../errors.ts'
+import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
+import { stages, type Stage } from '../installer/stages.ts'
+import type { ClusterRow } from './cluster.ts'
+
+const RECORD = 'ocpctl-cluster.json'
+
+/** One attempt's infrastructure, as its newest readable snapshot has it, unpacked in `dir`. */
+export type StoredInfra = {
+  attemptId: string
+  metadata: InstallerMetadata
+  /** undefined: stored by an earlier release. */
+  record: ClusterRow | undefined
+  stage: Stage
+  snapshot: StoredArtifact & { key: string }
+  dir: string
+}
+
+/** Puts the cluster's row beside the installer's files, so that every snapshot holds it. */
+export async function writeRecord(dir: string, cluster: ClusterRow): Promise<void> {
+  await writeFile(join(dir, RECORD), JSON.stringify(cluster), { mode: 0o600 })
+}
+
+/** Whether the bootstrap's own resources were gone when a snapshot of this stage was begun. */
+export const isPastBootstrap = (stage: Stage): boolean =>
+  stages.indexOf(stage) >= stages.indexOf('initialize') && stages.indexOf(stage) <= stages.indexOf('complete')
+
+/**
+ * Calls back for each attempt that the store has state of, oldest first, but those left out; the directory is gone
+ * afterwards. Throws StoreUnavailable.
+ */
+export async function readStoredState(
+  app: App,
+  clusterId: string,
+  isLeftOut: (attemptId: string) => boolean,
+  found: (infra: StoredInfra) => Promise<void>,
+): Promise<void> {
+  const keys = new Map<string, string[]>()
+  for await (const key of app.store.list(`clusters/${clusterId}/`)) {
+    const attemptId = key.split('/')[2]
+    if (attemptId !== undefined && !isLeftOut(attemptId)) keys.set(attemptId, [...(keys.get(attemptId) ?? []), key])
+  }
+  if (keys.size === 0) return
+  const work = join(app.config.dataDir, 'work')
+  await mkdir(work, { recursive: true, mode: 0o700 })
+  const home = await mkdtemp(join(work, 'stored-'))
+  try {
+    for (const [attemptId, ofAttempt] of keys) {
+      const infra = await readNewest(app, attemptId, ofAttempt.toReversed(), join(home, attemptId))
+      if (infra) await found(infra)
+    }
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+async function readNewest(app: App, attemptId: string, keys: string[], dir: string): Promise<StoredInfra | undefined> {
+  for (const key of keys) {
+    const named = /\/\d+-([a-z-]+)-[0-9a-z]{6}\.tar\.zst\.sealed/.exec(key)?.[1]
+    const stage = stages.find((each) => each === named)
+    if (stage === undefined) continue
+    try {
+      const stored = await restoreSnapshot(app.store, app.box, { key, dir, context: key })
+      if (existsSync(join(dir, 'metadata.json')))
+        return {
+          attemptId,
+          metadata: parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8')),
+          record: await readRecord(dir),
+          stage,
+          snapshot: { ...stored, key },
+          dir,
+        }
+    } catch (error) {
+      if (!(error instanceof SnapshotCorrupt || error instanceof ArtifactMissing)) throw error
+      app.log.warn(`stored state is left out: ${messageOf(error)}`)
+    }
+    await rm(dir, { recursive: true, force: true })
+  }
+  return undefined
+}
+
+async function readRecord(dir: string): Promise<ClusterRow | undefined> {
+  if (!existsSync(join(dir, RECORD))) return undefined
+  const isTime = (value: unknown) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)
+  // Written by this service and sealed since; times are the only values that JSON does not keep as they are.
+  return JSON.parse(await readFile(join(dir, RECORD), 'utf8'), (key, value: unknown) =>
+    key.endsWith('At') && isTime(value) ? new Date(String(value)) : value,
+  ) as ClusterRow
+}
+
+/** Throws UnsafeMetadata unless what was stored is of this one cluster. */
+export function assertStoredIsOf(infra: StoredInfra, cluster: Pick<ClusterRow, 'name' | 'platform'>): void {
+  assertSafeMetadata(infra.metadata, { clusterName: cluster.name, platform: cluster.platform })
+}

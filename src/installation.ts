@@ -1,0 +1,102 @@
+// Which installation of the service this is. The database holds its id, the fingerprint of the secrets key and whether the
+// artifact store has been marked as its own: a process with another key or another store would make clusters that nobody
+// can read or destroy, so it ends before it does anything.
+import { eq, sql } from 'drizzle-orm'
+import { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import type { App } from './app.ts'
+import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
+import { ConfigError } from './config.ts'
+import type { Db } from './db/client.ts'
+import { installation } from './db/schema.ts'
+import { messageOf } from './errors.ts'
+import { newId } from './ids.ts'
+import type { Log } from './observability/log.ts'
+import type { SecretBox } from './secrets.ts'
+
+/** Before the id, the name of the object that says whose store it is. */
+const MARKER = 'installation/'
+const STORE_RETRY_MS = 2000
+
+/** Makes it at the first start of all. Throws ConfigError when the secrets key is not this installation's. */
+export async function openInstallation(db: Db, box: SecretBox, log: Log): Promise<string> {
+  await db
+    .insert(installation)
+    .values({ id: newId('ins'), keyFingerprint: box.fingerprint })
+    .onConflictDoNothing()
+  const { id, keyFingerprint } = await readInstallation(db)
+  if (keyFingerprint === box.fingerprint) return id
+  if (!box.olderFingerprints.includes(keyFingerprint))
+    throw new ConfigError(
+      `OCPCTL_SECRETS_KEY is not the key of this database, which is ${keyFingerprint.slice(0, 8)}…, and yours is ` +
+        `${box.keyId}…: set the key that the other processes have, or, to replace it, name the old one in OCPCTL_SECRETS_KEYS_OLD`,
+    )
+  // A rotation: what the old key sealed is still read with it.
+  await db
+    .update(installation)
+    .set({ keyFingerprint: box.fingerprint })
+    .where(eq(installation.keyFingerprint, keyFingerprint))
+  log.info(
+    { from: keyFingerprint.slice(0, 8), to: box.keyId },
+    'the secrets key of this installation is another one now',
+  )
+  return id
+}
+
+/**
+ * Finds that the store is this installation's, or marks it if nobody has: a worker does, which may write to it. A store that does not answer is asked again until it does,
+ * or until the signal aborts, whose reason is thrown. Throws ConfigError when the store is another one.
+ */
+export async function claimStore(
+  { db, store, log, runsJobs }: Pick<App, 'db' | 'store' | 'log' | 'runsJobs'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await claimStoreOnce(db, store, runsJobs)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      log.warn(`the artifact store does not answer and is waited for: ${messageOf(error)}`)
+      await setTimeout(STORE_RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
+  }
+}
+
+async function claimStoreOnce(db: Db, store: ArtifactStore, mayMark: boolean): Promise<void> {
+  const { id, storeMarkedAt } = await readInstallation(db)
+  const owners = await listOwners(store)
+  if (owners.length === 0 && storeMarkedAt === null) {
+    if (!mayMark) return
+    const words = Buffer.from(
+      `The artifacts of the ocpctl installation ${id}; its processes start only where this object is.\n`,
+    )
+    await store.put(`${MARKER}${id}`, Readable.from([words])).catch((error: unknown) => {
+      if (!(error instanceof ArtifactExists)) throw error
+    })
+    return claimStoreOnce(db, store, mayMark)
+  }
+  if (owners.length === 0)
+    throw new ConfigError(
+      `OCPCTL_ARTIFACTS is not the artifact store of this database: it lacks the object ${MARKER}${id}. ` +
+        'Give every process the same OCPCTL_ARTIFACTS; a store that moved must be copied whole',
+    )
+  if (!owners.includes(id))
+    throw new ConfigError(
+      `OCPCTL_ARTIFACTS is the artifact store of another installation, ${owners.join(', ')}; this database is of ${id}. ` +
+        'Each installation needs a bucket, prefix or directory of its own (unless set, it is under OCPCTL_DATA_DIR)',
+    )
+  if (storeMarkedAt === null) await db.update(installation).set({ storeMarkedAt: sql`now()` })
+}
+
+/** By the names of objects alone: bytes that rot in one of them must not keep a service from starting. */
+async function listOwners(store: ArtifactStore): Promise<string[]> {
+  const ids: string[] = []
+  for await (const key of store.list(MARKER)) ids.push(key.slice(MARKER.length))
+  return ids
+}
+
+async function readInstallation(db: Db): Promise<typeof installation.$inferSelect> {
+  const [row] = await db.select().from(installation)
+  if (!row) throw new Error('the database holds no installation')
+  return row
+}

@@ -1,0 +1,131 @@
+// Who is gone. A worker that dies, freezes or loses the database stops renewing its lock. The others look at all locks a
+// few times a lease, and take away one that has stood unrenewed for a whole lease by their own clock: no clock of the
+// database, of the dead worker or of anybody else is believed. Its installer has been dead for a third of a lease then.
+import { and, eq, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { lockCluster } from '../clusters/queries.ts'
+import type { Db, Transaction } from '../db/client.ts'
+import { jobLocks, jobs } from '../db/schema.ts'
+import { uptimeMs } from '../uptime.ts'
+import { isOpen } from './job.ts'
+import { closeLostAttempts, renewEveryMs, type Lock } from './lock.ts'
+import type { ActiveDelivery } from './queue.ts'
+
+type Version = { version: string; sinceMs: number }
+type SeenLock = Lock & { version: string }
+
+export type LockWatch = {
+  /** Looks once, and frees what is dead. Throws what the database throws. */
+  look: () => Promise<void>
+  stop: () => void
+}
+
+/** Looks every sixth of a lease; `now` in milliseconds of a clock that nobody steps. */
+export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatch {
+  const leaseMs = app.config.leaseSeconds * 1000
+  let seen = new Map<string, Version>()
+  let lookedAtMs = -Infinity
+  let hasFailed = false
+  let looking: Promise<void> | undefined
+
+  /** Those that have stood as they are for a lease; the others are remembered. */
+  const listDead = <T>(
+    all: T[],
+    keyOf: (each: T) => string,
+    versionOf: (each: T) => string,
+    next: Map<string, Version>,
+  ) => {
+    const at = now()
+    return all.filter((each) => {
+      const [key, version] = [keyOf(each), versionOf(each)]
+      const before = seen.get(key)
+      const sinceMs = before?.version === version ? before.sinceMs : at
+      next.set(key, { version, sinceMs })
+      return at - sinceMs >= leaseMs
+    })
+  }
+  /** One whose cluster's row somebody holds must not keep the others waiting; it is tried again by the next look. */
+  const free = (about: object, freeing: Promise<void>) =>
+    freeing.catch((error: unknown) => app.log.warn({ err: error, ...about }, 'what a dead worker held is not free yet'))
+  const lookOnce = async () => {
+    const [locks, active] = await Promise.all([listLocks(app.db), app.queue.listActive(app.db)]).catch(
+      (error: unknown) => {
+        hasFailed = true
+        throw error
+      },
+    )
+    // What answers now may be another server, which has lost a renewal that its holder still counts on: one from before
+    // this moment at the latest, so that three quarters of a lease from now are enough.
+    if (hasFailed || now() - lookedAtMs > leaseMs / 2)
+      for (const each of seen.values()) each.sinceMs = Math.max(each.sinceMs, now() - leaseMs / 4)
+    hasFailed = false
+    lookedAtMs = now()
+    const next = new Map<string, Version>()
+    const dead = listDead(
+      locks,
+      (lock) => `lock ${lock.clusterId}`,
+      (lock) => lock.version,
+      next,
+    )
+    const locked = new Set(locks.map((lock) => lock.jobId))
+    const stranded = listDead(
+      active.filter(({ jobId }) => !locked.has(jobId)),
+      ({ jobId }) => `delivery ${jobId}`,
+      ({ retryCount }) => String(retryCount),
+      next,
+    )
+    seen = next
+    await Promise.all([
+      ...dead.map((lock) => free({ clusterId: lock.clusterId }, freeLock(app, lock))),
+      ...stranded.map((delivery) => free({ jobId: delivery.jobId }, freeDelivery(app, delivery))),
+    ])
+    if (dead.length + stranded.length > 0) app.queue.wake()
+  }
+  const look = () => (looking ??= lookOnce().finally(() => (looking = undefined)))
+  const timer = setInterval(
+    () => void look().catch((error: unknown) => app.log.warn({ err: error }, 'the locks could not be looked at')),
+    renewEveryMs(app.config.leaseSeconds),
+  )
+  return { look, stop: () => clearInterval(timer) }
+}
+
+// The row's own version changes with every renewal, also of workers of another release.
+const version = sql<string>`${jobLocks.fence}::text || ' ' || ${jobLocks}.xmin::text`
+
+/** job_locks whole: it has a row for each job that runs now, and no more. */
+async function listLocks(db: Db): Promise<SeenLock[]> {
+  const rows = await db.select({ lock: jobLocks, version }).from(jobLocks)
+  return rows.map(({ lock, version: of }) => ({ ...lock, version: of }))
+}
+
+async function freeLock(app: App, { clusterId, version: seen, worker, jobId }: SeenLock): Promise<void> {
+  const freed = await app.db.transaction(async (tx) => {
+    await lockCluster(tx, clusterId)
+    const gone = await tx
+      .delete(jobLocks)
+      .where(and(eq(jobLocks.clusterId, clusterId), eq(version, seen)))
+      .returning({ clusterId: jobLocks.clusterId })
+    if (gone.length === 0) return false
+    await closeLostAttempts(tx, clusterId)
+    await handOutAgain(app, tx, jobId)
+    return true
+  })
+  if (freed) app.log.warn({ clusterId, jobId, worker }, 'a worker is gone: its job is handed out again')
+}
+
+/** Taken from the queue by a worker that died before it had the lock. */
+async function freeDelivery(app: App, { jobId, clusterId, retryCount }: ActiveDelivery): Promise<void> {
+  await app.db.transaction(async (tx) => {
+    await lockCluster(tx, clusterId)
+    const [lock] = await tx.select().from(jobLocks).where(eq(jobLocks.clusterId, clusterId))
+    const now = (await app.queue.listActive(tx)).find((delivery) => delivery.jobId === jobId)
+    if (lock || now?.retryCount !== retryCount) return
+    await handOutAgain(app, tx, jobId)
+    app.log.warn({ clusterId, jobId }, 'a worker is gone before it began: its job is handed out again')
+  })
+}
+
+async function handOutAgain(app: App, tx: Transaction, jobId: string): Promise<void> {
+  const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId)).for('update')
+  if (job && isOpen(job)) await app.queue.handOutAgain(tx, jobId)
+}

@@ -1,0 +1,146 @@
+// What turns up after DESTROYED. A host that was frozen with its installer thaws when the cluster has long been destroyed
+// elsewhere, and the installer makes what it was about to make. No lease in the same freezer prevents that, so a cluster
+// that ever lost a worker is looked at again, for a day; what then stands takes it back to DESTROYING.
+import { and, asc, eq, isNotNull, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { ClusterRow } from '../clusters/cluster.ts'
+import { adoptLost } from '../clusters/adopt.ts'
+import { closeEntries, keepEntry, listInfraIds, type LedgerFacts } from '../clusters/ledger.ts'
+import { transitionCluster } from '../clusters/lifecycle.ts'
+import { lockCluster } from '../clusters/queries.ts'
+import type { Resource } from '../clouds/inventory.ts'
+import { realMs, type Config } from '../config.ts'
+import type { Db, Transaction } from '../db/client.ts'
+import { clusters, leakRecords } from '../db/schema.ts'
+import { hasCode } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { openJob } from '../jobs/commands.ts'
+import { fileFinding } from './findings.ts'
+
+const LOOKER = { kind: 'system', name: 'later-look' } as const satisfies Actor
+const MINUTE_MS = 60_000
+/** After the proof that nothing is left, each counted from the look before. */
+const LOOKS_AFTER_MINUTES = [1, 5, 30, 360, 1080]
+const SHORTEST_LOOK_MS = 5_000
+/** A name that another cluster has by now is waited for; a cloud that does not answer too. */
+const WAIT_MINUTES = 60
+const NAME_LEASE = '23505'
+
+/** For the transition to DESTROYED: the first later look, of a cluster that has lost a worker. */
+export function firstLookAt(config: Config): SQL {
+  return sql`case when exists (select 1 from job_attempts a join jobs j on j.id = a.job_id
+    where j.cluster_id = "clusters"."id" and a.outcome = 'LOST') then ${inMinutes(config, LOOKS_AFTER_MINUTES[0] ?? 1)} end`
+}
+
+export async function listDueLooks(db: Db, limit = 100): Promise<string[]> {
+  // clusters_look.
+  const rows = await db
+    .select({ id: clusters.id })
+    .from(clusters)
+    .where(and(isNotNull(clusters.lookAt), sql`${clusters.lookAt} <= now()`))
+    .orderBy(asc(clusters.lookAt))
+    .limit(limit)
+  return rows.map((row) => row.id)
+}
+
+/** held: something stands, and another cluster has the name; unknown: the cloud did not tell. */
+export type Look = 'empty' | 'reopened' | 'held' | 'unknown'
+
+/** Destroys once more what stands of a DESTROYED cluster. undefined: it is not DESTROYED. */
+export async function lookAgain(app: App, clusterId: string): Promise<Look | undefined> {
+  const [cluster] = await app.db
+    .select()
+    .from(clusters)
+    .where(and(eq(clusters.id, clusterId), eq(clusters.status, 'DESTROYED')))
+  if (!cluster) return undefined
+  const { platform, region, name, baseDomain } = cluster
+  const infraIds = await listInfraIds(app.db, clusterId)
+  const answer = await app.inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
+  if (!answer.verified || answer.resources.length === 0) {
+    await app.db.transaction((tx) => setNextLook(app, tx, cluster, answer.verified))
+    return answer.verified ? 'empty' : 'unknown'
+  }
+  try {
+    const isReopened = await app.db.transaction((tx) => reopenDestroy(app, tx, clusterId, answer.resources))
+    return isReopened ? 'reopened' : undefined
+  } catch (error) {
+    if (!hasCode(error, NAME_LEASE)) throw error
+    await app.db.transaction((tx) => recordLeak(app, tx, cluster, infraIds, answer.resources))
+    return 'held'
+  }
+}
+
+/**
+ * For a worker that has lost its attempt: it alone may know what its installer made meanwhile, when the host was frozen or
+ * the database came back without its newest commits. `infra`: what the attempt made. Throws as adoptCluster.
+ */
+export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFacts | undefined): Promise<void> {
+  const isKnown = await app.db.transaction(async (tx) => {
+    const cluster = await lockCluster(tx, clusterId)
+    // Of a cluster that is gone only the look decides whether anything is open.
+    if (cluster && infra) await keepEntry(tx, { ...infra, emptyAt: cluster.status === 'DESTROYED' ? new Date() : null })
+    return cluster !== undefined
+  })
+  if (isKnown) await lookAgain(app, clusterId)
+  else if (infra) await adoptLost(app, clusterId)
+}
+
+async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: ClusterRow, isAnswered: boolean) {
+  const cluster = await lockCluster(tx, id)
+  if (cluster?.status !== 'DESTROYED') return
+  // Put back by a worker that had lost its attempt, and nothing answers to it.
+  if (isAnswered) await closeEntries(tx, id)
+  if (lookAt === null) return
+  const minutes = isAnswered ? LOOKS_AFTER_MINUTES[looks + 1] : WAIT_MINUTES
+  await tx
+    .update(clusters)
+    .set({
+      looks: isAnswered ? looks + 1 : looks,
+      lookAt: minutes === undefined ? null : inMinutes(app.config, minutes),
+    })
+    .where(and(eq(clusters.id, id), eq(clusters.looks, looks), isNotNull(clusters.lookAt)))
+}
+
+async function reopenDestroy(app: App, tx: Transaction, id: string, resources: Resource[]): Promise<boolean> {
+  const cluster = await lockCluster(tx, id)
+  if (cluster?.status !== 'DESTROYED') return false
+  const statusReason = `found after the destroy: ${describe(resources)}`
+  const changes = { destroyedAt: null, lookAt: null, looks: 0, statusReason }
+  const moved = await transitionCluster(tx, LOOKER, id, 'reopenDestroy', changes)
+  await openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY')
+  app.log.warn(
+    { clusterId: id, resources: resources.length },
+    'leftovers of a destroyed cluster: it is destroyed again',
+  )
+  return true
+}
+
+/** The name is another cluster's, whose DNS records the installer's destroy would take: it is waited for. */
+async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraIds: string[], resources: Resource[]) {
+  const detail = `the cluster is DESTROYED, and of it there stands ${describe(resources)}; another cluster holds its name, so it is destroyed again when that one is gone`
+  const isNew = await fileFinding(
+    tx,
+    LOOKER,
+    { type: 'resources-of-destroyed-cluster', subject: id, clusterId: id },
+    { detail },
+  )
+  if (isNew)
+    await tx
+      .insert(leakRecords)
+      .values({ id: newId('lek'), clusterId: id, infraIds, resources, reason: detail, recordedBy: LOOKER.name })
+  await tx
+    .update(clusters)
+    .set({ lookAt: inMinutes(app.config, WAIT_MINUTES) })
+    .where(and(eq(clusters.id, id), eq(clusters.status, 'DESTROYED')))
+}
+
+const inMinutes = (config: Config, minutes: number): SQL<Date> =>
+  sql`now() + make_interval(secs => ${realMs(config, minutes * MINUTE_MS, SHORTEST_LOOK_MS) / 1000})`
+
+const SHOWN_RESOURCES = 20
+export function describe(resources: Resource[]): string {
+  const shown = resources.slice(0, SHOWN_RESOURCES).map(({ type, id }) => `${type} ${id}`)
+  return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
+}

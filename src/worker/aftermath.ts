@@ -1,0 +1,23 @@
+// What a worker still does for an attempt that it has lost, after the installer's end: it asks what was left, and goes on
+// asking while the database does not answer.
+import { setTimeout } from 'node:timers/promises'
+import { AppError } from '../errors.ts'
+import { lookAfterLoss } from '../reconcile/leftovers.ts'
+import type { Operation } from './operation.ts'
+
+const RETRY_MS = 5_000
+/** What is not told by then is found by the later looks and by reconciling. */
+const GIVE_UP_MS = 10 * 60_000
+
+/** Never throws. */
+export async function tellOfLoss({ app, claim, infra }: Operation, signal: AbortSignal): Promise<void> {
+  const clusterId = claim.cluster.id
+  for (const until = Date.now() + GIVE_UP_MS; Date.now() < until && !signal.aborted;)
+    try {
+      return await lookAfterLoss(app, clusterId, infra)
+    } catch (error) {
+      app.log.warn({ err: error, clusterId }, 'what a lost attempt left is not known yet')
+      if (error instanceof AppError) return
+      await setTimeout(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+}

@@ -1,0 +1,124 @@
+// What runs from the queue and fails: it is told, it comes back later and later, and it holds up nothing else.
+import { Client } from 'pg'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { uuidOf } from '../src/ids.ts'
+import { openQueue, type Queue } from '../src/jobs/queue.ts'
+import type { Log } from '../src/observability/log.ts'
+import { startWorker } from '../src/worker/worker.ts'
+import { eventually, openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+let queue: Queue
+let lines: { level: string; message: string; err: Error; queue?: string; jobId?: string; failuresSoFar?: number }[]
+beforeEach(async () => {
+  h = await openHarness()
+  lines = []
+  const note =
+    (level: string) =>
+    (about: object, message = '') =>
+      void lines.push({ level, message, ...(about as { err: Error }) }) // as the log is called
+  const log = { warn: note('warn'), error: note('error'), info: note('info') } as unknown as Log // what the queue uses of it
+  queue = await openQueue({ url: h.url, log, name: 'told', max: 4 })
+})
+afterEach(async () => {
+  await queue.close()
+  await h.close()
+})
+
+it('a delivery that ends without a settle comes back with a growing delay that no wake-up cuts short', async () => {
+  const { job } = await h.requestCluster('later')
+  let deliveries = 0
+  await queue.work(1, async () => {
+    deliveries++
+    throw new Error('no room in the database')
+  })
+  const waits: number[] = []
+  for (let round = 1; round <= 3; round++) {
+    const wait = await eventually(async () => {
+      const [entry] = await h.rows<{ count: number; seconds: number }>(
+        `select retry_count as count, extract(epoch from start_after - completed_at)::float8 as seconds from (
+          select retry_count, start_after, now() as completed_at, state from pgboss.job where id = '${uuidOf(job.id)}') e
+        where state = 'retry' and retry_count = ${round - 1}`,
+      )
+      return deliveries === round && entry !== undefined && entry.seconds
+    })
+    waits.push(wait)
+    queue.wake()
+    // What it waits for is shortened for the test, not by the wake-up.
+    expect(deliveries).toBe(round)
+    await h.rows(`update pgboss.job set start_after = now() where id = '${uuidOf(job.id)}'`)
+  }
+  expect(waits[0]).toBeGreaterThan(0.5)
+  expect(waits[2]).toBeGreaterThan(waits[0] ?? 0)
+  expect(Math.max(...waits)).toBeLessThanOrEqual(60)
+  expect(lines.filter(({ level }) => level === 'error')).toMatchObject(
+    [1, 2, 3].map((failuresSoFar) => ({ queue: 'cluster-jobs', jobId: job.id, failuresSoFar, err: { message: 'no room in the database' } })), // prettier-ignore
+  )
+})
+
+it('a claim that fails leaves its cause in the job, and the job goes on when the cause is gone', async () => {
+  await h.rows(`create function refuse_attempt() returns trigger language plpgsql as $$ begin raise exception 'no slot is left'; end $$`) // prettier-ignore
+  await h.rows('create trigger refuse before insert on job_attempts for each row execute function refuse_attempt()')
+  const { cluster, job } = await h.requestCluster('refused')
+  const worker = await startWorker({ ...h.app, queue })
+  await eventually(async () => (await h.call('GET', `/jobs/${job.id}`)).body.message !== null)
+  expect((await h.call('GET', `/jobs/${job.id}`)).body).toMatchObject({
+    status: 'PENDING',
+    message: 'it could not begin: no slot is left',
+  })
+  await h.rows('drop trigger refuse on job_attempts')
+  await h.reach(cluster.id, 'READY')
+  expect((await h.call('GET', `/jobs/${job.id}`)).body).toMatchObject({ status: 'SUCCEEDED', message: null })
+  await worker.drain(0)
+})
+
+it('a job that no delivery ends is settled with the last cause', async () => {
+  const { job } = await h.requestCluster('never')
+  await h.rows(`update pgboss.job set retry_limit = 0 where id = '${uuidOf(job.id)}'`)
+  const told = new Promise<unknown[]>((resolve) => void queue.workDead(async (...given) => resolve(given)))
+  await queue.work(1, async () => {
+    throw new Error('no room in the database')
+  })
+  expect(await told).toEqual([job.id, 'no room in the database'])
+})
+
+it('a scheduled run that fails is told', async () => {
+  await queue.schedule('sometimes', '0 0 1 1 *', async () => {
+    throw new Error('out of order')
+  })
+  await queue.runNow('sometimes')
+  await eventually(() => lines.some((line) => line.queue === 'sometimes' && line.err.message === 'out of order'))
+})
+
+it('one artifact that cannot be deleted does not hold up the rest of its batch', async () => {
+  const keys = ['a', 'b', 'c']
+  for (const key of keys) await queue.discardArtifact(h.app.db, key, 0)
+  const discarded: string[] = []
+  await queue.workDiscards(async (key) => {
+    if (key === 'a') throw new Error('the bucket refuses it')
+    discarded.push(key)
+  })
+  await eventually(() => discarded.length === 2)
+  expect(discarded.toSorted()).toEqual(['b', 'c'])
+  await eventually(
+    async () =>
+      (await h.rows(`select data ->> 'key' as key from pgboss.job where name = 'discard-artifacts' and state = 'completed'`)).length === 2, // prettier-ignore
+  )
+  expect(await h.rows(`select data ->> 'key' as key, state from pgboss.job where name = 'discard-artifacts' and state <> 'completed'`)).toEqual([{ key: 'a', state: 'retry' }]) // prettier-ignore
+  expect(lines.filter(({ level }) => level === 'error')).toMatchObject([{ queue: 'discard-artifacts', key: 'a' }])
+})
+
+it('what waits in the queue of dead letters is not deleted when it has waited for long', async () => {
+  const rows = await h.rows<{ name: string; days: number }>(
+    `select name, retention_seconds / 86400 as days from pgboss.queue where name in ('cluster-jobs', 'cluster-jobs-dead', 'discard-artifacts')`, // prettier-ignore
+  )
+  expect(rows).toHaveLength(3)
+  expect(rows.every(({ days }) => days >= 365)).toBe(true)
+})
+
+it('what the server says on a connection that the queue has given up ends nothing', () => {
+  const client = new Client()
+  client.on('error', () => undefined)
+  client.removeAllListeners() // as pg-boss does
+  expect(client.emit('error', new Error('terminating connection due to administrator command'))).toBe(true)
+})

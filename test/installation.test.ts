@@ -1,0 +1,185 @@
+// One installation: its secrets key, its artifact store, its share of a cloud account, and the programs it may run.
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readConfig } from '../src/config.ts'
+import { openInstaller } from '../src/installer/openshift-install.ts'
+import { reconcile } from '../src/reconcile/reconcile.ts'
+import { createHttp } from '../src/http/app.ts'
+import { startWorker } from '../src/worker/worker.ts'
+import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
+
+let h: Harness
+const dirs: string[] = []
+const newDir = () => {
+  const dir = mkdtempSync(join(tmpdir(), 'ocpctl-installation-'))
+  dirs.push(dir)
+  return dir
+}
+beforeAll(async () => {
+  h = await openHarness()
+})
+afterAll(async () => {
+  await h.close()
+  for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
+})
+
+const newKey = () => randomBytes(32).toString('base64')
+/** Starts a process of the service and stops it when it is ready; how it ended, and what it said. */
+async function start(role: string, environment: Record<string, string>) {
+  const child = h.startProcess(role, { OCPCTL_LOG_LEVEL: 'info', ...environment })
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (!/is ready/.test(said) && /is ready/.test((said += chunk.toString()))) child.kill('SIGTERM')
+  })
+  const code = await exitOf(child)
+  return { state: /is ready/.test(said) ? 'ready' : 'ended', code, said }
+}
+
+describe('a process', () => {
+  it('with the key and the store of the others runs, and marks the store', async () => {
+    expect(await start('work', {})).toMatchObject({ state: 'ready', code: 0 })
+    const [row] = await h.rows<{ id: string; marked: boolean }>(
+      'select id, store_marked_at is not null as marked from installation',
+    )
+    expect(row?.marked).toBe(true)
+    expect(await h.app.store.find(`installation/${row?.id}`)).toBeDefined()
+  })
+
+  it.each(['work', 'serve'])('that is to %s with another key ends with one clear message', async (role) => {
+    const { state, code, said } = await start(role, { OCPCTL_SECRETS_KEY: newKey() })
+    expect({ state, code }).toEqual({ state: 'ended', code: 1 })
+    expect(said.trim()).toMatch(/^ocpctl: OCPCTL_SECRETS_KEY is not the key of this database/)
+    expect(said).not.toContain('    at ')
+  })
+
+  it('whose new key comes with the old one rotates, and then the old one alone is refused', async () => {
+    const [key, old] = [newKey(), h.environment['OCPCTL_SECRETS_KEY'] ?? '']
+    expect(await start('work', { OCPCTL_SECRETS_KEY: key, OCPCTL_SECRETS_KEYS_OLD: old })).toMatchObject({ code: 0 })
+    expect(await start('work', {})).toMatchObject({ state: 'ended', code: 1 })
+    expect(await start('work', { OCPCTL_SECRETS_KEYS_OLD: key })).toMatchObject({ state: 'ready', code: 0 })
+  })
+
+  it.each(['work', 'serve'])('that is to %s with another store ends with one clear message', async (role) => {
+    const empty = newDir()
+    const { state, code, said } = await start(role, { OCPCTL_ARTIFACTS: `file://${empty}` })
+    expect({ state, code }).toEqual({ state: 'ended', code: 1 })
+    expect(said.trim()).toMatch(/^ocpctl: OCPCTL_ARTIFACTS is not the artifact store of this database/)
+    mkdirSync(join(empty, 'installation'))
+    writeFileSync(join(empty, 'installation/ins_01k0000000e000000000000000'), '')
+    expect((await start(role, { OCPCTL_ARTIFACTS: `file://${empty}` })).said.trim()).toMatch(
+      /^ocpctl: OCPCTL_ARTIFACTS is the artifact store of another installation, ins_01k0000000e000000000000000/,
+    )
+  })
+})
+
+describe('two installations in one cloud', () => {
+  let other: Harness
+  beforeAll(async () => {
+    other = await openHarness({ environment: { OCPCTL_SIM_CLOUD: h.cloudDir } })
+  })
+  afterAll(() => other.close())
+
+  it(
+    'do not report each other’s clusters, and neither takes the other’s names or records',
+    { timeout: 90_000 },
+    async () => {
+      const workers = [await h.startWorker(), await other.startWorker()]
+      const { cluster: mine } = await h.requestCluster('mine')
+      const { cluster: yours } = await other.requestCluster('yours')
+      await h.reach(mine.id, 'READY')
+      await other.reach(yours.id, 'READY')
+      const { cluster: same } = await other.requestCluster('mine')
+      await other.reach(same.id, 'FAILED')
+      await other.destroy(same.id)
+      await other.reach(same.id, 'DESTROYED')
+      for (const each of [h, other]) {
+        expect(await reconcile(each.app)).toMatchObject({ filed: 0, repaired: 0 })
+        const [row] = await each.rows<{ id: string }>('select id from installation')
+        expect(await each.rows(`select effective_tags ->> 'ocpctl-installation-id' as id from clusters where status = 'READY'`)).toEqual([row]) // prettier-ignore
+      }
+      expect(h.resources().filter((file) => file.startsWith('mine-') && file.includes('dns-record'))).toHaveLength(2)
+      await h.destroy(mine.id)
+      await other.destroy(yours.id)
+      await h.reach(mine.id, 'DESTROYED')
+      await other.reach(yours.id, 'DESTROYED')
+      expect(h.resources()).toEqual([])
+      for (const worker of workers) await worker.drain(0)
+    },
+  )
+})
+
+describe('the programs of a worker', () => {
+  const VERSION = '4.20.3'
+  const PULL_SECRET = '{"auths":{"quay.io":{"auth":"YTpi"}}}'
+  const script = (body: string) => `#!/bin/sh\n${body}\n`
+  const put = (dir: string, body: string) => {
+    const path = join(dir, `openshift-install-${VERSION}`)
+    rmSync(path, { force: true })
+    writeFileSync(path, body, { mode: 0o755 })
+  }
+  const sign = (dir: string, body: string) =>
+    writeFileSync(join(dir, `openshift-install-${VERSION}.sha256`), createHash('sha256').update(body).digest('hex'))
+  const real = script(
+    `OCPCTL_SIM_VERSION=${VERSION} OCPCTL_SIM_CLOUD="$SIM_CLOUD" OCPCTL_SIM_SPEED=1000000 exec ${process.execPath} ${ROOT}/bin/openshift-install-sim "$@"`,
+  )
+  const configOf = (dir: string, cloud: string) => {
+    const pullSecret = join(dir, 'pull.json')
+    writeFileSync(pullSecret, PULL_SECRET)
+    return readConfig({
+      ...h.environment,
+      OCPCTL_INSTALLER: dir,
+      OCPCTL_PULL_SECRET_FILE: pullSecret,
+      // What the driver hands on; the script makes the simulated cloud of it.
+      AWS_CONFIG_FILE: cloud,
+    })
+  }
+
+  it(
+    'are checked before each start: one that was replaced does not run, by a destroy neither',
+    { timeout: 60_000 },
+    async () => {
+      const dir = newDir()
+      const body = real.replace('"$SIM_CLOUD"', '"$AWS_CONFIG_FILE"')
+      put(dir, body)
+      sign(dir, body)
+      const config = configOf(dir, h.cloudDir)
+      const installer = openInstaller(config)
+      const worker = await startWorker({ ...h.app, config, installer })
+      const { cluster } = await h.requestCluster('real', { version: VERSION })
+      await h.reach(cluster.id, 'READY')
+      const ran = join(dir, 'ran')
+      put(dir, script(`touch ${ran}`))
+      await expect(installer.check(VERSION)).rejects.toThrow('does not match its .sha256')
+      await h.destroy(cluster.id)
+      await eventually(async () => (await h.rows(`select 1 from job_attempts where message like '%does not match its .sha256%'`)).length > 0) // prettier-ignore
+      expect(existsSync(ran)).toBe(false)
+      put(dir, body)
+      await h.destroy(cluster.id)
+      await h.reach(cluster.id, 'DESTROYED')
+      expect(existsSync(ran)).toBe(false)
+      await worker.drain(0)
+    },
+  )
+
+  it('missing: it says so, and takes no job until there is one', { timeout: 60_000 }, async () => {
+    const dir = newDir()
+    const config = configOf(dir, h.cloudDir)
+    const app = { ...h.app, config, installer: openInstaller(config) }
+    const worker = await startWorker(app)
+    const { cluster } = await h.requestCluster('waits', { version: VERSION })
+    const readiness = await createHttp(app).request('/readyz')
+    expect(readiness.status).toBe(503)
+    expect(await readiness.json()).toMatchObject({ ready: false, failing: [{ part: 'installer' }] })
+    const body = real.replace('"$SIM_CLOUD"', '"$AWS_CONFIG_FILE"')
+    sign(dir, body)
+    put(dir, body)
+    await h.reach(cluster.id, 'READY')
+    expect(await h.rows(`select a.number from job_attempts a join jobs j on j.id = a.job_id where j.cluster_id = '${cluster.id}'`)).toEqual([{ number: 1 }]) // prettier-ignore
+    await h.destroy(cluster.id)
+    await h.reach(cluster.id, 'DESTROYED')
+    await worker.drain(0)
+  })
+})

@@ -1,0 +1,50 @@
+// Migrations are history: what was ever applied somewhere is never rewritten, and the schema is what they make.
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { pgTable, text } from 'drizzle-orm/pg-core'
+import { expect, it } from 'vitest'
+import { findDrift, readNewestSnapshot, readSchema } from './check-migrations.ts'
+
+/** SHA-256 of each, added when it lands and never changed after that. */
+const landed: Record<string, string> = {
+  '0000_initial.sql': '75c4011defe281d96bdb3726e79c0f5b128619b18a32ff10221485a1a507ab68',
+  '0001_audit_append_only.sql': '859ea54b2d74f37beb7c40445f4aaf6f01cc98c9939d2b8c246f281e006ba6ef',
+  '0002_profiles_and_quotas.sql': '9184bc6595b2f680be7c08576e2729673b326799a5ddbdd28ad9b64fa2100fa3',
+  '0003_audit_seals.sql': 'f5a8c9f039489c068eb2d8247edaba0ee60ee6554671ceee6a00711e450bc762',
+  '0004_access.sql': '75f7345b23fd0d2b2ce52477751f7989bdd9822bd75f9cd80db9953fa7f9b69c',
+  '0005_audit_time.sql': '4b6ca43922d5166d1553798f954851ba2552e2aa8493eae188f4f9305368cae9',
+  '0006_installation_and_later_looks.sql': '81a95036ab1b40c9afbadf8f632a5a3a070e780dc59182138bd8f9009edf3c04',
+}
+
+it('a migration that has landed is never rewritten', () => {
+  const now = Object.fromEntries(
+    readdirSync('drizzle')
+      .filter((name) => name.endsWith('.sql'))
+      .map((name) => [
+        name,
+        createHash('sha256')
+          .update(readFileSync(`drizzle/${name}`))
+          .digest('hex'),
+      ]),
+  )
+  expect(now, 'a new migration is added to the list here; one that stands in it stays as it was').toEqual(landed)
+})
+
+it('tells every kind of drift, a renamed column too', async () => {
+  const [schema, snapshot] = [await readSchema(), readNewestSnapshot()]
+  expect(findDrift(schema, snapshot)).toEqual([])
+  const one = (columns: Record<string, ReturnType<typeof text>>) => ({
+    ...schema,
+    auditUnsealed: pgTable('audit_unsealed', columns),
+  })
+  expect(findDrift(one({ eventId: text('event_id').primaryKey() }), snapshot)).toEqual([])
+  expect(findDrift(one({ eventId: text('event').primaryKey() }), snapshot)).not.toEqual([])
+  expect(findDrift(one({ eventId: text('event_id').primaryKey(), more: text('more') }), snapshot)).toEqual([
+    '/tables/public.audit_unsealed/columns/more',
+  ])
+  expect(findDrift({ ...schema, another: pgTable('another', { id: text('id') }) }, snapshot)).toEqual([
+    '/tables/public.another',
+  ])
+  const { auditUnsealed: _, ...fewer } = schema
+  expect(findDrift(fewer, snapshot)).toEqual(['/tables/public.audit_unsealed'])
+})

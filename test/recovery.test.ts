@@ -1,0 +1,209 @@
+// A database that has lost what it had acknowledged: a fail-over to a standby that lagged, or the restore of an older dump.
+// What the cloud and the artifact store still know comes back, and nothing is left behind.
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { newId } from '../src/ids.ts'
+import { reconcile } from '../src/reconcile/reconcile.ts'
+import { startWorker, type Worker } from '../src/worker/worker.ts'
+import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await openHarness({ speed: 100_000, leaseSeconds: 10 })
+})
+afterEach(() => h.close())
+
+/** As if no commit about the cluster had ever been. */
+async function forget(clusterId: string): Promise<void> {
+  const ofJobs = `(select id from jobs where cluster_id = '${clusterId}')`
+  for (const statement of [
+    `delete from job_locks where cluster_id = '${clusterId}'`,
+    `delete from pgboss.job where singleton_key = '${clusterId}'`,
+    `delete from job_log_chunks where job_id in ${ofJobs}`,
+    ...['cluster_outputs', 'cluster_artifacts', 'infra_ledger'].map(
+      (table) => `delete from ${table} where cluster_id = '${clusterId}'`,
+    ),
+    `delete from job_attempts where job_id in ${ofJobs}`,
+    `delete from jobs where cluster_id = '${clusterId}'`,
+    `delete from clusters where id = '${clusterId}'`,
+  ])
+    await h.rows(statement)
+}
+
+async function install(name: string): Promise<string> {
+  const { cluster } = await h.requestCluster(name)
+  await h.reach(cluster.id, 'READY')
+  return cluster.id
+}
+const destroy = async (id: string) => {
+  await h.destroy(id)
+  await h.reach(id, 'DESTROYED')
+}
+const openInfraIds = async () =>
+  (await h.rows<{ id: string }>('select infra_id as id from infra_ledger where empty_at is null')).map(({ id }) => id)
+const adopt = (clusterId: string, options: { dryRun?: boolean; key?: string } = {}) =>
+  h.call('POST', `/clusters/adopt${options.dryRun ? '?dryRun=true' : ''}`, {
+    body: { clusterId },
+    key: options.key ?? newId('evt'),
+  })
+
+describe('a ledger entry that was lost', () => {
+  it('under an install is put back by it, before the cluster is READY', async () => {
+    let lost: Promise<unknown> | undefined
+    const worker: Worker = await startWorker({
+      ...h.app,
+      onStep: (step) => {
+        if (step === 'create:infrastructure-begun') lost ??= h.rows('delete from infra_ledger')
+      },
+    })
+    // Slow enough that there are stages after the loss.
+    h.setFaults([{ cluster: 'tail', stage: 'network', action: 'throttle', factor: 50 }])
+    const id = await install('tail')
+    await lost
+    const [cluster] = await h.rows<{ infra: string }>(`select infra_id as infra from clusters where id = '${id}'`)
+    expect(await openInfraIds()).toEqual([cluster?.infra])
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+    await worker.drain(0)
+  })
+
+  it.each(['its entry', 'its entry and the rows of its snapshots'])(
+    'of a READY cluster, %s, is found in the artifact store by its destroy',
+    async (what) => {
+      await h.startWorker()
+      const id = await install('gone')
+      await h.rows('delete from infra_ledger')
+      if (what !== 'its entry') await h.rows('delete from cluster_artifacts')
+      await destroy(id)
+      expect(h.resources()).toEqual([])
+      expect(await openInfraIds()).toEqual([])
+      expect(await h.rows('select infra_id, attempt_id from infra_ledger')).toMatchObject([{ attempt_id: null }])
+    },
+  )
+
+  it('of a finished install whose job begins again is found, and the install is kept rather than made twice', async () => {
+    await h.startWorker()
+    const id = await install('twice')
+    const [before] = await h.rows<{ infra: string }>('select infra_id as infra from clusters')
+    // As a dump from the moment when its first attempt had just begun would have it.
+    await h.rows(`update clusters set status = 'CREATING', ready_at = null, infra_id = null`)
+    await h.rows(`update jobs set status = 'RUNNING', ended_at = null`)
+    await h.rows(`delete from infra_ledger`)
+    await h.rows(`delete from cluster_artifacts`)
+    await h.rows(`delete from cluster_outputs`)
+    const [job] = await h.rows<{ id: string }>('select id from jobs')
+    await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
+    await h.app.db.transaction((tx) => h.app.queue.enqueue(tx, { id: job?.id ?? '', clusterId: id }))
+    await h.reach(id, 'READY')
+    expect(await openInfraIds()).toEqual([before?.infra])
+    expect(h.journal().filter(({ event, command }) => event === 'start' && command === 'create cluster')).toHaveLength(
+      1,
+    )
+    expect((await h.call('GET', `/clusters/${id}/kubeconfig`)).status).toBe(200)
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+})
+
+describe('a cluster that was lost', () => {
+  it('is shown by a dry run, and adopted with its credentials, its name and its end', async () => {
+    await h.startWorker()
+    const id = await install('lost')
+    const { body: before } = await h.call('GET', `/clusters/${id}`)
+    const credentials = (await h.call('GET', `/clusters/${id}/kubeconfig`)).body
+    await forget(id)
+    expect(await h.call('GET', `/clusters/${id}`)).toMatchObject({ status: 404 })
+
+    expect(await adopt(id, { dryRun: true })).toMatchObject({
+      status: 200,
+      body: { id, name: 'lost', becomes: 'READY', infraIds: [before.infraId], owner: before.owner },
+    })
+    expect(await h.call('GET', `/clusters/${id}`)).toMatchObject({ status: 404 })
+    const key = newId('evt')
+    expect(await adopt(id, { key })).toMatchObject({ status: 201, body: { id, status: 'READY', team: before.team } })
+    expect((await adopt(id, { key })).headers.get('idempotency-replayed')).toBe('true')
+    expect(await adopt(id)).toMatchObject({ status: 409, body: { code: 'CONFLICT' } })
+    expect((await h.call('GET', `/clusters/${id}/kubeconfig`)).body).toEqual(credentials)
+    const { destroyAt } = (await h.call('GET', `/clusters/${id}`)).body
+    expect(Date.parse(destroyAt)).toBeLessThanOrEqual(Date.parse(before.destroyAt))
+    expect(await h.call('POST', '/clusters', { key: newId('evt'), body: { name: 'lost', platform: 'aws', profile: 'aws-minimal-test' } })).toMatchObject({ status: 409, body: { code: 'NAME_TAKEN' } }) // prettier-ignore
+    expect(await h.rows(`select detail ->> 'to' as to from audit_events where action = 'cluster.adopt'`)).toEqual([
+      { to: 'READY' },
+    ])
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
+  it('whose name another one took meanwhile stays as it is, and the other one is not made over it', async () => {
+    await h.startWorker()
+    const id = await install('name')
+    await forget(id)
+    const { cluster } = await h.requestCluster('name')
+    await h.reach(cluster.id, 'FAILED')
+    expect((await h.call('GET', `/clusters/${cluster.id}`)).body).toMatchObject({
+      statusReason: expect.stringContaining('DNS records of name.'),
+      lastFailure: { reason: 'DNSAlreadyExists' },
+    })
+    const before = h.resources().length
+    expect(await adopt(id)).toMatchObject({ status: 409, body: { code: 'NAME_TAKEN' } })
+    await destroy(cluster.id)
+    expect(h.resources()).toHaveLength(before)
+    expect(await adopt(id)).toMatchObject({ status: 201 })
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
+  it('is taken back when all parts are compared, which says so', async () => {
+    await h.startWorker()
+    const id = await install('swept')
+    await forget(id)
+    expect(await reconcile(h.app)).toMatchObject({ filed: 1, repaired: 1 })
+    expect(await h.rows(`select type, subject from findings where resolved_at is null`)).toEqual([
+      { type: 'cluster-adopted', subject: id },
+    ])
+    expect(await h.rows(`select status from clusters where id = '${id}'`)).toEqual([{ status: 'READY' }])
+    expect(await reconcile(h.app)).toMatchObject({ filed: 0, resolved: 1 })
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
+  it('is told by the command, which changes nothing unless it is told to', { timeout: 120_000 }, async () => {
+    await h.startWorker()
+    const id = await install('command')
+    await forget(id)
+    const recover = async (...options: string[]) => {
+      const child = spawn(process.execPath, ['src/main.ts', 'recover', ...options], { cwd: ROOT, env: h.environment })
+      const said = text(child.stdout)
+      return { code: await exitOf(child), said: await said }
+    }
+    expect(await recover()).toEqual({
+      code: 0,
+      said: expect.stringMatching(/command\..*would become READY[^]*--apply/),
+    })
+    expect(await h.rows('select id from clusters')).toEqual([])
+    expect(await recover('--apply')).toEqual({ code: 0, said: expect.stringContaining('is READY until') })
+    expect(await recover()).toEqual({ code: 0, said: expect.stringContaining('Every resource') })
+    expect(await recover('--aply')).toMatchObject({ code: 1 })
+    await destroy(id)
+  })
+
+  it('under its install is taken back by the worker that still knows it, and what it made is destroyed', async () => {
+    h.setFaults([{ cluster: 'half', stage: 'machines', action: 'hang', attempt: 1 }])
+    await h.startWorker()
+    const { cluster } = await h.requestCluster('half')
+    await eventually(() => h.resources().some((file) => file.includes('instance')))
+    await forget(cluster.id)
+    await eventually(async () => (await h.rows('select id from clusters')).length > 0)
+    expect(await h.rows('select id, status from clusters')).toEqual([{ id: cluster.id, status: 'FAILED' }])
+    await destroy(cluster.id)
+    expect(h.resources()).toEqual([])
+    expect(await openInfraIds()).toEqual([])
+  })
+
+  it('that the store does not know is not adopted', async () => {
+    const id = newId('clu')
+    expect(await adopt(id, { dryRun: true })).toMatchObject({ status: 404 })
+    expect(await adopt(id)).toMatchObject({ status: 404 })
+  })
+})
