@@ -1,4 +1,5 @@
 // The right to work on a cluster: who had it, and who wrote without it.
+import { lossesOf } from './losses.ts'
 import type { Evidence, Write } from '../evidence.ts'
 import { ADOPT } from './losses.ts'
 import { REOPEN } from './states.ts'
@@ -81,7 +82,9 @@ export function oldFenceWrites(evidence: Evidence): string[] {
   )
   const isFind = (write: Write) => write.op !== 'DELETE' && finds.has(`${write.tx} ${write.clusterId}`)
 
+  const states = new Map<string | null, string | null>()
   return evidence.writes.flatMap((write) => {
+    if (write.table === 'clusters') states.set(write.clusterId, write.becomes)
     if (isFind(write)) return []
     const what = `${write.op} ${write.table} ${write.attemptId ?? write.jobId} by ${write.process} at ${at(write.at)}`
     const held = `; the lock was ${write.holderAttempt ?? 'nobody'}’s`
@@ -98,8 +101,13 @@ export function oldFenceWrites(evidence: Evidence): string[] {
       case 'cluster_artifacts':
         return write.op !== 'INSERT' || write.attemptId === null || holds(write, write.attemptId) ? [] : [what + held]
       case 'infra_ledger': {
-        const attemptId =
-          write.op === 'INSERT' ? write.attemptId : (write.holderAttempt ?? releasedBy(write)[0] ?? null)
+        // Found in the store, an entry has no attempt: whoever holds the lock puts it back.
+        const holder = write.holderAttempt ?? releasedBy(write)[0] ?? null
+        const attemptId = write.op === 'INSERT' ? (write.attemptId ?? holder) : holder
+        // A later look at a cluster that is gone closes what was put back in vain; nobody works on it.
+        if (write.op === 'UPDATE' && holder === null && states.get(write.clusterId) === 'DESTROYED') return []
+        // After a loss of commits an attempt puts back its own entry, whoever holds the lock by then.
+        if (write.op === 'INSERT' && lossesOf(evidence.faults).some((loss) => write.at >= loss.from)) return []
         return holds(write, attemptId) ? [] : [what + held]
       }
       case 'job_log_chunks': {
