@@ -136,7 +136,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   })
   boss.on('error', (error) => options.log.warn({ err: error }, 'the queue reported an error'))
   boss.on('warning', (warning) => options.log.warn({ warning }, 'the queue reported a warning'))
-  await boss.start()
+  await startOrStop(boss)
 
   const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
   const wake = (name: string) => {
@@ -360,7 +360,7 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
     registerInstance: false,
   })
   boss.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
-  await boss.start()
+  await startOrStop(boss)
   try {
     if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
     const dead = {
@@ -392,6 +392,14 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   } finally {
     await boss.stop({ graceful: false })
   }
+}
+
+/** One that did not start would go on trying beside the next that is opened. */
+async function startOrStop(boss: PgBoss): Promise<void> {
+  await boss.start().catch(async (error: unknown) => {
+    await boss.stop({ graceful: false }).catch(() => undefined)
+    throw error
+  })
 }
 
 /** What pg-boss kept of a thrown error. */
