@@ -1,6 +1,6 @@
 // One run: the ground, the load, the adversary, the end, and what the evidence says of it.
 import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -83,8 +83,10 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const cloud = watchCloud(cloudDir)
     const load = first.startLoad({ alive: options.alive, slowFaults: options.slowFaults }, random.fork('load'))
     const loads = [load]
-    // Some by the names of clusters that live in the first.
-    const namesake = (by: Random) => by.pick([undefined, ...load.living()])
+    // Some by the names of clusters that live in the first, whose records stand: two that begin a name at the same
+    // moment see nothing of each other, and nobody promises anything about them.
+    const namesake = (by: Random) =>
+      by.pick([undefined, ...load.living().filter(({ name }) => hasRecord(cloudDir, name))])
     if (second)
       loads.push(
         second.startLoad({ alive: OTHERS_ALIVE, slowFaults: options.slowFaults, namesake }, random.fork('other load')),
@@ -220,4 +222,14 @@ async function killLeftovers(dir: string): Promise<void> {
       // It ended by itself.
     }
   }
+}
+
+function hasRecord(cloudDir: string, name: string): boolean {
+  const root = join(cloudDir, 'resources')
+  return (
+    existsSync(root) &&
+    readdirSync(root).some(
+      (infraId) => infraId.startsWith(`${name}-`) && existsSync(join(root, infraId, 'dns-record-api.json')),
+    )
+  )
 }
