@@ -44,8 +44,9 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
 }
 
 /**
- * Finds that the store is this installation's, or marks it if nobody has: a worker does, which may write to it. A store that does not answer is asked again until it does,
- * or until the signal aborts, whose reason is thrown. Throws ConfigError when the store is another one.
+ * Finds that the store is this installation's, or marks it if nobody has: a worker does, which may write to it. A store that
+ * does not answer is asked again until it does, or until the signal aborts, whose reason is thrown. Throws ConfigError when
+ * the store is another one.
  */
 export async function claimStore(
   { db, store, log, runsJobs }: Pick<App, 'db' | 'store' | 'log' | 'runsJobs'>,

@@ -54,7 +54,8 @@ describe('a ledger entry that was lost', () => {
     const worker: Worker = await startWorker({
       ...h.app,
       onStep: (step) => {
-        if (step === 'create:infrastructure-begun') lost ??= h.rows('delete from infra_ledger')
+        if (step === 'create:infrastructure-begun')
+          lost ??= h.rows('update clusters set infra_id = null').then(() => h.rows('delete from infra_ledger'))
       },
     })
     // Slow enough that there are stages after the loss.
@@ -62,6 +63,7 @@ describe('a ledger entry that was lost', () => {
     const id = await install('tail')
     await lost
     const [cluster] = await h.rows<{ infra: string }>(`select infra_id as infra from clusters where id = '${id}'`)
+    expect(cluster?.infra).toMatch(/^tail-/)
     expect(await openInfraIds()).toEqual([cluster?.infra])
     await destroy(id)
     expect(h.resources()).toEqual([])
@@ -97,6 +99,7 @@ describe('a ledger entry that was lost', () => {
     await h.app.db.transaction((tx) => h.app.queue.enqueue(tx, { id: job?.id ?? '', clusterId: id }))
     await h.reach(id, 'READY')
     expect(await openInfraIds()).toEqual([before?.infra])
+    expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])
     expect(h.journal().filter(({ event, command }) => event === 'start' && command === 'create cluster')).toHaveLength(
       1,
     )
@@ -199,6 +202,15 @@ describe('a cluster that was lost', () => {
     await destroy(cluster.id)
     expect(h.resources()).toEqual([])
     expect(await openInfraIds()).toEqual([])
+  })
+
+  it('of which nothing stands any more is not adopted, though the store still has its state', async () => {
+    await h.startWorker()
+    const id = await install('over')
+    await destroy(id)
+    await forget(id)
+    expect(await adopt(id, { dryRun: true })).toMatchObject({ status: 404 })
+    expect(await adopt(id)).toMatchObject({ status: 404 })
   })
 
   it('that the store does not know is not adopted', async () => {

@@ -64,6 +64,12 @@ export async function adoptableFor(app: App, by: Actor, clusterId: string): Prom
     throw error
   })
   if (!found) throw new AppError('NOT_FOUND', `the artifact store has no state of ${clusterId} that can be adopted`)
+  const { platform, region, name, baseDomain } = found.record
+  const infraIds = found.infras.map(({ metadata }) => metadata.infraID)
+  const answer = await app.inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
+  // Its state is kept for a while after it was destroyed.
+  if (answer.verified && answer.resources.length === 0)
+    throw new AppError('NOT_FOUND', `nothing of ${clusterId} stands in the cloud any more: there is nothing to adopt`)
   return found
 }
 

@@ -55,13 +55,18 @@ export async function keepEntry(tx: Transaction, facts: LedgerFacts): Promise<bo
   return put.length > 0
 }
 
+/** Shows the infraID with the cluster, whose row the caller has locked. */
+export async function nameInfra(tx: Transaction, clusterId: string, infraId: string): Promise<void> {
+  await tx
+    .update(clusters)
+    .set({ infraId, updatedAt: sql`now()` })
+    .where(eq(clusters.id, clusterId))
+}
+
 export async function openEntry(tx: Transaction, entry: LedgerFacts & { attemptId: string }): Promise<void> {
   const { infraID } = entry.metadata
   await tx.insert(infraLedger).values({ infraId: infraID, ...entry })
-  await tx
-    .update(clusters)
-    .set({ infraId: infraID, updatedAt: sql`now()` })
-    .where(eq(clusters.id, entry.clusterId))
+  await nameInfra(tx, entry.clusterId, infraID)
   await tx.update(jobAttempts).set({ infraId: infraID }).where(eq(jobAttempts.id, entry.attemptId))
 }
 

@@ -101,7 +101,7 @@ export type Outcome =
       kind: 'succeeded'
       /** What is worth knowing although all went well. */
       message?: string | undefined
-      changes?: { readyAt?: Date; destroyedAt?: Date; lookAt?: SQL }
+      changes?: { readyAt?: Date; infraId?: string; destroyedAt?: Date; lookAt?: SQL }
       record?: (tx: Transaction) => Promise<void>
     }
   | {

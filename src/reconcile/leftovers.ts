@@ -106,7 +106,7 @@ async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: Clu
 async function reopenDestroy(app: App, tx: Transaction, id: string, resources: Resource[]): Promise<boolean> {
   const cluster = await lockCluster(tx, id)
   if (cluster?.status !== 'DESTROYED') return false
-  const statusReason = `found after the destroy: ${describe(resources)}`
+  const statusReason = `found after the destroy: ${describeResources(resources)}`
   const changes = { destroyedAt: null, lookAt: null, looks: 0, statusReason }
   const moved = await transitionCluster(tx, LOOKER, id, 'reopenDestroy', changes)
   await openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY')
@@ -119,7 +119,7 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
 
 /** The name is another cluster's, whose DNS records the installer's destroy would take: it is waited for. */
 async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraIds: string[], resources: Resource[]) {
-  const detail = `the cluster is DESTROYED, and of it there stands ${describe(resources)}; another cluster holds its name, so it is destroyed again when that one is gone`
+  const detail = `the cluster is DESTROYED, and of it there stands ${describeResources(resources)}; another cluster holds its name, so it is destroyed again when that one is gone`
   const isNew = await fileFinding(
     tx,
     LOOKER,
@@ -140,7 +140,7 @@ const inMinutes = (config: Config, minutes: number): SQL<Date> =>
   sql`now() + make_interval(secs => ${realMs(config, minutes * MINUTE_MS, SHORTEST_LOOK_MS) / 1000})`
 
 const SHOWN_RESOURCES = 20
-export function describe(resources: Resource[]): string {
+export function describeResources(resources: Resource[]): string {
   const shown = resources.slice(0, SHOWN_RESOURCES).map(({ type, id }) => `${type} ${id}`)
   return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
 }

@@ -14,7 +14,7 @@ import { diagnose } from '../installer/reasons.ts'
 import { readKubeadminPassword, readResults } from '../installer/results.ts'
 import type { Stage } from '../installer/stages.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
-import { describe } from '../reconcile/leftovers.ts'
+import { describeResources } from '../reconcile/leftovers.ts'
 import { closeIfGone, DestroyFailed, destroyInfrastructure, recallEntries, restoreLatest } from './destroy.ts'
 import { Stopped, type CommandResult, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
@@ -55,7 +55,9 @@ export async function runCreate(operation: Operation): Promise<Outcome> {
     operation.reached('create:end-stored')
     // Read and sealed before the settle, which must not fail for a reason of the installer's.
     const outputs = sealOutputs(app.box, claim.cluster.id, await readResults(dir))
-    return { kind: 'succeeded', changes: { readyAt: new Date() }, record: (tx) => recordOutputs(tx, outputs) }
+    // With its ledger entry the cluster may have lost this too.
+    const shown = operation.infra ? { infraId: operation.infra.metadata.infraID } : {}
+    return { kind: 'succeeded', changes: { readyAt: new Date(), ...shown }, record: (tx) => recordOutputs(tx, outputs) }
   } catch (error) {
     if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
@@ -125,7 +127,7 @@ async function requireFreeName(operation: Operation): Promise<void> {
   if (!answer.verified || answer.resources.length === 0) return
   throw new NameStands(
     `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
-      `${describe(answer.resources)}. Take another name, or have whoever made them remove them`,
+      `${describeResources(answer.resources)}. Take another name, or have whoever made them remove them`,
   )
 }
 

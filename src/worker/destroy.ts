@@ -14,6 +14,7 @@ import {
   listInfraIds,
   listOpenEntries,
   listSnapshots,
+  nameInfra,
   reopenEntry,
   type LedgerEntry,
 } from '../clusters/ledger.ts'
@@ -23,7 +24,7 @@ import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata, UnsafeMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
-import { describe as describeResources, firstLookAt } from '../reconcile/leftovers.ts'
+import { describeResources, firstLookAt } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 
@@ -107,7 +108,9 @@ export async function recallEntries(operation: Operation): Promise<void> {
         assertStoredIsOf(infra, cluster)
         const isBack = await operation.fencedWithCluster(async (tx) => {
           await recordSnapshot(tx, cluster.id, infra)
-          return keepEntry(tx, factsOf(cluster.id, infra))
+          if (!(await keepEntry(tx, factsOf(cluster.id, infra)))) return false
+          await nameInfra(tx, cluster.id, infra.metadata.infraID)
+          return true
         })
         if (isBack)
           operation.log('warning', `The ledger had lost ${infra.metadata.infraID}; the artifact store knows it`)
