@@ -2,7 +2,7 @@
 // written first in the transaction of the change, so the second waits for the first and replays it. A change that
 // fails takes its key with it.
 import { createHash } from 'node:crypto'
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, gt, lt, sql } from 'drizzle-orm'
 import canonicalize from 'canonicalize'
 import { nameOf, type Actor } from './auth/principal.ts'
 import type { Db, Transaction } from './db/client.ts'
@@ -65,6 +65,17 @@ export async function answerOnce(
     await tx.update(idempotencyKeys).set({ status: answer.status, body: kept }).where(mine)
     return { ...answer, replayed: false }
   })
+}
+
+/** Whether a request with this key has been answered, so that nothing need be gathered for it. Holds no lock. */
+export async function isAnswered(db: Db, by: Actor, key: string | undefined): Promise<boolean> {
+  if (key === undefined) return false
+  const { principal, key: column, expiresAt } = idempotencyKeys
+  const rows = await db
+    .select({ key: column })
+    .from(idempotencyKeys)
+    .where(and(eq(principal, nameOf(by)), eq(column, key), gt(expiresAt, sql`now()`)))
+  return rows.length > 0
 }
 
 /** Removes the keys that are over, in batches, so that no statement is long. Returns how many. */

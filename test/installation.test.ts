@@ -177,7 +177,7 @@ describe('the programs of a worker', () => {
     sign(dir, body)
     put(dir, body)
     await h.reach(cluster.id, 'READY')
-    expect(await h.rows(`select a.number from job_attempts a join jobs j on j.id = a.job_id where j.cluster_id = '${cluster.id}'`)).toEqual([{ number: 1 }]) // prettier-ignore
+    expect(await h.rows(`select a.number, a.outcome, a.reason, a.message from job_attempts a join jobs j on j.id = a.job_id where j.cluster_id = '${cluster.id}'`)).toEqual([{ number: 1, outcome: 'SUCCEEDED', reason: null, message: null }]) // prettier-ignore
     await h.destroy(cluster.id)
     await h.reach(cluster.id, 'DESTROYED')
     await worker.drain(0)

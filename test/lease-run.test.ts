@@ -1,7 +1,8 @@
 // The lease runner: a command lives no longer than its lease, whoever dies or freezes.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { uptimeMs } from '../src/uptime.ts'
@@ -98,6 +99,26 @@ describe('a lease', () => {
     await eventually(() => !all.some(isAlive))
     child.stdin.destroy()
   })
+
+  // As in a container of LXC; a machine that forbids the mount cannot show it.
+  const SHOW = ['-rm', 'sh', '-c', 'mount --bind "$0" /proc/uptime && exec "$@"']
+  it.skipIf(spawnSync('unshare', [...SHOW, '/dev/null', 'true']).status !== 0)(
+    'is kept where another uptime is shown than the kernel’s',
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'ocpctl-uptime-'))
+      const shown = join(dir, 'uptime')
+      writeFileSync(shown, '100.00 100.00\n')
+      const runUntil = (ms: number, command: string) =>
+        exitOf(
+          spawn('unshare', [...SHOW, shown, join(ROOT, 'bin/lease-run'), String(ms), 'sh', '-c', command], {
+            stdio: ['pipe', 'ignore', 'ignore'],
+          }),
+        )
+      expect(await runUntil(160_000, 'exit 7')).toBe(7)
+      expect(await runUntil(102_000, 'sleep 100')).toBe('SIGKILL')
+      rmSync(dir, { recursive: true })
+    },
+  )
 
   it('ends its command while all of it is frozen, so that nothing goes on when it thaws', async () => {
     const { child, all, runner, command } = await halves(2)

@@ -6,6 +6,7 @@ import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import type { Delivery } from '../src/jobs/queue.ts'
 import { uuidOf } from '../src/ids.ts'
 import { openDatabase } from '../src/db/client.ts'
+import { startWorker } from '../src/worker/worker.ts'
 import { openProxy } from './chaos/proxy.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
@@ -71,6 +72,19 @@ it('unrenewed for a lease goes to the next, and every write of the first is refu
   ])
   await settleJob(h.app, second, { kind: 'succeeded', changes: { readyAt: new Date() } })
   expect(await h.rows(`select status from clusters where name = 'taken'`)).toEqual([{ status: 'READY' }])
+})
+
+it('a delivery that reaches a worker which is leaving goes back, and costs no attempt', async () => {
+  const delivery = await deliver('late')
+  const taken = Promise.withResolvers<(delivery: Delivery) => Promise<void>>()
+  const queue = { ...h.app.queue, work: async (_: number, handle: (delivery: Delivery) => Promise<void>) => taken.resolve(handle) } // prettier-ignore
+  const worker = await startWorker({ ...h.app, queue })
+  await worker.drain(0)
+  await (
+    await taken.promise
+  )(delivery)
+  expect(await h.rows(`select state, start_after <= now() as due, retry_limit as "retryLimit" from pgboss.job where id = '${delivery.queueId}'`)).toEqual([{ state: 'retry', due: true, retryLimit: delivery.retryLimit + 1 }]) // prettier-ignore
+  expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({ status: 'PENDING', attempts: [] })
 })
 
 describe('a lock watch', () => {

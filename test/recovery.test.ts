@@ -1,10 +1,15 @@
 // A database that has lost what it had acknowledged: a fail-over to a standby that lagged, or the restore of an older dump.
 // What the cloud and the artifact store still know comes back, and nothing is left behind.
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
+import { runRecover } from '../src/recover.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 
@@ -136,6 +141,7 @@ describe('a cluster that was lost', () => {
     ])
     await destroy(id)
     expect(h.resources()).toEqual([])
+    expect(await adopt(id, { key })).toMatchObject({ status: 201, body: { id, status: 'READY' } })
   })
 
   it('whose name another one took meanwhile stays as it is, and the other one is not made over it', async () => {
@@ -189,6 +195,27 @@ describe('a cluster that was lost', () => {
     expect(await recover()).toEqual({ code: 0, said: expect.stringContaining('Every resource') })
     expect(await recover('--aply')).toMatchObject({ code: 1 })
     await destroy(id)
+  })
+
+  it('comes back though what is stored of another one cannot be read', async () => {
+    await h.startWorker()
+    const [good, bad] = [await install('good'), await install('bad')]
+    const dir = mkdtempSync(join(tmpdir(), 'ocpctl-stored-'))
+    writeFileSync(join(dir, 'metadata.json'), '{}')
+    const [row] = await h.rows<{ attempt: string }>(`select attempt_id as attempt from cluster_artifacts where cluster_id = '${bad}'`) // prettier-ignore
+    const key = `clusters/${bad}/${row?.attempt}/999-complete-abcdef.tar.zst.sealed`
+    await writeSnapshot(h.app.store, h.app.box, { key, dir, context: key })
+    rmSync(dir, { recursive: true })
+    for (const id of [bad, good]) await forget(id)
+    const said: string[] = []
+    expect(await runRecover(h.app, { apply: true }, (line) => void said.push(line))).toBe(1)
+    expect(said).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(`^${bad}: \\d+ resources, and it was not taken back: `),
+        expect.stringMatching(`^${good} good\\..* is READY until`),
+      ]),
+    )
+    expect(await h.rows('select id, status from clusters')).toEqual([{ id: good, status: 'READY' }])
   })
 
   it('under its install is taken back by the worker that still knows it, and what it made is destroyed', async () => {

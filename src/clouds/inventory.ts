@@ -32,3 +32,11 @@ export type Inventory = {
   /** Everything that carries the service's own tag, whatever its cluster; throws when the cloud does not tell all. */
   findOwned?: () => AsyncIterable<Owned>
 }
+
+const SHOWN_RESOURCES = 20
+
+/** The first of them, for a sentence. */
+export function describeResources(resources: Resource[]): string {
+  const shown = resources.slice(0, SHOWN_RESOURCES).map(({ type, id }) => `${type} ${id}`)
+  return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
+}

@@ -9,16 +9,14 @@ import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusterArtifacts, clusters } from '../db/schema.ts'
+import { clusters } from '../db/schema.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { announce } from '../events.ts'
-import { newId } from '../ids.ts'
 import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import type { ClusterRow } from './cluster.ts'
-import { keepEntry, type LedgerFacts } from './ledger.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
-import { assertStoredIsOf, isPastBootstrap, readStoredState, type StoredInfra } from './stored-state.ts'
+import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
 
 const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
 const HOUR_MS = 3_600_000
@@ -30,7 +28,7 @@ const LEFTOVER_MS = 60_000
 export type Adoptable = {
   /** As it was asked for. */
   record: ClusterRow
-  infras: Pick<StoredInfra, 'attemptId' | 'metadata' | 'stage' | 'snapshot'>[]
+  infras: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot'>[]
   /** Of a finished installation. */
   outputs: SealedOutputs | undefined
 }
@@ -79,12 +77,17 @@ export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
     Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
   )
 
-/** Adopts what the store has of a cluster that nobody knows; undefined when that is not enough. Throws as adoptCluster. */
+/** Adopts what the store has of a cluster that nobody knows; undefined when that is not enough. Throws as both. */
 export async function adoptLost(app: App, clusterId: string): Promise<ClusterRow | undefined> {
   const found = await findAdoptable(app, clusterId)
-  if (!found) return undefined
+  return found && recover(app, found)
+}
+
+/** As adoptCluster, by the service itself. */
+export async function recover(app: App, found: Adoptable): Promise<ClusterRow> {
   const cluster = await app.db.transaction((tx) => adoptCluster(app, tx, RECOVERY, found))
-  app.log.warn({ clusterId, status: cluster.status }, 'a cluster that the database had lost is taken back')
+  const { id: clusterId, status } = cluster
+  app.log.warn({ clusterId, status }, 'a cluster that the database had lost is taken back')
   return cluster
 }
 
@@ -111,10 +114,7 @@ export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: 
   }
   const [cluster] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
   if (!cluster) throw await whyNot(tx, record)
-  for (const infra of infras) {
-    await keepEntry(tx, factsOf(cluster.id, infra))
-    await recordSnapshot(tx, cluster.id, infra)
-  }
+  for (const infra of infras) await keepStored(tx, cluster.id, infra)
   if (outputs) await recordOutputs(tx, outputs)
   await writeAudit(tx, by, {
     action: 'cluster.adopt',
@@ -129,23 +129,6 @@ export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: 
   })
   await announce(tx, 'cluster', cluster.id)
   return cluster
-}
-
-export function factsOf(clusterId: string, { metadata, stage, snapshot }: Adoptable['infras'][number]): LedgerFacts {
-  const bootstrappedAt = isPastBootstrap(stage) ? new Date() : null
-  return { clusterId, attemptId: null, metadata, snapshotId: snapshot.key, bootstrappedAt }
-}
-
-/** So that a destroy and whoever reads artifacts find it again. */
-export async function recordSnapshot(
-  tx: Transaction,
-  clusterId: string,
-  { metadata, stage, snapshot }: Adoptable['infras'][number],
-): Promise<void> {
-  await tx
-    .insert(clusterArtifacts)
-    .values({ id: newId('art'), clusterId, infraId: metadata.infraID, kind: 'snapshot', stage, ...snapshot })
-    .onConflictDoNothing()
 }
 
 async function whyNot(tx: Transaction, { id, name, baseDomain }: ClusterRow): Promise<AppError> {

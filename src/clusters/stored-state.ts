@@ -6,10 +6,14 @@ import { join } from 'node:path'
 import type { App } from '../app.ts'
 import { restoreSnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
 import { ArtifactMissing, type StoredArtifact } from '../artifacts/store.ts'
+import type { Transaction } from '../db/client.ts'
+import { clusterArtifacts } from '../db/schema.ts'
 import { messageOf } from '../errors.ts'
+import { newId } from '../ids.ts'
 import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
 import { stages, type Stage } from '../installer/stages.ts'
 import type { ClusterRow } from './cluster.ts'
+import { keepEntry } from './ledger.ts'
 
 const RECORD = 'ocpctl-cluster.json'
 
@@ -30,7 +34,7 @@ export async function writeRecord(dir: string, cluster: ClusterRow): Promise<voi
 }
 
 /** Whether the bootstrap's own resources were gone when a snapshot of this stage was begun. */
-export const isPastBootstrap = (stage: Stage): boolean =>
+const isPastBootstrap = (stage: Stage): boolean =>
   stages.indexOf(stage) >= stages.indexOf('initialize') && stages.indexOf(stage) <= stages.indexOf('complete')
 
 /**
@@ -99,4 +103,21 @@ async function readRecord(dir: string): Promise<ClusterRow | undefined> {
 /** Throws UnsafeMetadata unless what was stored is of this one cluster. */
 export function assertStoredIsOf(infra: StoredInfra, cluster: Pick<ClusterRow, 'name' | 'platform'>): void {
   assertSafeMetadata(infra.metadata, { clusterName: cluster.name, platform: cluster.platform })
+}
+
+/** Puts back the rows of what was stored, those that are lost; false when the ledger had its entry. */
+export async function keepStored(
+  tx: Transaction,
+  clusterId: string,
+  { metadata, stage, snapshot }: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot'>,
+): Promise<boolean> {
+  const infraId = metadata.infraID
+  const [row] = await tx
+    .insert(clusterArtifacts)
+    .values({ id: newId('art'), clusterId, infraId, kind: 'snapshot', stage, ...snapshot })
+    .onConflictDoUpdate({ target: clusterArtifacts.key, set: { infraId } })
+    .returning({ id: clusterArtifacts.id })
+  if (!row) throw new Error(`the row of ${snapshot.key} was not written`)
+  const bootstrappedAt = isPastBootstrap(stage) ? new Date() : null
+  return keepEntry(tx, { clusterId, attemptId: null, metadata, snapshotId: row.id, bootstrappedAt })
 }

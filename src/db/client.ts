@@ -107,8 +107,13 @@ export async function openLeaseDatabase(url: string, options: { log: Log; name: 
     probeSeconds: 10,
     patienceMs: 5_000,
   })
-  await database.pool.query('select 1')
-  return database
+  try {
+    await database.pool.query('select 1')
+    return database
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }
 
 /**

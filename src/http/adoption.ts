@@ -1,6 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { adoptCluster, adoptedEnd, adoptableFor } from '../clusters/adopt.ts'
 import { platforms } from '../clusters/cluster.ts'
+import { AppError } from '../errors.ts'
+import { isAnswered } from '../idempotency.ts'
 import { idPattern } from '../ids.ts'
 import { once } from './once.ts'
 import { idempotencyHeader, json, problems, router, security } from './router.ts'
@@ -47,17 +49,21 @@ export const adoptionRoutes = router().openapi(
   async (c) => {
     const { app, by } = c.var
     const asked = c.req.valid('json')
-    const found = await adoptableFor(app, by, asked.clusterId)
     if (c.req.valid('query').dryRun === 'true') {
+      const found = await adoptableFor(app, by, asked.clusterId)
       const { id, name, baseDomain, platform, region, owner, team } = found.record
       const infraIds = found.infras.map(({ metadata }) => metadata.infraID)
       const becomes: 'READY' | 'FAILED' = found.outputs ? 'READY' : 'FAILED'
       const destroyAt = adoptedEnd(app.config, found.record).toISOString()
       return c.json({ id, name, baseDomain, platform, region, owner, team, infraIds, becomes, destroyAt }, 200)
     }
-    const body = await once(c, { operation: 'POST /clusters/adopt', body: asked, status: 201 }, async (tx) =>
-      showCluster(await adoptCluster(app, tx, by, found)),
-    )
+    // Read before the transaction, which must not wait for a store. The first answer is given again also when the cluster is gone.
+    const isRepeated = await isAnswered(app.db, by, c.req.header('idempotency-key'))
+    const found = isRepeated ? undefined : await adoptableFor(app, by, asked.clusterId)
+    const body = await once(c, { operation: 'POST /clusters/adopt', body: asked, status: 201 }, async (tx) => {
+      if (!found) throw new AppError('UNAVAILABLE', 'the answer to this Idempotency-Key has just expired: ask again')
+      return showCluster(await adoptCluster(app, tx, by, found))
+    })
     c.header('Location', `/api/v1/clusters/${body.id}`)
     return c.json(body, 201)
   },

@@ -10,7 +10,7 @@ import { adoptLost } from '../clusters/adopt.ts'
 import { closeEntries, keepEntry, listInfraIds, type LedgerFacts } from '../clusters/ledger.ts'
 import { transitionCluster } from '../clusters/lifecycle.ts'
 import { lockCluster } from '../clusters/queries.ts'
-import type { Resource } from '../clouds/inventory.ts'
+import { describeResources, type Resource } from '../clouds/inventory.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Db, Transaction } from '../db/client.ts'
 import { clusters, leakRecords } from '../db/schema.ts'
@@ -138,9 +138,3 @@ async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraId
 
 const inMinutes = (config: Config, minutes: number): SQL<Date> =>
   sql`now() + make_interval(secs => ${realMs(config, minutes * MINUTE_MS, SHORTEST_LOOK_MS) / 1000})`
-
-const SHOWN_RESOURCES = 20
-export function describeResources(resources: Resource[]): string {
-  const shown = resources.slice(0, SHOWN_RESOURCES).map(({ type, id }) => `${type} ${id}`)
-  return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
-}

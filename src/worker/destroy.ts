@@ -5,11 +5,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoreSnapshot } from '../artifacts/snapshot.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
-import { factsOf, recordSnapshot } from '../clusters/adopt.ts'
 import {
   closeEntry,
   forgetBootstrap,
-  keepEntry,
   listEntries,
   listInfraIds,
   listOpenEntries,
@@ -18,13 +16,13 @@ import {
   reopenEntry,
   type LedgerEntry,
 } from '../clusters/ledger.ts'
-import { assertStoredIsOf, readStoredState } from '../clusters/stored-state.ts'
-import type { InventoryAnswer, Resource } from '../clouds/inventory.ts'
+import { assertStoredIsOf, keepStored, readStoredState } from '../clusters/stored-state.ts'
+import { describeResources, type InventoryAnswer, type Resource } from '../clouds/inventory.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata, UnsafeMetadata } from '../installer/metadata.ts'
 import { diagnose } from '../installer/reasons.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
-import { describeResources, firstLookAt } from '../reconcile/leftovers.ts'
+import { firstLookAt } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 
@@ -107,8 +105,7 @@ export async function recallEntries(operation: Operation): Promise<void> {
       async (infra) => {
         assertStoredIsOf(infra, cluster)
         const isBack = await operation.fencedWithCluster(async (tx) => {
-          await recordSnapshot(tx, cluster.id, infra)
-          if (!(await keepEntry(tx, factsOf(cluster.id, infra)))) return false
+          if (!(await keepStored(tx, cluster.id, infra))) return false
           await nameInfra(tx, cluster.id, infra.metadata.infraID)
           return true
         })
@@ -209,6 +206,7 @@ async function destroyOne(operation: Operation, entry: LedgerEntry): Promise<voi
  * apart, count for more than its word. Throws the destroyer's failure, with what is left.
  */
 async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
+  await operation.enter('verify')
   for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
     await operation.pause(waitMs)
     const answer = await find(operation)

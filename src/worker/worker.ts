@@ -44,6 +44,7 @@ export async function startWorker(app: App): Promise<Worker> {
   const running = new Set<Operation>()
   const losses = new AbortController()
   const masker = createMasker(secretsOfEnvironment(app.config.environment))
+  let isLeaving = false
   let draining = false
   await removeDeadDirectories(app)
 
@@ -55,6 +56,11 @@ export async function startWorker(app: App): Promise<Worker> {
     return handled
   }
   const handleOne = async (delivery: Delivery) => {
+    if (isLeaving) {
+      // It was on its way from the queue when that was paused.
+      await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
+      return
+    }
     const claim = await claimJob(app, delivery, name).catch(async (error: unknown) => {
       // Whoever waits for the job reads there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
@@ -89,6 +95,7 @@ export async function startWorker(app: App): Promise<Worker> {
 
   return {
     async drain(timeoutMs) {
+      isLeaving = true
       stopWaiting()
       await app.queue.pause()
       const stopAll = () => {
@@ -125,8 +132,9 @@ async function workOnceThereIsAProgram(
     return () => undefined
   }
   log.error(`no openshift-install-VERSION is in ${config.installerDir}: this worker takes no job until there is one`)
+  let isGivenUp = false
   const look = async () => {
-    if (!(await hasOne())) return
+    if (!(await hasOne()) || isGivenUp) return
     clearInterval(timer)
     log.info('there is an installer now: this worker takes jobs')
     await work()
@@ -135,7 +143,10 @@ async function workOnceThereIsAProgram(
     () => void look().catch((error: unknown) => log.error({ err: error }, 'this worker could not begin to take jobs')),
     PROGRAM_LOOK_MS,
   )
-  return () => clearInterval(timer)
+  return () => {
+    isGivenUp = true
+    clearInterval(timer)
+  }
 }
 
 async function runJob(app: App, operation: Operation, losses: AbortSignal): Promise<void> {

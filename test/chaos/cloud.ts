@@ -1,6 +1,7 @@
 // What the cloud holds, and what disappears from it.
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { keepLooking } from './watch.ts'
 
 export type Removal = {
   infraID: string
@@ -18,7 +19,6 @@ const LOOK_MS = 400
 export function watchCloud(cloudDir: string): { removals: Removal[]; stop: () => void } {
   const removals: Removal[] = []
   const owners = new Map<string, string>()
-  const over = new AbortController()
   let present = new Set<string>()
   let lookedAt = Date.now()
 
@@ -43,14 +43,7 @@ export function watchCloud(cloudDir: string): { removals: Removal[]; stop: () =>
     const owner = Object.entries(tags).find(([key]) => key.toLowerCase() === 'ocpctl-cluster-id')?.[1]
     if (owner !== undefined) owners.set(infraID, owner)
   }
-  const loop = async () => {
-    while (!over.signal.aborted) {
-      await look().catch(() => undefined)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    }
-  }
-  void loop()
-  return { removals, stop: () => over.abort() }
+  return { removals, stop: keepLooking(look, LOOK_MS) }
 }
 
 /** What the cloud holds; files that a killed program had begun to write do not count. */

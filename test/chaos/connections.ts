@@ -1,6 +1,7 @@
 // How many event connections each process holds, asked of the server; the proxies know whose a connection is.
 import type { Member } from './fleet.ts'
 import type { Rows } from './postgres.ts'
+import { keepLooking } from './watch.ts'
 
 export type EventConnections = {
   at: number
@@ -16,7 +17,6 @@ const LASTING_MS = 6000
 export function watchConnections(members: Member[], rows: Rows): { seen: EventConnections[]; stop: () => void } {
   const seen: EventConnections[] = []
   const firstSeen = new Map<number, number>()
-  const over = new AbortController()
 
   const look = async () => {
     const open = await rows<{ port: number }>(
@@ -34,12 +34,5 @@ export function watchConnections(members: Member[], rows: Rows): { seen: EventCo
       if (lasting > 0) seen.push({ at: now, process: member.label, lasting })
     }
   }
-  const loop = async () => {
-    while (!over.signal.aborted) {
-      await look().catch(() => undefined)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    }
-  }
-  void loop()
-  return { seen, stop: () => over.abort() }
+  return { seen, stop: keepLooking(look, LOOK_MS) }
 }

@@ -64,8 +64,7 @@ begin
     w.attempt_id := r->>'id'; w.was := o->>'outcome'; w.becomes := n->>'outcome';
   elsif tg_table_name = 'job_locks' then
     -- A renewal keeps the fence.
-    if o->>'fence' = n->>'fence' and o->>'expires_at' is not distinct from n->>'expires_at'
-      and o->>'renewals' is not distinct from n->>'renewals' then return null; end if;
+    if o->>'fence' = n->>'fence' and o->>'expires_at' is not distinct from n->>'expires_at' then return null; end if;
     w.was := o->>'fence'; w.becomes := n->>'fence'; w.key := o->>'attempt_id';
   elsif tg_table_name = 'cluster_artifacts' then
     w.becomes := r->>'kind'; w.key := r->>'key';

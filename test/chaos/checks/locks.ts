@@ -1,7 +1,6 @@
 // The right to work on a cluster: who had it, and who wrote without it.
-import { lossesOf } from './losses.ts'
+import { ADOPT, lossesOf } from './losses.ts'
 import type { Evidence, Write } from '../evidence.ts'
-import { ADOPT } from './losses.ts'
 import { REOPEN } from './states.ts'
 import { at } from './words.ts'
 
