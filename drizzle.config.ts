@@ -2,7 +2,16 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: './src/db/schema.ts',
+  schema: [
+    './src/clusters/tables.ts',
+    './src/clusters/infra-tables.ts',
+    './src/jobs/tables.ts',
+    './src/audit/tables.ts',
+    './src/auth/tables.ts',
+    './src/reconcile/table.ts',
+    './src/idempotency.ts',
+    './src/installation.ts',
+  ],
   out: './drizzle',
   schemaFilter: ['public'],
 })

@@ -3,11 +3,27 @@
 // fails takes its key with it.
 import { createHash } from 'node:crypto'
 import { and, eq, gt, lt, sql } from 'drizzle-orm'
+import { index, integer, json, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import canonicalize from 'canonicalize'
-import { nameOf, type Actor } from './auth/principal.ts'
+import { type Actor, nameOf } from './auth/principal.ts'
 import type { Db, Transaction } from './db/client.ts'
-import { idempotencyKeys } from './db/schema.ts'
+import { at } from './db/columns.ts'
 import { AppError } from './errors.ts'
+
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    principal: text('principal').notNull(),
+    key: text('key').notNull(),
+    requestHash: text('request_hash').notNull(),
+    status: integer('status'),
+    // json, not jsonb: a replay is the same text, in the same order.
+    body: json('body'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.principal, t.key] }), index('idempotency_keys_expiry').on(t.expiresAt)],
+)
 
 const KEY_HOURS = 24
 const PURGED_AT_ONCE = 5000

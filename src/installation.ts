@@ -2,17 +2,33 @@
 // artifact store has been marked as its own: a process with another key or another store would make clusters that nobody
 // can read or destroy, so it ends before it does anything.
 import { eq, sql } from 'drizzle-orm'
+import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core'
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from './app.ts'
 import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
 import { ConfigError } from './config.ts'
 import type { Db } from './db/client.ts'
-import { installation } from './db/schema.ts'
+import { at } from './db/columns.ts'
 import { messageOf } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Log } from './observability/log.ts'
 import type { SecretBox } from './secrets.ts'
+
+/** One row. Its id parts what it owns from what others own in the same cloud accounts. */
+export const installation = pgTable(
+  'installation',
+  {
+    isOnly: boolean('is_only').primaryKey().default(true),
+    id: text('id').notNull(),
+    /** Of the secrets key: a process with another one could open nothing. */
+    keyFingerprint: text('key_fingerprint').notNull(),
+    /** Since when the artifact store carries the id. */
+    storeMarkedAt: at('store_marked_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  () => [check('installation_is_only', sql.raw('is_only'))],
+)
 
 /** Before the id, the name of the object that says whose store it is. */
 const MARKER = 'installation/'

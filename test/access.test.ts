@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { idempotencyKeys } from '../src/db/schema.ts'
+import { idempotencyKeys } from '../src/idempotency.ts'
 import { createHttp } from '../src/http/app.ts'
 import { createServer } from '../src/http/server.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'

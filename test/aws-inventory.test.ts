@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openAwsInventory } from '../src/clouds/aws.ts'
+import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
 import type { InventoryAnswer, InventoryQuery, Resource } from '../src/clouds/inventory.ts'
 import { openInventory, openUnverifiedInventory } from '../src/clouds/unverified.ts'
 import { emptyAccount, iamArn, startAwsServer } from './aws-server.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeSnapshot } from '../src/artifacts/snapshot.ts'
-import { clusterArtifacts } from '../src/db/schema.ts'
+import { clusterArtifacts } from '../src/clusters/infra-tables.ts'
 import { newId } from '../src/ids.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { runDiagnose } from '../src/diagnose.ts'
-import { catalogue } from '../src/installer/reason-catalog.ts'
-import { readLog } from '../src/installer/reason-log.ts'
-import { diagnose } from '../src/installer/reasons.ts'
+import { runDiagnose } from '../src/commands/diagnose.ts'
+import { catalogue } from '../src/diagnosis/catalog.ts'
+import { readLog } from '../src/diagnosis/evidence.ts'
+import { diagnose } from '../src/diagnosis/diagnosis.ts'
 
 type Case = { reason: string; log: string; exitCode?: number; command?: string }
 type Known = Case & { name: string; infrastructure?: boolean }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
-import { runRecover } from '../src/recover.ts'
+import { runRecover } from '../src/commands/recover.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 

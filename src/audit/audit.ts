@@ -1,11 +1,8 @@
 // The trail of who did what, written in the transaction of the change it is about: if it fails, the change fails.
-import type { Actor } from '../auth/principal.ts'
-import { nameOf } from '../auth/principal.ts'
+import { auditEvents } from './tables.ts'
+import { type Actor, nameOf } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
-import { auditEvents } from '../db/schema.ts'
 import { newId } from '../ids.ts'
-
-export type AuditRow = typeof auditEvents.$inferSelect
 
 export type AuditEntry = {
   action: string

@@ -1,8 +1,6 @@
 // Who acts. A person or pipeline carries a principal and its bindings; the service's own clock-driven work is an actor too.
-import type { principalTypes, roles } from '../db/schema.ts'
+import type { PrincipalType, Role } from '../vocabulary.ts'
 
-export type PrincipalType = (typeof principalTypes)[number]
-export type Role = (typeof roles)[number]
 export type Scope = 'read' | 'write'
 
 export type Principal = Readonly<{ type: PrincipalType; id: string }>

@@ -3,15 +3,16 @@
 import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
+import { type Actor, type Caller, nameOf, type Principal } from './principal.ts'
+import { apiTokens, rbacMappings } from './tables.ts'
+import type { PrincipalType, Role } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { apiTokens, rbacMappings } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { readArn } from './arn.ts'
 import { keepAnAdministrator } from './administrators.ts'
 import { isAllowedForAll, isAllowedInTeam, requireAnywhere } from './permissions.ts'
-import { nameOf, type Actor, type Caller, type Principal, type PrincipalType, type Role } from './principal.ts'
 
 export type BindingRow = typeof rbacMappings.$inferSelect
 export type NewBinding = {

@@ -1,5 +1,5 @@
 // The port that tells what still exists of a cluster, by ownership tags and DNS names. Nothing is DESTROYED without it.
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 
 export type Resource = { id: string; type: string; name: string; region: string }
 

@@ -1,5 +1,5 @@
 // Clouds that cannot be asked what still exists: of them emptiness is never claimed, so nothing there is DESTROYED by proof.
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 import type { Inventory } from './inventory.ts'
 
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }

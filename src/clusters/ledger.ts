@@ -2,7 +2,9 @@
 // open until an inventory has proved that nothing of it is left.
 import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
-import { clusterArtifacts, clusters, infraLedger, jobAttempts } from '../db/schema.ts'
+import { clusterArtifacts, infraLedger } from './infra-tables.ts'
+import { clusters } from './tables.ts'
+import { jobAttempts } from '../jobs/tables.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
 
 export type LedgerEntry = typeof infraLedger.$inferSelect

@@ -4,11 +4,11 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
+import { type ClusterRow, clusters } from './tables.ts'
+import type { ClusterStatus } from '../vocabulary.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusters } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
-import type { ClusterRow, ClusterStatus } from './cluster.ts'
 
 export const transitions = {
   startCreate: { from: ['PENDING', 'CREATING'], to: 'CREATING' },

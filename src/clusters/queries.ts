@@ -2,12 +2,12 @@
 import { and, desc, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
+import { clusterOutputs, type ClusterRow, clusters } from './tables.ts'
+import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.ts'
+import type { ClusterStatus, Platform } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { clusterOutputs, clusters, jobAttempts, jobs } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
-import type { AttemptRow, JobRow } from '../jobs/job.ts'
-import type { ClusterRow, ClusterStatus, Platform } from './cluster.ts'
 
 /** The cluster, for the named action. Throws NOT_FOUND when the actor may not see it, FORBIDDEN when it may not act. */
 export async function clusterFor(

@@ -2,7 +2,7 @@
 // requests at the same instant count each other, and holds it until its transaction ends.
 import { sql, type SQL } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
-import { clusters } from '../db/schema.ts'
+import { clusters } from './tables.ts'
 import { AppError } from '../errors.ts'
 import type { Usage } from '../policy/policy.ts'
 import type { Profile } from '../profiles/profile.ts'

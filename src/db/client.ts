@@ -7,9 +7,8 @@ import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import { uptimeMs } from '../uptime.ts'
-import * as schema from './schema.ts'
 
-export type Db = NodePgDatabase<typeof schema>
+export type Db = NodePgDatabase
 export type Transaction = Parameters<Parameters<Db['transaction']>[0]>[0]
 /** What a read needs: the pool or an open transaction. */
 export type Reader = Db | Transaction
@@ -52,7 +51,7 @@ export function openDatabase(
   }, options.probeSeconds * 1000)
   probe.unref()
   return {
-    db: Object.assign(drizzle(pool, { schema }), { transaction: transactionOf(pool) }),
+    db: Object.assign(drizzle(pool), { transaction: transactionOf(pool) }),
     pool,
     close: async () => {
       closing = true
@@ -126,7 +125,7 @@ function transactionOf(pool: Pool): Db['transaction'] {
     const client = await pool.connect()
     let isClean = false
     try {
-      const result = await drizzle(client, { schema }).transaction(change, config)
+      const result = await drizzle(client).transaction(change, config)
       isClean = true
       return result
     } catch (error) {

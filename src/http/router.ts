@@ -6,7 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
-import type { Readiness } from './health.ts'
+import type { Readiness } from './routes/health.ts'
 import { fieldErrorsOf, MOST_ERRORS } from './issues.ts'
 import type { Limits } from './limits.ts'
 

@@ -1,7 +1,7 @@
 // All that can be said against an install-config without asking a cloud. Pure. The rules are those of the installer's own
 // static validation, and a few of ours that are marked so: what it lets through and what fails half an hour later.
 import { X509Certificate } from 'node:crypto'
-import { platforms, type Platform } from '../clusters/cluster.ts'
+import { type Platform, platforms } from '../vocabulary.ts'
 import { blockOf, listOf, numberOf, textOf, type Block, type Finding, type Path, type Report } from './finding.ts'
 import { lintNetworking } from './lint-networking.ts'
 import { credentialsModes, lintPlatform } from './lint-platform.ts'

@@ -1,5 +1,5 @@
 // What a cluster may be called, so that its DNS names and its cloud resources can be made. Pure.
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 
 const LONGEST_NAME = 54
 const LONGEST_DOMAIN = 253

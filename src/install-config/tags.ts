@@ -1,6 +1,6 @@
 // What each cloud takes as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the clouds'
 // own rules where they are tighter (IAM and ELB take fewer characters than the installer lets through).
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 
 /** How many tags install-config.yaml may carry; ours are among them. IBM Cloud's has none, the number is ours. */
 export const tagBudget: Record<Platform, number> = { aws: 25, azure: 10, gcp: 32, ibmcloud: 25 }

@@ -1,7 +1,7 @@
 // The installer's metadata.json, and the guard before every destroy. A wrong one is a weapon: an empty AWS map selects
 // the whole account, an empty IBM infraID every name in the region, a shared Azure group all that is in it.
 import { z } from 'zod'
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 
 const metadataSchema = z.looseObject({
   clusterName: z.string(),

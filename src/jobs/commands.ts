@@ -2,16 +2,17 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { nameOf, type Actor } from '../auth/principal.ts'
-import type { ClusterRow } from '../clusters/cluster.ts'
+import { type Actor, nameOf } from '../auth/principal.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
+import { isOpen, type JobParams, openJobStatuses } from './job.ts'
+import { type JobRow, jobs } from './tables.ts'
+import type { JobType } from '../vocabulary.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
-import { jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { endAsCancelled, endJob } from './lifecycle.ts'
 import { jobForChange } from './queries.ts'
-import { isOpen, openJobStatuses, type JobParams, type JobRow, type JobType } from './job.ts'
 
 export async function openJob(
   app: App,

@@ -1,12 +1,5 @@
 // A job is one operation asked of a cluster; an attempt is one try of it. The pg-boss job has the UUID of ours.
-import { jobStatuses, jobTypes, type attemptOutcomes, type jobAttempts, type jobs } from '../db/schema.ts'
-
-export { jobStatuses, jobTypes }
-export type JobType = (typeof jobTypes)[number]
-export type JobStatus = (typeof jobStatuses)[number]
-export type AttemptOutcome = (typeof attemptOutcomes)[number]
-export type JobRow = typeof jobs.$inferSelect
-export type AttemptRow = typeof jobAttempts.$inferSelect
+import type { JobStatus } from '../vocabulary.ts'
 
 /** What an operation needs beyond its cluster. */
 export type JobParams = { replicas?: number }
@@ -16,5 +9,5 @@ export type LogLine = { seq: number; at: string; level: LogLevel; message: strin
 
 export const openJobStatuses = ['PENDING', 'RUNNING', 'RETRYING'] as const satisfies JobStatus[]
 
-export const isOpen = ({ status }: Pick<JobRow, 'status'>): boolean =>
+export const isOpen = ({ status }: { status: JobStatus }): boolean =>
   (openJobStatuses as readonly string[]).includes(status)

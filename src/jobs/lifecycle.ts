@@ -2,12 +2,14 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
+import { infraLedger } from '../clusters/infra-tables.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
+import { openJobStatuses } from './job.ts'
+import { type JobRow, jobs } from './tables.ts'
+import type { ClusterStatus, JobType } from '../vocabulary.ts'
 import { tryTransition, type Transition } from '../clusters/lifecycle.ts'
-import type { ClusterRow, ClusterStatus } from '../clusters/cluster.ts'
 import type { Transaction } from '../db/client.ts'
-import { infraLedger, jobs } from '../db/schema.ts'
 import { announce } from '../events.ts'
-import { openJobStatuses, type JobRow, type JobType } from './job.ts'
 import { closeLostAttempts } from './lock.ts'
 
 type Move = { start?: Transition; requires: ClusterStatus[]; finish: Transition; fail: Transition }

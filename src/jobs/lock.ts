@@ -3,7 +3,7 @@
 // or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
-import { jobAttempts, jobLocks, jobs } from '../db/schema.ts'
+import { jobAttempts, jobLocks, jobs } from './tables.ts'
 import type { Delivery, Queue } from './queue.ts'
 
 /** How often a lock of so many seconds is renewed. */

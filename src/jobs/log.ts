@@ -1,9 +1,9 @@
 // A job's log while it is written: lines are numbered across attempts, collected, and stored as chunks under the fence.
 import { max, eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { jobLogChunks } from '../db/schema.ts'
-import { announce } from '../events.ts'
 import type { LogLevel, LogLine } from './job.ts'
+import { jobLogChunks } from './tables.ts'
+import { announce } from '../events.ts'
 import { fenced, type Lock } from './lock.ts'
 
 const FLUSH_MS = 500

@@ -2,12 +2,13 @@
 import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { ClusterRow } from '../clusters/cluster.ts'
+import { type ClusterRow, clusters } from '../clusters/tables.ts'
+import type { LogLine } from './job.ts'
+import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
+import type { JobStatus, JobType } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
-import { clusters, jobAttempts, jobLogChunks, jobs } from '../db/schema.ts'
 import { AppError } from '../errors.ts'
-import type { AttemptRow, JobRow, JobStatus, JobType, LogLine } from './job.ts'
 
 export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
   const [found] = await db

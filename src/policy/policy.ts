@@ -1,7 +1,7 @@
 // Whether a request fits its profile and its team's quota. Pure: collects every violation, each with the place, what is
 // allowed, and the nearest value that would do.
 import { closest } from 'fastest-levenshtein'
-import type { ClusterRequest } from '../clusters/cluster.ts'
+import type { ClusterRequest } from '../clusters/request.ts'
 import type { FieldError } from '../errors.ts'
 import { domainProblem, nameProblem } from '../install-config/names.ts'
 import { sshKeyProblem } from '../install-config/ssh-key.ts'

@@ -1,5 +1,5 @@
 // What a cluster takes from a cloud's quotas. Pure, and an estimate: the clouds' default topologies, three zones.
-import type { Platform } from '../clusters/cluster.ts'
+import type { Platform } from '../vocabulary.ts'
 import type { Profile } from './profile.ts'
 
 export type Footprint = { nodes: number; vcpu: number; loadBalancers: number; publicAddresses: number }

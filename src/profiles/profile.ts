@@ -2,7 +2,7 @@
 import { RE2JS } from 're2js'
 import { satisfies } from 'semver'
 import { z } from 'zod'
-import { platforms } from '../db/schema.ts'
+import { platforms } from '../vocabulary.ts'
 import { awsSubnetRoles, azureClouds, azureOutboundTypes } from '../install-config/lint-platform.ts'
 import { architectures, featureSets } from '../install-config/schema.ts'
 

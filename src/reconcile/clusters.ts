@@ -1,10 +1,10 @@
 // A cluster that is on its way somewhere has a job that takes it there; without one it would stay on its way for ever.
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import type { ClusterRow } from '../clusters/cluster.ts'
+import { type ClusterRow, clusters } from '../clusters/tables.ts'
+import { jobs } from '../jobs/tables.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusters, jobs } from '../db/schema.ts'
 import { openJob } from '../jobs/commands.ts'
 import { failCluster } from '../jobs/lifecycle.ts'
 import { findLock } from '../jobs/lock.ts'

@@ -1,10 +1,10 @@
 // Jobs and their queue entries are made and ended in one transaction. Here is what to do when one is without the other.
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import type { ClusterRow } from '../clusters/cluster.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
+import { isOpen } from '../jobs/job.ts'
+import { type JobRow, jobs } from '../jobs/tables.ts'
 import type { Transaction } from '../db/client.ts'
-import { jobs } from '../db/schema.ts'
-import { isOpen, type JobRow } from '../jobs/job.ts'
 import { endAsCancelled, endJob, failCluster, moveOf } from '../jobs/lifecycle.ts'
 import { findLock } from '../jobs/lock.ts'
 import type { QueueEntry } from '../jobs/queue.ts'

@@ -20,7 +20,7 @@ import { assertStoredIsOf, keepStored, readStoredState } from '../clusters/store
 import { describeResources, type InventoryAnswer, type Resource } from '../clouds/inventory.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata, UnsafeMetadata } from '../installer/metadata.ts'
-import { diagnose } from '../installer/reasons.ts'
+import { diagnose } from '../diagnosis/diagnosis.ts'
 import { countTries, type Outcome } from '../jobs/attempts.ts'
 import { firstLookAt } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'

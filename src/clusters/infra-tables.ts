@@ -1,0 +1,65 @@
+// What attempts made for a cluster: infraIDs that may own cloud resources, and what the artifact store keeps.
+import { sql } from 'drizzle-orm'
+import { bigint, check, index, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { at, oneOf } from '../db/columns.ts'
+import { artifactKinds } from '../vocabulary.ts'
+import type { InstallerMetadata } from '../installer/metadata.ts'
+import { jobAttempts } from '../jobs/tables.ts'
+import { clusters } from './tables.ts'
+
+// Every infraID that may own cloud resources. A row stands before the cloud is touched and stays open until
+// an inventory has proved that nothing is left.
+export const infraLedger = pgTable(
+  'infra_ledger',
+  {
+    infraId: text('infra_id').primaryKey(),
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    /** null: the database has lost the attempt. */
+    attemptId: text('attempt_id').references(() => jobAttempts.id),
+    metadata: jsonb('metadata').$type<InstallerMetadata>().notNull(),
+    snapshotId: text('snapshot_id').notNull(),
+    bootstrappedAt: at('bootstrapped_at'),
+    installedAt: at('installed_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    emptyAt: at('empty_at'),
+  },
+  (t) => [
+    // More than one only after the database has lost commits and the lost entry was put back.
+    index('infra_ledger_open')
+      .on(t.clusterId)
+      .where(sql`empty_at is null`),
+    index('infra_ledger_cluster').on(t.clusterId),
+  ],
+)
+
+export const clusterArtifacts = pgTable(
+  'cluster_artifacts',
+  {
+    id: text('id').primaryKey(),
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    attemptId: text('attempt_id').references(() => jobAttempts.id),
+    infraId: text('infra_id'),
+    kind: text('kind', { enum: artifactKinds }).notNull(),
+    stage: text('stage').notNull(),
+    key: text('key').notNull(),
+    sha256: text('sha256').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    /** The key of the secret box that sealed it; null: from before this was noted. */
+    keyId: text('key_id'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    /** When the stored bytes were last seen to be the recorded ones. */
+    verifiedAt: at('verified_at'),
+  },
+  (t) => [
+    check('cluster_artifacts_kind', oneOf('kind', artifactKinds)),
+    index('cluster_artifacts_cluster').on(t.clusterId, t.id),
+    uniqueIndex('cluster_artifacts_key').on(t.key),
+    // What a rotation of the secrets key has still to seal anew.
+    index('cluster_artifacts_sealed_with').on(t.keyId, t.id),
+    index('cluster_artifacts_infra').on(t.infraId, t.id),
+  ],
+)

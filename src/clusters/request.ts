@@ -1,0 +1,56 @@
+// What is asked for: the shape of a request for a cluster.
+import { z } from 'zod'
+import { readSshKey } from '../install-config/ssh-key.ts'
+import { platforms } from '../vocabulary.ts'
+
+/** Label only and at most 21 characters, so that the infraID keeps the whole name. */
+export const clusterName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$/, {
+  error: 'must be a DNS label of at most 21 characters: lower-case letters, digits and dashes, such as demo-1',
+})
+const word = z
+  .string()
+  .trim()
+  .min(1)
+  .max(128)
+  .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+
+// In plain letters, so that no team looks like another one.
+const TEAM = '[A-Za-z0-9](?:[A-Za-z0-9 ._:/@+=-]{0,126}[A-Za-z0-9])?'
+const TEAM_SAID =
+  'has 1 to 128 letters A to Z, digits, spaces or any of . _ : / @ + = -, with a letter or digit at both ends'
+const teamName = z
+  .string()
+  .trim()
+  .regex(new RegExp(`^${TEAM}$`), { error: TEAM_SAID })
+/** Of a role, which may be for all teams. */
+export const teamOrAll = z
+  .string()
+  .trim()
+  .regex(new RegExp(`^(?:\\*|${TEAM})$`), { error: `${TEAM_SAID}; or is *, for all teams` })
+
+export const clusterRequest = z.strictObject({
+  name: clusterName,
+  platform: z.enum(platforms),
+  profile: z.string().min(1).max(63),
+  version: z.string().max(32).optional(),
+  region: z.string().max(64).optional(),
+  baseDomain: z.string().max(253).optional(),
+  ttlHours: z.int().min(1).max(8760).optional(),
+  owner: word.optional(),
+  team: teamName.optional(),
+  costCenter: word.optional(),
+  sshPublicKey: z
+    .string()
+    .max(16_384)
+    .superRefine((line, context) => {
+      const key = readSshKey(line)
+      if (typeof key === 'string') context.addIssue({ code: 'custom', message: key })
+    })
+    .describe('One line of an OpenSSH public key, which may then sign in to the nodes.')
+    .optional(),
+  workerReplicas: z.int().min(0).max(1000).optional(),
+  tags: z.record(z.string().min(1).max(128), z.string().max(256)).optional(),
+  offHours: z.boolean().optional(),
+  preserveOnFailure: z.boolean().optional(),
+})
+export type ClusterRequest = z.infer<typeof clusterRequest>

@@ -1,0 +1,132 @@
+// What is durable of a cluster. Wrong states are made impossible here: a check on the state, and the name's lease.
+import { sql } from 'drizzle-orm'
+import { boolean, check, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { at, bytea, oneOf } from '../db/columns.ts'
+import { clusterStatuses, platforms, type ClusterStatus } from '../vocabulary.ts'
+import type { Resource } from '../clouds/inventory.ts'
+import type { Profile } from '../profiles/profile.ts'
+import type { ClusterRequest } from './request.ts'
+
+export const clusters = pgTable(
+  'clusters',
+  {
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    baseDomain: text('base_domain').notNull(),
+    platform: text('platform', { enum: platforms }).notNull(),
+    version: text('version').notNull(),
+    profile: text('profile').notNull(),
+    profileHash: text('profile_hash').notNull(),
+    profileSnapshot: jsonb('profile_snapshot').$type<Profile>().notNull(),
+    region: text('region').notNull(),
+    owner: text('owner').notNull(),
+    team: text('team').notNull(),
+    costCenter: text('cost_center'),
+    status: text('status').$type<ClusterStatus>().notNull(),
+    statusReason: text('status_reason'),
+    requestedBy: text('requested_by').notNull(),
+    request: jsonb('request').$type<ClusterRequest>().notNull(),
+    requestTags: jsonb('request_tags').$type<Record<string, string>>().notNull(),
+    effectiveTags: jsonb('effective_tags').$type<Record<string, string>>().notNull(),
+    ttlHours: integer('ttl_hours').notNull(),
+    destroyAt: at('destroy_at').notNull(),
+    infraId: text('infra_id'),
+    protected: boolean('protected').notNull().default(false),
+    preserveOnFailure: boolean('preserve_on_failure').notNull().default(false),
+    usdPerHour: doublePrecision('usd_per_hour').notNull(),
+    workerReplicas: integer('worker_replicas').notNull().default(0),
+    /** Of all nodes; what the quotas count. */
+    vcpu: integer('vcpu').notNull().default(0),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+    readyAt: at('ready_at'),
+    destroyedAt: at('destroyed_at'),
+    /** A failed destroy is tried again then; each failure in a row waits longer. */
+    destroyRetryAt: at('destroy_retry_at'),
+    destroyFailures: integer('destroy_failures').notNull().default(0),
+    abandonedAt: at('abandoned_at'),
+    /** Of a DESTROYED one whose worker was once lost: the inventory is looked at again then, so many times by now. */
+    lookAt: at('look_at'),
+    looks: integer('looks').notNull().default(0),
+  },
+  (t) => [
+    check('clusters_status', oneOf('status', clusterStatuses)),
+    check('clusters_platform', oneOf('platform', platforms)),
+    check('clusters_name', sql.raw(`name ~ '^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$'`)),
+    check('clusters_ttl', sql.raw('ttl_hours > 0')),
+    check('clusters_destroyed_at', sql.raw(`(status = 'DESTROYED') = (destroyed_at is not null)`)),
+    // The name lease: held from the request until DESTROYED is proved, by failed clusters too.
+    uniqueIndex('clusters_name_lease')
+      .on(t.name, t.baseDomain)
+      .where(sql`status <> 'DESTROYED'`),
+    index('clusters_team').on(t.team, t.id),
+    // What quotas count: those that live, and those destroyed in this month.
+    index('clusters_team_spend').on(t.team, t.destroyedAt),
+    index('clusters_profile_spend').on(t.profile, t.destroyedAt),
+    // How long the last installations of a kind took.
+    index('clusters_ready')
+      .on(t.profile, t.region, t.readyAt)
+      .where(sql`ready_at is not null`),
+    index('clusters_owner').on(t.owner, t.id),
+    index('clusters_status_live')
+      .on(t.status, t.id)
+      .where(sql`status <> 'DESTROYED'`),
+    index('clusters_end')
+      .on(t.destroyAt)
+      .where(sql`status <> 'DESTROYED'`),
+    index('clusters_destroy_retry')
+      .on(t.destroyRetryAt)
+      .where(sql`status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null`),
+    index('clusters_look')
+      .on(t.lookAt)
+      .where(sql`look_at is not null`),
+    index('clusters_destroyed')
+      .on(t.destroyedAt)
+      .where(sql`status = 'DESTROYED'`),
+  ],
+)
+
+export const clusterOutputs = pgTable('cluster_outputs', {
+  clusterId: text('cluster_id')
+    .primaryKey()
+    .references(() => clusters.id),
+  apiUrl: text('api_url').notNull(),
+  consoleUrl: text('console_url'),
+  kubeconfigSealed: bytea('kubeconfig_sealed').notNull(),
+  kubeadminPasswordSealed: bytea('kubeadmin_password_sealed').notNull(),
+  createdAt: at('created_at').notNull().defaultNow(),
+})
+
+// What an abandoned destroy left in the cloud. Kept for ever.
+export const leakRecords = pgTable(
+  'leak_records',
+  {
+    id: text('id').primaryKey(),
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    infraIds: text('infra_ids').array().notNull(),
+    /** What the inventory last saw; null when the cloud could not be asked. */
+    resources: jsonb('resources').$type<Resource[]>(),
+    reason: text('reason').notNull(),
+    recordedBy: text('recorded_by').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('leak_records_cluster').on(t.clusterId)],
+)
+
+export const usageSamples = pgTable(
+  'usage_samples',
+  {
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    at: at('at').notNull(),
+    status: text('status').$type<ClusterStatus>().notNull(),
+    usdPerHour: doublePrecision('usd_per_hour').notNull(),
+    seconds: integer('seconds').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clusterId, t.at] })],
+)
+
+export type ClusterRow = typeof clusters.$inferSelect

@@ -1,0 +1,38 @@
+// The command that holds cloud and artifact store against the database and takes back the clusters that it has lost.
+import type { App } from '../app.ts'
+import { adoptedEnd, findAdoptable, recover } from '../clusters/adopt.ts'
+import { findUnknown } from '../reconcile/resources.ts'
+import { messageOf } from '../errors.ts'
+
+/** Prints what it finds, and adopts only when told to. Returns the exit code: 1 when something stays unknown. */
+export async function runRecover(
+  app: App,
+  { apply }: { apply: boolean },
+  print: (line: string) => void,
+): Promise<number> {
+  const unknown = await findUnknown(app)
+  if (unknown.size === 0)
+    print('Every resource that carries the tag of this installation is of a cluster that the database knows.')
+  let left = 0
+  for (const [clusterId, { count }] of unknown)
+    try {
+      const found = await findAdoptable(app, clusterId)
+      if (!found)
+        throw new Error('the artifact store has no state of it that this version can adopt; see docs/recovery.md')
+      if (apply) await recover(app, found)
+      const { record, infras, outputs } = found
+      const infraIds = infras.map(({ metadata }) => metadata.infraID).join(', ')
+      const becomes = outputs
+        ? `READY until ${adoptedEnd(app.config, record).toISOString()}`
+        : 'FAILED, and what it made is destroyed'
+      print(
+        `${clusterId} ${record.name}.${record.baseDomain} of ${record.owner} (${record.team}), ${infraIds}, ${count} resources: ${apply ? 'is' : 'would become'} ${becomes}`,
+      )
+    } catch (error) {
+      // One that cannot be taken back must not keep the others from it.
+      left++
+      print(`${clusterId}: ${count} resources, and it was not taken back: ${messageOf(error)}`)
+    }
+  if (!apply && unknown.size > 0) print('Nothing was changed. Adopt them with: node src/main.ts recover --apply')
+  return left > 0 ? 1 : 0
+}

@@ -1,0 +1,60 @@
+// Names a failure by what its error lines say, so that two attempts that ended the same way are found together. Whatever
+// belongs to one cluster, one run or one request is taken out first.
+import { createHash } from 'node:crypto'
+import type { LogLine } from './evidence.ts'
+
+export function fingerprintOf(reason: string, lines: LogLine[]): string {
+  const names = clusterNamesIn(lines)
+  const said = new Set(lines.map(({ said }) => normalize(said, names)).filter((text) => /[a-z]/.test(text)))
+  return createHash('sha256')
+    .update([reason, ...[...said].sort()].join('\n'))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+const steps: [RegExp, string][] = [
+  [/Encoded authorization failure message: \S+/g, ''],
+  [/https?:\/\/[^\s"'<>)\]]+/g, '#'],
+  [/\barn:aws[^\s"',;)\]]*/g, '#'],
+  // An infraID ends in five letters that Kubernetes draws from, none of them a vowel.
+  [/\b[a-z0-9][a-z0-9-]{0,60}?-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9])/g, '#'],
+  [
+    /\b(?:\*\.)?(?:[a-z0-9_-]{1,63}\.){1,8}(?:com|net|org|io|dev|cloud|example|test|local|internal|lan|info|corp)\b\.?/g,
+    '#',
+  ],
+  [/\b(?:[a-z0-9_-]{1,63}\.){2,8}[a-z]{2}\b\.?/g, '#'],
+  [/(?:\.{0,2}\/[\w.@+-]+){2,}\/?/g, '#'],
+  [/[A-Za-z0-9+/=_-]{40,}/g, '#'],
+  [/\*{3,}/g, '#'],
+  // Codes such as AADSTS700082 or BXNIM0415E tell errors apart; other words that hold a digit tell clusters apart.
+  [/\b(?![A-Z]{4,}\d{3,}[A-Z]?\b)[\w:-]*\d[\w:-]*(?:[.,]\d+\w*)*/g, '#'],
+  [/#(?:[\s.,:/'"-]*#)+/g, '#'],
+  [/\s+/g, ' '],
+]
+
+function normalize(text: string, names: RegExp | undefined): string {
+  let normal = text.slice(0, 4000)
+  if (names) normal = normal.replace(names, '#')
+  for (const [pattern, replacement] of steps) normal = normal.replace(pattern, replacement)
+  return normal.trim().toLowerCase()
+}
+
+/** The cluster's own name and domain, where an error line shows the address of its API or of its routes. */
+function clusterNamesIn(lines: LogLine[]): RegExp | undefined {
+  const names = new Set<string>()
+  for (const { said } of lines)
+    for (const [, name, base] of said.matchAll(
+      /\b(?:api|api-int|apps)\.([a-z0-9-]{2,63})\.((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20})/g,
+    )) {
+      if (name && base) names.add(`${name}.${base}`).add(base).add(name)
+    }
+  // A word of the language may be the name of a cluster; taken out everywhere it would tell clusters apart again.
+  for (const word of ['cluster', 'openshift', 'api', 'test', 'install', 'bootstrap', 'master', 'worker'])
+    names.delete(word)
+  if (names.size === 0) return undefined
+  const longestFirst = [...names].sort((a, b) => b.length - a.length)
+  return new RegExp(
+    String.raw`\b(?:${longestFirst.map((name) => name.replaceAll('.', String.raw`\.`)).join('|')})\b`,
+    'g',
+  )
+}

@@ -1,0 +1,298 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { clusterRequest } from '../../clusters/request.ts'
+import { clusterStatuses, platforms } from '../../vocabulary.ts'
+import { abandonCluster, destroyCluster, findLeftovers, previewCluster, requestCluster } from '../../clusters/commands.ts'
+import { readCredential, readOutputs } from '../../clusters/outputs.ts'
+import { clusterFor, findAttempts, listClusters } from '../../clusters/queries.ts'
+import { toPage } from '../../db/page.ts'
+import { listJobs } from '../../jobs/queries.ts'
+import { once } from '../once.ts'
+import {
+  fieldErrorSchema,
+  idempotencyHeader,
+  idParam,
+  json,
+  pageOf,
+  pageQuery,
+  problems,
+  router,
+  security,
+} from '../router.ts'
+import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+
+const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
+const warnings = z.array(z.object({ pointer: z.string(), detail: z.string() }))
+const preview = z
+  .object({
+    allowed: z.boolean(),
+    violations: z.array(fieldErrorSchema),
+    warnings,
+    installConfig: z.string(),
+    effectiveTags: z.record(z.string(), z.string()),
+    footprint: z.object({
+      nodes: z.int(),
+      vcpu: z.int(),
+      loadBalancers: z.int(),
+      publicAddresses: z.int(),
+    }),
+    usdPerHour: z.number(),
+    usdUntilExpiry: z.number(),
+    destroyAt: z.iso.datetime(),
+    expectedDuration: z
+      .object({ p50Minutes: z.number(), p90Minutes: z.number(), samples: z.int() })
+      .nullable()
+      .openapi({
+        description: 'Of the last installations of this platform, region and profile; null: no history yet.',
+      }),
+  })
+  .openapi('Preview')
+const detail = clusterSchema
+  .extend({
+    job: jobSchema.nullable(),
+    attempt: attemptSchema.nullable(),
+    lastFailure: attemptSchema.nullable(),
+    simulated: z.boolean(),
+  })
+  .openapi('ClusterDetail')
+const outputs = z
+  .object({ apiUrl: z.string(), consoleUrl: z.string().nullable(), kubeadminUser: z.string(), kubeconfig: z.string() })
+  .openapi('Outputs')
+const id = idParam('clu')
+
+export const clusterRoutes = router()
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters',
+      operationId: 'requestCluster',
+      summary: 'Ask for a cluster, or with dryRun=true learn what it would come to',
+      tags: ['clusters'],
+      security,
+      request: {
+        query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
+        headers: idempotencyHeader,
+        body: { required: true, content: { 'application/json': { schema: clusterRequest } } },
+      },
+      responses: {
+        202: json(submitted.extend({ warnings }), 'Accepted; the installation is queued'),
+        200: json(preview, 'The preview of a dry run'),
+        ...problems(409, 413, 422),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const request = c.req.valid('json')
+      if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, by, request), 200)
+      const body = await once(c, { operation: 'POST /clusters', body: request, status: 202 }, async (tx) => {
+        const { cluster, job, warnings } = await requestCluster(app, tx, by, request)
+        return { cluster: showCluster(cluster), job: showJob(job), warnings }
+      })
+      c.header('Location', `/api/v1/clusters/${body.cluster.id}`)
+      return c.json(body, 202)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters',
+      operationId: 'listClusters',
+      summary: 'The clusters that you may see, newest first',
+      tags: ['clusters'],
+      security,
+      request: {
+        query: z.object({
+          ...pageQuery,
+          status: z
+            .union([z.enum(clusterStatuses), z.array(z.enum(clusterStatuses))])
+            .optional()
+            .openapi({ description: 'may be repeated' }),
+          team: z.string().optional(),
+          owner: z.string().optional(),
+          platform: z.enum(platforms).optional(),
+          profile: z.string().optional(),
+          region: z.string().optional(),
+          q: z.string().max(63).optional().openapi({ description: 'part of the name' }),
+        }),
+      },
+      responses: { 200: json(pageOf(clusterSchema), 'A page of clusters'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor, status, ...filter } = c.req.valid('query')
+      const rows = await listClusters(
+        app.db,
+        by,
+        { ...filter, status: status === undefined ? undefined : [status].flat() },
+        { limit, cursor },
+      )
+      return c.json(toPage(rows, limit, showCluster), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}',
+      operationId: 'getCluster',
+      summary: 'One cluster with its current job, stage and progress, and its last failure',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: { 200: json(detail, 'The cluster'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
+      const found = await findAttempts(app.db, cluster.id)
+      return c.json(
+        {
+          ...showCluster(cluster),
+          job: found ? showJob(found.job) : null,
+          attempt: found?.attempt ? showAttempt(found.attempt) : null,
+          lastFailure: found?.failure ? showAttempt(found.failure) : null,
+          simulated: app.installer.simulated,
+        },
+        200,
+      )
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/destroy',
+      operationId: 'destroyCluster',
+      summary: 'Destroy a cluster; also while it is being created',
+      tags: ['clusters'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: { 202: json(submitted, 'Accepted; the destroy is queued'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const clusterId = c.req.valid('param').id
+      const request = { operation: `POST /clusters/${clusterId}/destroy`, body: null, status: 202 }
+      const body = await once(c, request, async (tx) => {
+        const { cluster, job } = await destroyCluster(app, tx, by, clusterId)
+        return { cluster: showCluster(cluster), job: showJob(job) }
+      })
+      return c.json(body, 202)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/jobs',
+      operationId: 'listClusterJobs',
+      summary: 'The jobs of a cluster, newest first',
+      tags: ['clusters'],
+      security,
+      request: { params: id, query: z.object(pageQuery) },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor } = c.req.valid('query')
+      const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
+      const rows = await listJobs(app.db, by, { clusterId: cluster.id }, { limit, cursor })
+      return c.json(toPage(rows, limit, showJob), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/outputs',
+      operationId: 'getOutputs',
+      summary: 'Where a READY cluster is; no credential',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: { 200: json(outputs, 'The outputs'), ...problems(409) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const row = await app.db.transaction((tx) => readOutputs(tx, by, clusterId))
+      return c.json(
+        {
+          apiUrl: row.apiUrl,
+          consoleUrl: row.consoleUrl,
+          kubeadminUser: 'kubeadmin',
+          kubeconfig: `/api/v1/clusters/${clusterId}/kubeconfig`,
+        },
+        200,
+      )
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/clusters/{id}/kubeconfig',
+      operationId: 'getKubeconfig',
+      summary: 'The administrator kubeconfig of a READY cluster; each reading is audited',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: {
+        200: { description: 'The kubeconfig', content: { 'application/yaml': { schema: z.string() } } },
+        ...problems(409),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const text = await app.db.transaction((tx) => readCredential(tx, app.box, by, clusterId, 'kubeconfig'))
+      return c.body(text, 200, { 'content-type': 'application/yaml' })
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/kubeadmin-password',
+      operationId: 'revealKubeadminPassword',
+      summary: 'The kubeadmin password of a READY cluster; each reading is audited',
+      tags: ['clusters'],
+      security,
+      request: { params: id },
+      responses: {
+        200: json(z.object({ user: z.string(), password: z.string() }), 'The password'),
+        ...problems(409),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const password = await app.db.transaction((tx) =>
+        readCredential(tx, app.box, by, clusterId, 'kubeadmin-password'),
+      )
+      return c.json({ user: 'kubeadmin', password }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/clusters/{id}/abandon',
+      operationId: 'abandonCluster',
+      summary: 'Give up a destroy that cannot end; keeps a record of what it leaves, for ever',
+      tags: ['clusters'],
+      security,
+      request: {
+        params: id,
+        headers: idempotencyHeader,
+        body: {
+          required: true,
+          content: { 'application/json': { schema: z.strictObject({ reason: z.string().trim().min(10).max(2000) }) } },
+        },
+      },
+      responses: { 200: json(clusterSchema, 'The cluster, given up'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { id: clusterId } = c.req.valid('param')
+      const asked = c.req.valid('json')
+      const leftovers = await findLeftovers(app, by, clusterId)
+      const request = { operation: `POST /clusters/${clusterId}/abandon`, body: asked, status: 200 }
+      const body = await once(c, request, async (tx) =>
+        showCluster(await abandonCluster(tx, by, clusterId, asked.reason, leftovers)),
+      )
+      return c.json(body, 200)
+    },
+  )

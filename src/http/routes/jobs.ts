@@ -1,0 +1,228 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { streamSSE } from 'hono/streaming'
+import { retryJob } from '../../clusters/commands.ts'
+import { nameOf } from '../../auth/principal.ts'
+import { jobStatuses, jobTypes } from '../../vocabulary.ts'
+import { toPage } from '../../db/page.ts'
+import { AppError } from '../../errors.ts'
+import { cancelJob } from '../../jobs/commands.ts'
+import { isJobOver, jobFor, listJobs, readLog } from '../../jobs/queries.ts'
+import { once } from '../once.ts'
+import {
+  idempotencyHeader,
+  idParam,
+  json,
+  pageOf,
+  pageQuery,
+  problems,
+  router,
+  security,
+  wholeQuery,
+} from '../router.ts'
+import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+
+const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
+const id = idParam('job')
+const LOG_PAGE = 1000
+/** How long a stream waits for word of new lines before it looks by itself. */
+const STREAM_LOOK_MS = 2000
+/** How long a stream is silent before it shows that it lives: less than a socket may be idle. */
+const HEARTBEAT_MS = 15_000
+
+export const jobRoutes = router()
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs',
+      operationId: 'listJobs',
+      summary: 'The jobs that you may see, newest first',
+      tags: ['jobs'],
+      security,
+      request: {
+        query: z.object({
+          ...pageQuery,
+          status: z.union([z.enum(jobStatuses), z.array(z.enum(jobStatuses))]).optional(),
+          type: z.enum(jobTypes).optional(),
+        }),
+      },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { limit, cursor, status, type } = c.req.valid('query')
+      const rows = await listJobs(
+        app.db,
+        by,
+        { type, status: status === undefined ? undefined : [status].flat() },
+        { limit, cursor },
+      )
+      return c.json(toPage(rows, limit, showJob), 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}',
+      operationId: 'getJob',
+      summary: 'One job with its attempts',
+      tags: ['jobs'],
+      security,
+      request: { params: id },
+      responses: { 200: json(jobDetail, 'The job'), ...problems() },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { job, attempts } = await jobFor(app.db, by, c.req.valid('param').id)
+      return c.json({ ...showJob(job), attempts: attempts.map(showAttempt) }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}/log',
+      operationId: 'readJobLog',
+      summary: 'Lines of a log after a number, also while it is written',
+      tags: ['jobs'],
+      security,
+      request: {
+        params: id,
+        query: z.object({
+          after: wholeQuery(0, 2_147_483_647, 0),
+          limit: wholeQuery(1, LOG_PAGE, LOG_PAGE),
+        }),
+      },
+      responses: {
+        200: json(z.object({ items: z.array(logLineSchema), nextAfter: z.int().nullable() }), 'The lines'),
+        ...problems(),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { after, limit } = c.req.valid('query')
+      const { job } = await jobFor(app.db, by, c.req.valid('param').id)
+      const items = await readLog(app.db, job.id, after, limit)
+      return c.json({ items, nextAfter: items.at(-1)?.seq ?? null }, 200)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'get',
+      path: '/jobs/{id}/log/stream',
+      operationId: 'streamJobLog',
+      summary: 'The log as server-sent events; resumes from Last-Event-ID and ends with the job',
+      tags: ['jobs'],
+      security,
+      request: {
+        params: id,
+        headers: z.object({
+          'last-event-id': z
+            .string()
+            .regex(/^\d{1,9}$/)
+            .optional(),
+        }),
+      },
+      responses: {
+        200: {
+          description:
+            'Events "line" with a log line each, then "end"; or "refused" with code and detail when you may no longer see it',
+          content: { 'text/event-stream': { schema: z.string() } },
+        },
+        ...problems(),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const { job } = await jobFor(app.db, by, c.req.valid('param').id)
+      let after = Number(c.req.valid('header')['last-event-id'] ?? 0)
+      // Of an answer to HEAD nobody reads the body, nor ends it.
+      if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
+      const close = c.var.limits.openStream(nameOf(by))
+      return streamSSE(c, async (stream) => {
+        let wake = () => undefined as void
+        const unhear = ['job-log', 'job'].map((topic) =>
+          app.events.on(topic as 'job-log' | 'job', job.id, () => wake()),
+        )
+        stream.onAbort(() => wake())
+        let spokeAt = 0
+        try {
+          while (!stream.aborted) {
+            const word = new Promise<void>((resolve) => {
+              const timer = setTimeout(resolve, STREAM_LOOK_MS)
+              wake = () => (clearTimeout(timer), resolve())
+            })
+            // Over is read first: every line is stored before the job ends. A stream outlives roles and credentials.
+            const over = await isJobOver(app.db, await c.var.renew(), job.id)
+            const lines = await readLog(app.db, job.id, after, LOG_PAGE)
+            for (const line of lines)
+              await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
+            after = lines.at(-1)?.seq ?? after
+            if (lines.length > 0) {
+              spokeAt = Date.now()
+              continue
+            }
+            if (over) {
+              await stream.writeSSE({ event: 'end', data: '{}' })
+              return
+            }
+            if (Date.now() - spokeAt >= HEARTBEAT_MS) {
+              await stream.write(': nothing new\n\n')
+              spokeAt = Date.now()
+            }
+            await word
+          }
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error
+          await stream.writeSSE({
+            event: 'refused',
+            data: JSON.stringify({ code: error.code, detail: error.message }),
+          })
+        } finally {
+          for (const stop of unhear) stop()
+          close()
+        }
+      })
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/jobs/{id}/cancel',
+      operationId: 'cancelJob',
+      summary: 'End a job: a waiting one at once, a running one by stopping its installer',
+      tags: ['jobs'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: { 202: json(jobSchema, 'The job; a running one ends when its installer has'), ...problems(409, 422) },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const jobId = c.req.valid('param').id
+      const request = { operation: `POST /jobs/${jobId}/cancel`, body: null, status: 202 }
+      return c.json(await once(c, request, async (tx) => showJob(await cancelJob(app, tx, by, jobId))), 202)
+    },
+  )
+  .openapi(
+    createRoute({
+      method: 'post',
+      path: '/jobs/{id}/retry',
+      operationId: 'retryJob',
+      summary: 'Ask again for what a failed job was for, as a new job',
+      tags: ['jobs'],
+      security,
+      request: { params: id, headers: idempotencyHeader },
+      responses: {
+        202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued'),
+        ...problems(409, 422),
+      },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const jobId = c.req.valid('param').id
+      const request = { operation: `POST /jobs/${jobId}/retry`, body: null, status: 202 }
+      const body = await once(c, request, async (tx) => {
+        const { cluster, job } = await retryJob(app, tx, by, jobId)
+        return { cluster: showCluster(cluster), job: showJob(job) }
+      })
+      return c.json(body, 202)
+    },
+  )

@@ -1,0 +1,161 @@
+// What rows look like to clients: times in RFC 3339, nothing that is not meant to be seen.
+import { z } from '@hono/zod-openapi'
+import type { ClusterRow } from '../../clusters/tables.ts'
+import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
+import { clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
+import { actionsOf } from '../../clusters/lifecycle.ts'
+import { explainReason } from '../../diagnosis/service.ts'
+
+const time = z.iso.datetime()
+const tags = z.record(z.string(), z.string())
+
+export const clusterSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    platform: z.enum(platforms),
+    version: z.string(),
+    profile: z.string(),
+    region: z.string(),
+    baseDomain: z.string(),
+    owner: z.string(),
+    team: z.string(),
+    costCenter: z.string().nullable(),
+    status: z.enum(clusterStatuses),
+    statusReason: z.string().nullable(),
+    requestedBy: z.string(),
+    ttlHours: z.int(),
+    destroyAt: time,
+    createdAt: time,
+    readyAt: time.nullable(),
+    destroyedAt: time.nullable(),
+    requestTags: tags,
+    effectiveTags: tags,
+    infraId: z.string().nullable(),
+    protected: z.boolean(),
+    abandonedAt: time.nullable(),
+    usdPerHour: z.number(),
+    workerReplicas: z.int(),
+    vcpu: z.int(),
+    actions: z.array(z.string()),
+  })
+  .openapi('Cluster')
+
+export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
+  return {
+    id: row.id,
+    name: row.name,
+    platform: row.platform,
+    version: row.version,
+    profile: row.profile,
+    region: row.region,
+    baseDomain: row.baseDomain,
+    owner: row.owner,
+    team: row.team,
+    costCenter: row.costCenter,
+    status: row.status,
+    statusReason: row.statusReason,
+    requestedBy: row.requestedBy,
+    ttlHours: row.ttlHours,
+    destroyAt: row.destroyAt.toISOString(),
+    createdAt: row.createdAt.toISOString(),
+    readyAt: row.readyAt?.toISOString() ?? null,
+    destroyedAt: row.destroyedAt?.toISOString() ?? null,
+    requestTags: row.requestTags,
+    effectiveTags: row.effectiveTags,
+    infraId: row.infraId,
+    protected: row.protected,
+    abandonedAt: row.abandonedAt?.toISOString() ?? null,
+    usdPerHour: row.usdPerHour,
+    workerReplicas: row.workerReplicas,
+    vcpu: row.vcpu,
+    actions: actionsOf(row),
+  }
+}
+
+export const attemptSchema = z
+  .object({
+    number: z.int(),
+    stage: z.string(),
+    progressPercent: z.int(),
+    infraId: z.string().nullable(),
+    exitCode: z.int().nullable(),
+    outcome: z.string().nullable(),
+    reason: z.string().nullable(),
+    remedy: z.string().nullable(),
+    actor: z.enum(['requester', 'platform-team', 'cloud-provider']).nullable(),
+    fingerprint: z.string().nullable(),
+    message: z.string().nullable(),
+    worker: z.string(),
+    startedAt: time,
+    endedAt: time.nullable(),
+  })
+  .openapi('Attempt')
+
+export function showAttempt(row: AttemptRow): z.infer<typeof attemptSchema> {
+  const { number, stage, progressPercent, infraId, exitCode, outcome, reason, fingerprint, message, worker } = row
+  return {
+    number,
+    stage,
+    progressPercent,
+    infraId,
+    exitCode,
+    outcome,
+    reason,
+    ...explained(reason),
+    fingerprint,
+    message,
+    worker,
+    startedAt: row.startedAt.toISOString(),
+    endedAt: row.endedAt?.toISOString() ?? null,
+  }
+}
+
+export const jobSchema = z
+  .object({
+    id: z.string(),
+    clusterId: z.string(),
+    type: z.enum(jobTypes),
+    status: z.enum(jobStatuses),
+    maxAttempts: z.int(),
+    requestedBy: z.string(),
+    reason: z.string().nullable(),
+    remedy: z.string().nullable(),
+    actor: z.enum(['requester', 'platform-team', 'cloud-provider']).nullable(),
+    message: z.string().nullable(),
+    cancelRequestedAt: time.nullable(),
+    retryAt: time.nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .openapi('Job')
+
+export function showJob(row: JobRow): z.infer<typeof jobSchema> {
+  const { id, clusterId, type, status, maxAttempts, requestedBy, reason, message } = row
+  return {
+    id,
+    clusterId,
+    type,
+    status,
+    maxAttempts,
+    requestedBy,
+    reason,
+    ...explained(reason),
+    message,
+    cancelRequestedAt: row.cancelRequestedAt?.toISOString() ?? null,
+    retryAt: row.retryAt?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+    startedAt: row.startedAt?.toISOString() ?? null,
+    endedAt: row.endedAt?.toISOString() ?? null,
+  }
+}
+
+export const logLineSchema = z
+  .object({ seq: z.int(), at: z.string(), level: z.string(), message: z.string() })
+  .openapi('LogLine')
+
+function explained(reason: string | null) {
+  const { remedy = null, actor = null } = explainReason(reason) ?? {}
+  return { remedy, actor }
+}

@@ -1,0 +1,105 @@
+// Jobs, their attempts, logs and locks: one lock a cluster, one open attempt a job.
+import { sql } from 'drizzle-orm'
+import { bigint, check, index, integer, jsonb, pgSequence, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { at, oneOf } from '../db/columns.ts'
+import { jobTypes, jobStatuses, attemptOutcomes, type JobType, type JobStatus, type AttemptOutcome } from '../vocabulary.ts'
+import { clusters } from '../clusters/tables.ts'
+import type { JobParams, LogLine } from './job.ts'
+
+export const jobs = pgTable(
+  'jobs',
+  {
+    id: text('id').primaryKey(),
+    clusterId: text('cluster_id')
+      .notNull()
+      .references(() => clusters.id),
+    type: text('type').$type<JobType>().notNull(),
+    status: text('status').$type<JobStatus>().notNull().default('PENDING'),
+    params: jsonb('params').$type<JobParams>().notNull().default({}),
+    maxAttempts: integer('max_attempts').notNull(),
+    requestedBy: text('requested_by').notNull(),
+    cancelRequestedAt: at('cancel_requested_at'),
+    reason: text('reason'),
+    message: text('message'),
+    retryAt: at('retry_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    startedAt: at('started_at'),
+    endedAt: at('ended_at'),
+  },
+  (t) => [
+    check('jobs_type', oneOf('type', jobTypes)),
+    check('jobs_status', oneOf('status', jobStatuses)),
+    check('jobs_ended', sql.raw(`(status in ('SUCCEEDED', 'FAILED', 'CANCELLED')) = (ended_at is not null)`)),
+    index('jobs_cluster').on(t.clusterId, t.id),
+    index('jobs_open')
+      .on(t.clusterId)
+      .where(sql`status in ('PENDING', 'RUNNING', 'RETRYING')`),
+    index('jobs_status').on(t.status, t.id),
+  ],
+)
+
+export const jobAttempts = pgTable(
+  'job_attempts',
+  {
+    id: text('id').primaryKey(),
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id),
+    number: integer('number').notNull(),
+    fence: bigint('fence', { mode: 'number' }).notNull(),
+    worker: text('worker').notNull(),
+    stage: text('stage').notNull().default('claimed'),
+    progressPercent: integer('progress_percent').notNull().default(0),
+    infraId: text('infra_id'),
+    exitCode: integer('exit_code'),
+    outcome: text('outcome').$type<AttemptOutcome>(),
+    reason: text('reason'),
+    /** Of what the installer said, so that the same unknown failure is counted once. */
+    fingerprint: text('fingerprint'),
+    message: text('message'),
+    startedAt: at('started_at').notNull().defaultNow(),
+    endedAt: at('ended_at'),
+  },
+  (t) => [
+    check('job_attempts_outcome', oneOf('outcome', attemptOutcomes)),
+    check('job_attempts_ended', sql.raw('(outcome is null) = (ended_at is null)')),
+    uniqueIndex('job_attempts_number').on(t.jobId, t.number),
+    uniqueIndex('job_attempts_open')
+      .on(t.jobId)
+      .where(sql`outcome is null`),
+  ],
+)
+
+export const lockFence = pgSequence('lock_fence')
+
+export const jobLocks = pgTable('job_locks', {
+  clusterId: text('cluster_id')
+    .primaryKey()
+    .references(() => clusters.id),
+  jobId: text('job_id')
+    .notNull()
+    .references(() => jobs.id),
+  attemptId: text('attempt_id')
+    .notNull()
+    .references(() => jobAttempts.id),
+  fence: bigint('fence', { mode: 'number' }).notNull(),
+  worker: text('worker').notNull(),
+  acquiredAt: at('acquired_at').notNull().defaultNow(),
+  expiresAt: at('expires_at').notNull(),
+})
+
+export const jobLogChunks = pgTable(
+  'job_log_chunks',
+  {
+    jobId: text('job_id')
+      .notNull()
+      .references(() => jobs.id),
+    firstSeq: integer('first_seq').notNull(),
+    lastSeq: integer('last_seq').notNull(),
+    lines: jsonb('lines').$type<LogLine[]>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.lastSeq] })],
+)
+
+export type JobRow = typeof jobs.$inferSelect
+export type AttemptRow = typeof jobAttempts.$inferSelect

@@ -1,0 +1,57 @@
+// The closed lists: the words of which a column, a request or an answer holds one and no other.
+export const clusterStatuses = [
+  'PENDING',
+  'CREATING',
+  'READY',
+  'SCALING',
+  'HIBERNATING',
+  'HIBERNATED',
+  'RESUMING',
+  'DESTROYING',
+  'DESTROYED',
+  'FAILED',
+  'DESTROY_FAILED',
+] as const
+export type ClusterStatus = (typeof clusterStatuses)[number]
+
+export const platforms = ['aws', 'azure', 'gcp', 'ibmcloud'] as const
+export type Platform = (typeof platforms)[number]
+
+export const jobTypes = [
+  'CREATE',
+  'DESTROY',
+  'SCALE_WORKERS',
+  'HIBERNATE',
+  'RESUME',
+  'JANITOR_DESTROY',
+  'ORPHAN_SWEEP',
+] as const
+export type JobType = (typeof jobTypes)[number]
+
+export const jobStatuses = ['PENDING', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
+export type JobStatus = (typeof jobStatuses)[number]
+
+export const attemptOutcomes = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'INTERRUPTED', 'LOST'] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+export const roles = ['requester', 'team_admin', 'platform_admin', 'auditor'] as const
+export type Role = (typeof roles)[number]
+
+export const principalTypes = ['iam_user', 'iam_role', 'iam_group', 'oidc_subject', 'oidc_group', 'token'] as const
+export type PrincipalType = (typeof principalTypes)[number]
+
+export const artifactKinds = ['snapshot', 'log', 'metadata'] as const
+export type ArtifactKind = (typeof artifactKinds)[number]
+
+export const findingTypes = [
+  'job-without-queue-entry',
+  'queue-entry-without-job',
+  'lock-without-worker',
+  'cluster-without-job',
+  'resources-of-destroyed-cluster',
+  'resources-without-cluster',
+  'snapshot-missing',
+  'snapshot-corrupt',
+  'cluster-adopted',
+] as const
+export type FindingType = (typeof findingTypes)[number]
