@@ -26,7 +26,8 @@ import { createHttp, describeApi } from './http/app.ts'
 import { createServer } from './http/server.ts'
 import { claimStore, openInstallation } from './installation.ts'
 import { openInstaller } from './installer/openshift-install.ts'
-import { migrateQueue, newQueueInstanceName, openQueue } from './jobs/queue.ts'
+import { newQueueInstanceName, openQueue } from './queue/pg-boss.ts'
+import { migrateQueue } from './queue/setup.ts'
 import { openLog, type Log } from './observability/log.ts'
 import { runLint } from './commands/lint.ts'
 import { loadCatalog, watchCatalog } from './profiles/catalog.ts'
@@ -156,7 +157,7 @@ async function openService(
   if (role !== 'serve') await startSchedules(app)
   await tellOfKeys(app)
   // Last: its token is shown once, and no later failure may make the start begin anew.
-  const token = role === 'work' ? undefined : await ensureAdministrator(app)
+  const token = role === 'work' ? undefined : await ensureAdministrator(app.config, app.db, app.log)
   return { app, token, worker }
 }
 

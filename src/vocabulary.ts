@@ -34,6 +34,9 @@ export type JobStatus = (typeof jobStatuses)[number]
 export const attemptOutcomes = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'INTERRUPTED', 'LOST'] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
+export const logLevels = ['debug', 'info', 'warning', 'error', 'fatal'] as const
+export type LogLevel = (typeof logLevels)[number]
+
 export const roles = ['requester', 'team_admin', 'platform_admin', 'auditor'] as const
 export type Role = (typeof roles)[number]
 

@@ -9,7 +9,7 @@ import { Client } from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
-import { migrateQueue } from '../src/jobs/queue.ts'
+import { migrateQueue } from '../src/queue/setup.ts'
 import { openLog } from '../src/observability/log.ts'
 
 declare module 'vitest' {

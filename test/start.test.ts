@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ConfigError, readConfig } from '../src/config.ts'
 import { openLog } from '../src/observability/log.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
-import { migrateQueue } from '../src/jobs/queue.ts'
+import { migrateQueue } from '../src/queue/setup.ts'
 import { exitOf, ROOT } from './harness.ts'
 import { query, withDatabase } from './global-setup.ts'
 

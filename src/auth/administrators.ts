@@ -1,6 +1,5 @@
 // There is always a platform administrator who can sign in.
 import { and, arrayContains, eq, gt, inArray, isNull, not, or, sql, type SQL } from 'drizzle-orm'
-import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
 import { apiTokens, rbacMappings } from './tables.ts'
@@ -31,11 +30,11 @@ export async function hasAdministrator(config: Config, tx: Transaction, leaving?
 }
 
 /** To be called before what `leaving` names goes. Throws CONFLICT unless another platform administrator stays. */
-export async function keepAnAdministrator(app: App, tx: Transaction, role: Role, leaving: SQL): Promise<void> {
+export async function keepAnAdministrator(config: Config, tx: Transaction, role: Role, leaving: SQL): Promise<void> {
   if (role !== 'platform_admin') return
   // Two that take each other's role at once must not both succeed.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('last administrator', 0))`)
-  if (!(await hasAdministrator(app.config, tx, leaving)))
+  if (!(await hasAdministrator(config, tx, leaving)))
     throw new AppError('CONFLICT', 'this is the last platform administrator who can sign in: name another one first')
 }
 

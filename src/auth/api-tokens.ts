@@ -2,14 +2,15 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { alias, type AnyPgColumn } from 'drizzle-orm/pg-core'
-import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, type Caller, nameOf, type Principal, principalName, type Scope } from './principal.ts'
 import { apiTokens, rbacMappings } from './tables.ts'
-import type { Reader, Transaction } from '../db/client.ts'
+import type { Config } from '../config.ts'
+import type { Db, Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import type { Log } from '../observability/log.ts'
 import { hasAdministrator, keepAnAdministrator } from './administrators.ts'
 import { isAllowedForAll, requireAnywhere } from './permissions.ts'
 
@@ -112,7 +113,7 @@ export async function requestToken(
  * Ends it at once in every process. Throws NOT_FOUND unless the caller made it or is a platform administrator, CONFLICT
  * when it is the last one's.
  */
-export async function revokeToken(app: App, tx: Transaction, by: Caller, id: string): Promise<void> {
+export async function revokeToken(config: Config, tx: Transaction, by: Caller, id: string): Promise<void> {
   requireAnywhere(by, 'token.write')
   const [row] = await tx
     .update(apiTokens)
@@ -123,7 +124,7 @@ export async function revokeToken(app: App, tx: Transaction, by: Caller, id: str
   const its = and(eq(rbacMappings.principalType, 'token'), eq(rbacMappings.principal, id))
   const isAdministrator = and(its, eq(rbacMappings.role, 'platform_admin'), rbacMappings.enabled)
   if (its && (await tx.$count(rbacMappings, isAdministrator)) > 0)
-    await keepAnAdministrator(app, tx, 'platform_admin', its)
+    await keepAnAdministrator(config, tx, 'platform_admin', its)
   await writeAudit(tx, by, {
     action: 'token.revoke',
     detail: { tokenId: id, name: row.name, createdBy: row.createdBy },
@@ -167,15 +168,15 @@ export async function findToken(db: Reader, secret: string): Promise<KnownToken 
  * Makes the first platform administrator when there is none, or makes the given secret one. Returns the secret only
  * when it was made here: it cannot be shown again.
  */
-export async function ensureAdministrator(app: App): Promise<string | undefined> {
-  const given = app.config.adminToken
-  return app.db.transaction(async (tx) => {
+export async function ensureAdministrator(config: Config, db: Db, log: Log): Promise<string | undefined> {
+  const given = config.adminToken
+  return db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(7262500003)`)
     if (given === undefined) {
-      if (await hasAdministrator(app.config, tx)) return undefined
+      if (await hasAdministrator(config, tx)) return undefined
     } else if ((await tx.$count(apiTokens, eq(apiTokens.secretHash, hashOfSecret(given)))) > 0) {
       if (!(await findToken(tx, given)))
-        app.log.warn('OCPCTL_ADMIN_TOKEN is revoked or over, and lets nobody in: set another, or none')
+        log.warn('OCPCTL_ADMIN_TOKEN is revoked or over, and lets nobody in: set another, or none')
       return undefined
     }
     const by: Actor = { kind: 'system', name: 'setup' }

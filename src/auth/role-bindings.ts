@@ -1,7 +1,7 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
 // has; the last platform administrator cannot be removed.
 import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
-import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, type Caller, nameOf, type Principal } from './principal.ts'
 import { apiTokens, rbacMappings } from './tables.ts'
@@ -68,7 +68,7 @@ export async function createBinding(tx: Transaction, by: Actor, input: NewBindin
 
 /** Throws NOT_FOUND, FORBIDDEN, or CONFLICT when no platform administrator would be left. */
 export async function updateBinding(
-  app: App,
+  config: Config,
   tx: Transaction,
   by: Actor,
   id: string,
@@ -76,7 +76,7 @@ export async function updateBinding(
 ): Promise<BindingRow> {
   const before = await bindingFor(tx, by, id)
   if (changes.enabled === false && before.enabled)
-    await keepAnAdministrator(app, tx, before.role, eq(rbacMappings.id, id))
+    await keepAnAdministrator(config, tx, before.role, eq(rbacMappings.id, id))
   const [row] = await tx.update(rbacMappings).set(changes).where(eq(rbacMappings.id, id)).returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const shown = ({ enabled, notes }: BindingRow) => ({ enabled, notes })
@@ -88,10 +88,10 @@ export async function updateBinding(
 }
 
 /** Throws as updateBinding. */
-export async function deleteBinding(app: App, tx: Transaction, by: Actor, id: string): Promise<void> {
+export async function deleteBinding(config: Config, tx: Transaction, by: Actor, id: string): Promise<void> {
   const before = await bindingFor(tx, by, id)
   const { principalType, principal, team, role, enabled, notes } = before
-  if (before.enabled) await keepAnAdministrator(app, tx, role, eq(rbacMappings.id, id))
+  if (before.enabled) await keepAnAdministrator(config, tx, role, eq(rbacMappings.id, id))
   await tx.delete(rbacMappings).where(eq(rbacMappings.id, id))
   await writeAudit(tx, by, {
     action: 'role-binding.delete',

@@ -4,11 +4,14 @@ import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
 import type { ClusterRequest } from './request.ts'
-import { type ClusterRow, clusters, leakRecords } from './tables.ts'
+import { type ClusterRow, clusters } from './tables.ts'
+import { effectiveTags } from '../install-config/tags.ts'
 import { openJobStatuses } from '../jobs/job.ts'
+import type { Decision, Usage, Warning } from '../policy/decision.ts'
+import { decide } from '../policy/policy.ts'
+import type { Profile } from '../profiles/profile.ts'
 import { type JobRow, jobs } from '../jobs/tables.ts'
 import { clusterScope, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
-import type { InventoryAnswer } from '../clouds/inventory.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import { announce } from '../events.ts'
@@ -17,13 +20,10 @@ import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
 import { jobForChange } from '../jobs/queries.ts'
-import { decide, effectiveTags, type Decision, type Usage, type Warning } from '../policy/policy.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
 import type { Footprint } from '../profiles/footprint.ts'
-import type { Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
-import { listInfraIds } from './ledger.ts'
 import { transitionCluster } from './lifecycle.ts'
 import { clusterFor, findExpectedDuration, type Expectation } from './queries.ts'
 import { readUsage, requireInstallTurn, takeQuotaTurn } from './quota.ts'
@@ -174,47 +174,6 @@ export async function retryJob(
   await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
   const moved = await transitionCluster(tx, by, cluster.id, 'retryCreate')
   return { cluster: moved, job: await openJob(app, tx, by, moved, 'CREATE') }
-}
-
-/** What an abandoned cluster would leave, asked of the cloud outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
-export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
-  const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
-  const infraIds = await listInfraIds(app.db, id)
-  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records: 'all' })
-}
-
-/**
- * Gives up a destroy that cannot end, and records what it leaves. The name stays held: what is left may answer to it.
- * Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE unless the cluster is DESTROY_FAILED.
- */
-export async function abandonCluster(
-  tx: Transaction,
-  by: Actor,
-  id: string,
-  reason: string,
-  leftovers: InventoryAnswer,
-): Promise<ClusterRow> {
-  const cluster = await clusterFor(tx, by, 'cluster.abandon', id, { lock: true })
-  if (cluster.status !== 'DESTROY_FAILED')
-    throw new AppError(
-      'NOT_IN_STATE',
-      `the cluster is ${cluster.status}; only one that is DESTROY_FAILED can be abandoned`,
-    )
-  const infraIds = await listInfraIds(tx, id)
-  const resources = leftovers.verified ? leftovers.resources : null
-  await tx
-    .insert(leakRecords)
-    .values({ id: newId('lek'), clusterId: id, infraIds, resources, reason, recordedBy: nameOf(by) })
-  const [row] = await tx
-    .update(clusters)
-    .set({ abandonedAt: sql`now()`, destroyRetryAt: null, updatedAt: sql`now()` })
-    .where(eq(clusters.id, id))
-    .returning()
-  if (!row) throw new Error(`${id} vanished while it was locked`)
-  const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
-  await writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
-  await announce(tx, 'cluster', id)
-  return row
 }
 
 /** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */

@@ -4,7 +4,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
 import { clusters } from './tables.ts'
 import { AppError } from '../errors.ts'
-import type { Usage } from '../policy/policy.ts'
+import type { Usage } from '../policy/decision.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 

@@ -1,5 +1,6 @@
 // What each cloud takes as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the clouds'
 // own rules where they are tighter (IAM and ELB take fewer characters than the installer lets through).
+import type { Profile } from '../profiles/profile.ts'
 import type { Platform } from '../vocabulary.ts'
 
 /** How many tags install-config.yaml may carry; ours are among them. IBM Cloud's has none, the number is ours. */
@@ -55,4 +56,35 @@ export function toTagValue(platform: Platform, text: string): string {
       .replace(/[^0-9a-z_-]/g, '-')
       .slice(0, 63)
   return text.replace(platform === 'azure' ? /[^0-9A-Za-z_.:/=+@-]/g : /[^0-9A-Za-z_.:/=+@ -]/g, '-').slice(0, 256)
+}
+
+/** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
+export function effectiveTags(
+  { tags: requestTags, profile }: { tags: Record<string, string>; profile: Pick<Profile, 'platform' | 'tags'> },
+  cluster: {
+    id: string
+    name: string
+    owner: string
+    team: string
+    costCenter: string | null
+    destroyAt: Date
+    installationId: string
+  },
+): Record<string, string> {
+  const { platform, tags } = profile
+  const own = {
+    'ocpctl-cluster-id': cluster.id,
+    'ocpctl-cluster-name': cluster.name,
+    'ocpctl-owner': cluster.owner,
+    'ocpctl-team': cluster.team,
+    ...(cluster.costCenter ? { 'ocpctl-cost-center': cluster.costCenter } : {}),
+    'ocpctl-expires': cluster.destroyAt.toISOString(),
+    'ocpctl-installation-id': cluster.installationId,
+  }
+  return {
+    ...tags.defaults,
+    ...requestTags,
+    ...tags.fixed,
+    ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, toTagValue(platform, value)])),
+  }
 }

@@ -1,6 +1,5 @@
 // The port through which operations drive an installer. A run lives only while it is extended.
-import type { LogLevel } from '../jobs/job.ts'
-import type { FindCut } from './log.ts'
+import type { LogLevel } from '../vocabulary.ts'
 import type { Stage } from './stages.ts'
 
 export type InstallerCommand =
@@ -11,6 +10,9 @@ export type InstallerCommand =
   | 'wait-for install-complete'
 
 export type InstallerLine = { at: string | undefined; level: LogLevel; message: string }
+
+/** Where at most `limit` characters of a text may be cut; undefined: nowhere yet. */
+export type FindCut = (text: string, limit: number) => number | undefined
 
 export type RunOptions = {
   version: string

@@ -2,8 +2,8 @@
 // one of more than LONGEST_LINE is cut, and never where that would hide a secret from whoever masks the parts.
 import { open, type FileHandle } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
-import type { LogLevel } from '../jobs/job.ts'
-import type { InstallerLine } from './installer.ts'
+import type { LogLevel } from '../vocabulary.ts'
+import type { FindCut, InstallerLine } from './installer.ts'
 
 const POLL_MS = 200
 const READ_BYTES = 64 * 1024
@@ -53,8 +53,6 @@ function isoTime(text: string | undefined): string | undefined {
   const time = Date.parse(text ?? '')
   return Number.isNaN(time) ? undefined : new Date(time).toISOString()
 }
-
-export type FindCut = (text: string, limit: number) => number | undefined
 
 /**
  * Follows the file from its present end. finish() reads what is left, a last line without its newline too. What is left

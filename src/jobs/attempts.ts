@@ -27,7 +27,7 @@ import {
   takeLock,
   type Lock,
 } from './lock.ts'
-import type { Delivery } from './queue.ts'
+import type { Delivery } from '../queue/queue.ts'
 
 const WORKER: Actor = { kind: 'system', name: 'worker' }
 const BUSY_RETRY_SECONDS = 5

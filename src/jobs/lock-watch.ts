@@ -9,7 +9,7 @@ import { isOpen } from './job.ts'
 import { jobLocks, jobs } from './tables.ts'
 import { uptimeMs } from '../uptime.ts'
 import { closeLostAttempts, renewEveryMs, type Lock } from './lock.ts'
-import type { ActiveDelivery } from './queue.ts'
+import type { ActiveDelivery } from '../queue/queue.ts'
 
 type Version = { version: string; sinceMs: number }
 type SeenLock = Lock & { version: string }

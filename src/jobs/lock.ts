@@ -4,7 +4,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
 import { jobAttempts, jobLocks, jobs } from './tables.ts'
-import type { Delivery, Queue } from './queue.ts'
+import type { Delivery, Queue } from '../queue/queue.ts'
 
 /** How often a lock of so many seconds is renewed. */
 export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6

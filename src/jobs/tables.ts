@@ -4,7 +4,11 @@ import { bigint, check, index, integer, jsonb, pgSequence, pgTable, primaryKey, 
 import { at, oneOf } from '../db/columns.ts'
 import { jobTypes, jobStatuses, attemptOutcomes, type JobType, type JobStatus, type AttemptOutcome } from '../vocabulary.ts'
 import { clusters } from '../clusters/tables.ts'
-import type { JobParams, LogLine } from './job.ts'
+import type { LogLevel } from '../vocabulary.ts'
+
+/** What an operation needs beyond its cluster. */
+export type JobParams = { replicas?: number }
+export type LogLine = { seq: number; at: string; level: LogLevel; message: string }
 
 export const jobs = pgTable(
   'jobs',

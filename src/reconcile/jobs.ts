@@ -7,7 +7,7 @@ import { type JobRow, jobs } from '../jobs/tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { endAsCancelled, endJob, failCluster, moveOf } from '../jobs/lifecycle.ts'
 import { findLock } from '../jobs/lock.ts'
-import type { QueueEntry } from '../jobs/queue.ts'
+import type { QueueEntry } from '../queue/queue.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
 

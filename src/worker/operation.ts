@@ -15,7 +15,7 @@ import type { InstallerCommand, InstallerRun } from '../installer/installer.ts'
 import { initializePercent, percentOf, type Stage } from '../installer/stages.ts'
 import type { Claim } from '../jobs/attempts.ts'
 import { recordStage } from '../jobs/attempts.ts'
-import type { LogLevel } from '../jobs/job.ts'
+import type { LogLevel } from '../vocabulary.ts'
 import {
   fenced,
   fencedWithCluster,

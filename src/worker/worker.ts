@@ -10,7 +10,7 @@ import { claimJob, listOpenAttempts, noteCause, settleDeadJob, settleJob, type O
 import type { JobType } from '../vocabulary.ts'
 import { LockLost } from '../jobs/lock.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
-import type { Delivery } from '../jobs/queue.ts'
+import type { Delivery } from '../queue/queue.ts'
 import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
 import { tellOfLoss } from './aftermath.ts'
 import { runCreate } from './create.ts'

@@ -232,7 +232,7 @@ export const accessRoutes = changing
     async (c) => {
       const { app, by } = c.var
       const { id } = c.req.valid('param')
-      await app.db.transaction((tx) => revokeToken(app, tx, by, id))
+      await app.db.transaction((tx) => revokeToken(app.config, tx, by, id))
       return c.body(null, 204)
     },
   )
@@ -315,7 +315,7 @@ export const accessRoutes = changing
       const { app, by } = c.var
       const { id } = c.req.valid('param')
       const changes = c.req.valid('json')
-      return c.json(showBinding(await app.db.transaction((tx) => updateBinding(app, tx, by, id, changes))), 200)
+      return c.json(showBinding(await app.db.transaction((tx) => updateBinding(app.config, tx, by, id, changes))), 200)
     },
   )
   .openapi(
@@ -332,7 +332,7 @@ export const accessRoutes = changing
     async (c) => {
       const { app, by } = c.var
       const { id } = c.req.valid('param')
-      await app.db.transaction((tx) => deleteBinding(app, tx, by, id))
+      await app.db.transaction((tx) => deleteBinding(app.config, tx, by, id))
       return c.body(null, 204)
     },
   )

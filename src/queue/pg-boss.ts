@@ -1,98 +1,18 @@
-// The queue, and the only importer of pg-boss. It promises one active job a cluster, in order of submission, and
-// that a settle or a renewal counts only for the delivery it belongs to. It never cancels an active job by id:
-// its successor would start beside the handler that is still running.
+// The queue on pg-boss. It never cancels an active job by id: its successor would start beside the handler that is still
+// running.
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
 import { fromDrizzle, PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
-import type { Reader, Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
+import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
+import { CLUSTER_JOBS, DEAD_JOBS, DISCARDS, startOrStop, UNSETTLED_DELIVERIES } from './setup.ts'
 
-const CLUSTER_JOBS = 'cluster-jobs'
-const DEAD_JOBS = 'cluster-jobs-dead'
-const DISCARDS = 'discard-artifacts'
-const YEAR_SECONDS = 365 * 24 * 3600
-const DAY_SECONDS = 24 * 3600
-
-/**
- * Deliveries in a row that may end without a settle before the job counts as dead: their workers died, or lost the
- * database just then. Attempts have a limit of their own, so this one is for jobs that never get as far.
- */
-const UNSETTLED_DELIVERIES = 20
-/** Such a delivery comes back after this, doubled each time, so that a bad moment does not use them all up. */
-const UNSETTLED_DELAY_SECONDS = 2
-const LONGEST_UNSETTLED_DELAY_SECONDS = 60
 /** Of a result that pg-boss would show its readers; the log has all of it. */
 const CAUSE_LENGTH = 500
 
-/** The schema of the pinned version of pg-boss, as its package.json names it. */
-const SCHEMA_VERSION = 46
-
-/** What the queue has of a job. `failed`: its workers died too often, and it blocks its cluster's jobs. */
-export type QueueEntry = Readonly<{
-  queueId: string
-  /** null: not of ours. */
-  jobId: string | null
-  clusterId: string
-  state: 'created' | 'retry' | 'active' | 'completed' | 'cancelled' | 'failed'
-  /** Since it ended, or else since it was made. */
-  ageSeconds: number
-}>
-
-/** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
-export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number; retryLimit: number }>
-
-/** A delivery that a worker has taken and not yet settled. */
-export type ActiveDelivery = Readonly<{ jobId: string; clusterId: string; retryCount: number }>
-
 export type QueueOptions = { url: string; log: Log; name: string; max: number }
-
-export type Queue = {
-  enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => Promise<void>
-  /** Takes a job that no worker has; false when one has it and must be asked to stop instead. */
-  cancelWaiting: (tx: Transaction, jobId: string) => Promise<boolean>
-  /** Keeps a delivery alive; false when it is void. */
-  renew: (tx: Transaction, delivery: Delivery) => Promise<boolean>
-  /** Ends the job for good; false when the delivery is void and the transaction must roll back. */
-  complete: (tx: Transaction, delivery: Delivery) => Promise<boolean>
-  /**
-   * Hands the job back; its cluster's turn is kept. False as for complete. After a settle the count of deliveries that
-   * ended without one begins anew; a busy cluster only does not add to it.
-   */
-  giveBack: (tx: Transaction, delivery: Delivery, delaySeconds: number, why: 'settled' | 'busy') => Promise<boolean>
-  /** What workers have in their hands just now, all of it. */
-  listActive: (db: Reader) => Promise<ActiveDelivery[]>
-  /** Takes the job from a worker that is gone, or ends its wait, so that another one gets it now. */
-  handOutAgain: (tx: Transaction, jobId: string) => Promise<void>
-  /** Has this process's workers look for work now. */
-  wake: () => void
-  /** The entries of these jobs, whatever state they are in, by job id. */
-  findEntries: (db: Reader, jobIds: string[]) => Promise<Map<string, QueueEntry>>
-  /** Entries that wait or have failed, and are older than this; by queueId, after the one given. */
-  listStanding: (db: Reader, minAgeSeconds: number, after: string | undefined, limit: number) => Promise<QueueEntry[]>
-  /** Cancels an entry that waits, removes one that failed; undefined when a worker has it or it is over. */
-  discard: (tx: Transaction, queueId: string) => Promise<'cancelled' | 'removed' | undefined>
-  work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
-  /** Called for a job that no delivery ended, with the last cause; when it resolves, the cluster's next job may run. */
-  workDead: (settle: (jobId: string, cause: string | undefined) => Promise<void>) => Promise<void>
-  /** A run whose process died holds up the next until it expires, after 10 minutes unless told. */
-  schedule: (
-    name: string,
-    cron: string,
-    run: () => Promise<void>,
-    options?: { expireInSeconds?: number },
-  ) => Promise<void>
-  /** Has a schedule run now, unless it does already. */
-  runNow: (name: string) => Promise<void>
-  /** Has workDiscards called with the key of an artifact, after the delay at the earliest, until it succeeds. */
-  discardArtifact: (db: Reader, key: string, afterSeconds: number) => Promise<void>
-  workDiscards: (discard: (key: string) => Promise<void>) => Promise<void>
-  /** Fetches nothing more; running handlers go on. */
-  pause: () => Promise<void>
-  depth: () => Promise<{ waiting: number; active: number; failed: number }>
-  close: () => Promise<void>
-}
 
 type Payload = { jobId: string }
 
@@ -344,62 +264,6 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.stop({ graceful: true, timeout: 5000 })
     },
   }
-}
-
-/**
- * Brings pg-boss's own schema and our queues to this version; false when the schema is newer than the library here.
- * The caller holds the migration lock.
- */
-export async function migrateQueue(url: string, log: Log): Promise<boolean> {
-  const boss = new PgBoss({
-    connectionString: url,
-    max: 2,
-    migrate: true,
-    supervise: false,
-    schedule: false,
-    registerInstance: false,
-  })
-  boss.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
-  await startOrStop(boss)
-  try {
-    if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
-    const dead = {
-      retryLimit: 1_000_000,
-      retryDelay: 5,
-      deleteAfterSeconds: DAY_SECONDS,
-      // One that waits longer than this is deleted without a word.
-      retentionSeconds: YEAR_SECONDS,
-    }
-    await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
-    await boss.createQueue(DEAD_JOBS, dead)
-    await boss.updateQueue(DEAD_JOBS, dead)
-    const settings = {
-      deadLetter: DEAD_JOBS,
-      expireInSeconds: DAY_SECONDS - 1,
-      retryLimit: UNSETTLED_DELIVERIES,
-      retryDelay: UNSETTLED_DELAY_SECONDS,
-      retryBackoff: true,
-      retryDelayMax: LONGEST_UNSETTLED_DELAY_SECONDS,
-      retentionSeconds: YEAR_SECONDS,
-      // A completed job is gone after a day; a failed head is removed by workDead, long before.
-      deleteAfterSeconds: DAY_SECONDS,
-      notify: true,
-    }
-    await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
-    // The first creator's options win in createQueue; what a later version changed is set here.
-    await boss.updateQueue(CLUSTER_JOBS, settings)
-    return true
-  } finally {
-    await boss.stop({ graceful: false })
-  }
-}
-
-/** One that did not start would go on trying beside the next that is opened. */
-async function startOrStop(boss: PgBoss): Promise<void> {
-  await boss.start().catch(async (error: unknown) => {
-    await boss.stop({ graceful: false }).catch(() => undefined)
-    throw error
-  })
 }
 
 /** What pg-boss kept of a thrown error. */

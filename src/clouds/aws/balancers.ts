@@ -1,0 +1,88 @@
+// Load balancers of both generations, and target groups.
+import { isMissing } from './answers.ts'
+import { chunksOf, onePage, type Arn, type Search, type Session, type Tagged } from './session.ts'
+
+const TAGS_BATCH = 20
+
+type Balancing = {
+  type: string
+  /** What the resource part of its ARN begins with. */
+  resource: RegExp
+  idOf: (arn: Arn) => string
+  list: () => Promise<string[]>
+  tagsOf: (ids: string[]) => Promise<(Tagged & { id: string | undefined })[]>
+}
+
+export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, query, isOwned }: Session): Search[] {
+  const searchFor = ({ type, resource, idOf, list, tagsOf }: Balancing): Search => {
+    /** One that has gone meanwhile fails its whole batch, so then each is asked for alone. */
+    const listTags = (ids: string[]): ReturnType<typeof tagsOf> =>
+      tagsOf(ids).catch(async (error: unknown) => {
+        if (!isMissing(error)) throw error
+        return ids.length === 1 ? [] : (await Promise.all(ids.map((id) => listTags([id])))).flat()
+      })
+    return {
+      knows: (arn) =>
+        arn.service === 'elasticloadbalancing' && arn.region === query.region && resource.test(arn.resource),
+      async run(candidates) {
+        const ids = await list()
+        const wanted = new Set<string | undefined>(candidates.map(idOf))
+        for (const batch of chunksOf(TAGS_BATCH, ids))
+          for (const each of await listTags(batch)) if (isOwned(each)) wanted.add(each.id)
+        return ids
+          .filter((id) => wanted.has(id))
+          .map((id) => ({ id, type, name: id.split('/').at(-2) ?? id, region: query.region }))
+      },
+    }
+  }
+  const tagsByArn = (ResourceArns: string[]) =>
+    ask(
+      'elasticloadbalancing:DescribeTags',
+      onePage(() => clients.elbv2.send(new elbv2.DescribeTagsCommand({ ResourceArns }), stop)),
+      ({ TagDescriptions }) => TagDescriptions?.map(({ ResourceArn, Tags }) => ({ id: ResourceArn, Tags })),
+    )
+  return [
+    searchFor({
+      type: 'load-balancer',
+      resource: /^loadbalancer\/[^/]+$/,
+      idOf: (arn) => arn.resource.slice('loadbalancer/'.length),
+      list: () =>
+        ask(
+          'elasticloadbalancing:DescribeLoadBalancers',
+          elb.paginateDescribeLoadBalancers({ client: clients.elb }, {}, stop),
+          (page) => page.LoadBalancerDescriptions?.map(({ LoadBalancerName = 'unknown' }) => LoadBalancerName),
+        ),
+      tagsOf: (LoadBalancerNames) =>
+        ask(
+          'elasticloadbalancing:DescribeTags',
+          onePage(() => clients.elb.send(new elb.DescribeTagsCommand({ LoadBalancerNames }), stop)),
+          (page) => page.TagDescriptions?.map(({ LoadBalancerName, Tags }) => ({ id: LoadBalancerName, Tags })),
+        ),
+    }),
+    searchFor({
+      type: 'load-balancer',
+      resource: /^(loadbalancer|listener|listener-rule)\/(app|net|gwy)\//,
+      // A listener goes with its load balancer, whose name is in its own.
+      idOf: ({ text }) => text.replace(/:listener(?:-rule)?\/(\w+\/[^/]+\/[^/]+).*/, ':loadbalancer/$1'),
+      list: () =>
+        ask(
+          'elasticloadbalancing:DescribeLoadBalancers',
+          elbv2.paginateDescribeLoadBalancers({ client: clients.elbv2 }, {}, stop),
+          (page) => page.LoadBalancers?.map(({ LoadBalancerArn = 'unknown' }) => LoadBalancerArn),
+        ),
+      tagsOf: tagsByArn,
+    }),
+    searchFor({
+      type: 'target-group',
+      resource: /^targetgroup\//,
+      idOf: ({ text }) => text,
+      list: () =>
+        ask(
+          'elasticloadbalancing:DescribeTargetGroups',
+          elbv2.paginateDescribeTargetGroups({ client: clients.elbv2 }, {}, stop),
+          (page) => page.TargetGroups?.map(({ TargetGroupArn = 'unknown' }) => TargetGroupArn),
+        ),
+      tagsOf: tagsByArn,
+    }),
+  ]
+}

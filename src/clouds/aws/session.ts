@@ -1,0 +1,137 @@
+// One look into an account: the clients of its services, and the way to ask them within a time.
+import { once } from 'node:events'
+import type { InventoryQuery, Resource } from '../inventory.ts'
+import { missingAction, NotAnswered, reasonOf } from './answers.ts'
+
+export type AwsInventoryOptions = {
+  /** Every service is asked there instead of at AWS. */
+  endpoint?: string
+  /** Default: as the AWS SDK finds them. */
+  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
+  /** For one whole answer, retries included. Default two minutes. */
+  timeoutMs?: number
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+
+const SILENCE_TIMEOUT_MS = 20_000
+
+const MAX_ATTEMPTS = 8
+
+export type Tag = { Key?: string | undefined; Value?: string | undefined }
+
+export type Tagged = { Tags?: Tag[] | undefined }
+
+export type Arn = { text: string; service: string; region: string; type: string; resource: string }
+
+export type Search = {
+  /** Whether this search can tell if the resource exists. */
+  knows: (arn: Arn) => boolean
+  /** What exists: the cluster's by the word of the service itself, and those candidates that the service still has. */
+  run: (candidates: Arn[]) => Promise<Resource[]>
+}
+
+export type Session = Awaited<ReturnType<typeof openSession>>
+
+export async function openSession(query: InventoryQuery, options: AwsInventoryOptions) {
+  const [tagging, ec2, elb, elbv2, iam, s3, route53] = await Promise.all([
+    import('@aws-sdk/client-resource-groups-tagging-api'),
+    import('@aws-sdk/client-ec2'),
+    import('@aws-sdk/client-elastic-load-balancing'),
+    import('@aws-sdk/client-elastic-load-balancing-v2'),
+    import('@aws-sdk/client-iam'),
+    import('@aws-sdk/client-s3'),
+    import('@aws-sdk/client-route-53'),
+  ])
+  const timeoutMs = options.timeoutMs ?? 120_000
+  const stopping = new AbortController()
+  const { signal: abortSignal } = stopping
+  const timer = setTimeout(() => stopping.abort(), timeoutMs)
+  const stopped = once(abortSignal, 'abort').then(() => Promise.reject(abortSignal.reason))
+  stopped.catch(() => undefined) // Nobody may be asking when it stops.
+
+  const config = {
+    region: query.region,
+    ...(options.endpoint && { endpoint: options.endpoint }),
+    ...(options.credentials && { credentials: options.credentials }),
+    maxAttempts: MAX_ATTEMPTS,
+    retryMode: 'standard',
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
+  }
+  const first = new tagging.ResourceGroupsTaggingAPIClient(config)
+  const shared = { ...config, credentials: first.config.credentials } // so that they are fetched once
+  const global = { ...shared, region: globalRegionOf(query.region) }
+  const clients = {
+    tagging: first,
+    globalTagging: new tagging.ResourceGroupsTaggingAPIClient(global),
+    ec2: new ec2.EC2Client(shared),
+    elb: new elb.ElasticLoadBalancingClient(shared),
+    elbv2: new elbv2.ElasticLoadBalancingV2Client(shared),
+    iam: new iam.IAMClient(global),
+    s3: new s3.S3Client(shared),
+    route53: new route53.Route53Client(global),
+  }
+  const owners = [
+    ...(query.clusterId === undefined ? [] : [{ key: 'ocpctl-cluster-id', value: query.clusterId }]),
+    ...query.infraIds.flatMap((infraId) => [
+      { key: `kubernetes.io/cluster/${infraId}`, value: 'owned' },
+      { key: `sigs.k8s.io/cluster-api-provider-aws/cluster/${infraId}`, value: 'owned' },
+    ]),
+  ]
+
+  return {
+    query,
+    owners,
+    clients,
+    sdk: { tagging, ec2, elb, elbv2, iam, s3, route53 },
+    stop: { abortSignal },
+
+    isOwned: ({ Tags = [] }: Tagged) =>
+      Tags.some(({ Key, Value }) => owners.some(({ key, value }) => Key === key && Value === value)),
+
+    /** Every item of every page. A page without a list is no answer. */
+    ask: async <Page, Item>(
+      action: string,
+      pages: AsyncIterable<Page>,
+      listOf: (page: Page) => Item[] | undefined,
+    ): Promise<Item[]> => {
+      const readPages = async () => {
+        const items: Item[] = []
+        for await (const page of pages) {
+          const list = listOf(page)
+          if (!list) throw new Error('the answer has no list')
+          items.push(...list)
+        }
+        return items
+      }
+      try {
+        abortSignal.throwIfAborted()
+        return await Promise.race([readPages(), stopped])
+      } catch (error) {
+        const why = abortSignal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error)
+        throw new NotAnswered(missingAction(error) ?? action, why, error)
+      }
+    },
+
+    close() {
+      clearTimeout(timer)
+      stopping.abort()
+      for (const client of Object.values(clients)) client.destroy()
+    },
+  }
+}
+
+/** Where IAM, Route 53 and the tags of what has no region are answered for. */
+export function globalRegionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'cn-northwest-1'
+  if (region.startsWith('us-gov-')) return 'us-gov-west-1'
+  return 'us-east-1'
+}
+
+export async function* onePage<T>(send: () => Promise<T>): AsyncIterable<T> {
+  yield await send()
+}
+
+export function chunksOf<T>(size: number, items: T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size))
+}

@@ -1,0 +1,54 @@
+// Giving up a destroy that cannot end.
+import { eq, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { writeAudit } from '../audit/audit.ts'
+import { nameOf, type Actor } from '../auth/principal.ts'
+import type { InventoryAnswer } from '../clouds/inventory.ts'
+import type { Transaction } from '../db/client.ts'
+import { AppError } from '../errors.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import { listInfraIds } from './ledger.ts'
+import { clusterFor } from './queries.ts'
+import { clusters, leakRecords, type ClusterRow } from './tables.ts'
+
+/** What an abandoned cluster would leave, asked of the cloud outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
+export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
+  const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
+  const infraIds = await listInfraIds(app.db, id)
+  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records: 'all' })
+}
+
+/**
+ * Gives up a destroy that cannot end, and records what it leaves. The name stays held: what is left may answer to it.
+ * Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE unless the cluster is DESTROY_FAILED.
+ */
+export async function abandonCluster(
+  tx: Transaction,
+  by: Actor,
+  id: string,
+  reason: string,
+  leftovers: InventoryAnswer,
+): Promise<ClusterRow> {
+  const cluster = await clusterFor(tx, by, 'cluster.abandon', id, { lock: true })
+  if (cluster.status !== 'DESTROY_FAILED')
+    throw new AppError(
+      'NOT_IN_STATE',
+      `the cluster is ${cluster.status}; only one that is DESTROY_FAILED can be abandoned`,
+    )
+  const infraIds = await listInfraIds(tx, id)
+  const resources = leftovers.verified ? leftovers.resources : null
+  await tx
+    .insert(leakRecords)
+    .values({ id: newId('lek'), clusterId: id, infraIds, resources, reason, recordedBy: nameOf(by) })
+  const [row] = await tx
+    .update(clusters)
+    .set({ abandonedAt: sql`now()`, destroyRetryAt: null, updatedAt: sql`now()` })
+    .where(eq(clusters.id, id))
+    .returning()
+  if (!row) throw new Error(`${id} vanished while it was locked`)
+  const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
+  await writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
+  await announce(tx, 'cluster', id)
+  return row
+}

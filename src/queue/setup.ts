@@ -1,0 +1,77 @@
+// The queues, their settings, and pg-boss's own schema.
+import { PgBoss } from 'pg-boss'
+import type { Log } from '../observability/log.ts'
+
+export const CLUSTER_JOBS = 'cluster-jobs'
+export const DEAD_JOBS = 'cluster-jobs-dead'
+export const DISCARDS = 'discard-artifacts'
+const YEAR_SECONDS = 365 * 24 * 3600
+const DAY_SECONDS = 24 * 3600
+
+/**
+ * Deliveries in a row that may end without a settle before the job counts as dead: their workers died, or lost the
+ * database just then. Attempts have a limit of their own, so this one is for jobs that never get as far.
+ */
+export const UNSETTLED_DELIVERIES = 20
+/** Such a delivery comes back after this, doubled each time, so that a bad moment does not use them all up. */
+const UNSETTLED_DELAY_SECONDS = 2
+const LONGEST_UNSETTLED_DELAY_SECONDS = 60
+
+/** The schema of the pinned version of pg-boss, as its package.json names it. */
+const SCHEMA_VERSION = 46
+
+/**
+ * Brings pg-boss's own schema and our queues to this version; false when the schema is newer than the library here.
+ * The caller holds the migration lock.
+ */
+export async function migrateQueue(url: string, log: Log): Promise<boolean> {
+  const boss = new PgBoss({
+    connectionString: url,
+    max: 2,
+    migrate: true,
+    supervise: false,
+    schedule: false,
+    registerInstance: false,
+  })
+  boss.on('error', (error) => log.warn({ err: error }, 'the queue reported an error'))
+  await startOrStop(boss)
+  try {
+    if (((await boss.schemaVersion()) ?? 0) > SCHEMA_VERSION) return false
+    const dead = {
+      retryLimit: 1_000_000,
+      retryDelay: 5,
+      deleteAfterSeconds: DAY_SECONDS,
+      // One that waits longer than this is deleted without a word.
+      retentionSeconds: YEAR_SECONDS,
+    }
+    await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
+    await boss.createQueue(DEAD_JOBS, dead)
+    await boss.updateQueue(DEAD_JOBS, dead)
+    const settings = {
+      deadLetter: DEAD_JOBS,
+      expireInSeconds: DAY_SECONDS - 1,
+      retryLimit: UNSETTLED_DELIVERIES,
+      retryDelay: UNSETTLED_DELAY_SECONDS,
+      retryBackoff: true,
+      retryDelayMax: LONGEST_UNSETTLED_DELAY_SECONDS,
+      retentionSeconds: YEAR_SECONDS,
+      // A completed job is gone after a day; a failed head is removed by workDead, long before.
+      deleteAfterSeconds: DAY_SECONDS,
+      notify: true,
+    }
+    await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
+    // The first creator's options win in createQueue; what a later version changed is set here.
+    await boss.updateQueue(CLUSTER_JOBS, settings)
+    return true
+  } finally {
+    await boss.stop({ graceful: false })
+  }
+}
+
+/** One that did not start would go on trying beside the next that is opened. */
+export async function startOrStop(boss: PgBoss): Promise<void> {
+  await boss.start().catch(async (error: unknown) => {
+    await boss.stop({ graceful: false }).catch(() => undefined)
+    throw error
+  })
+}
