@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
-import { runRecover } from '../src/commands/recover.ts'
+import { recoverLost } from '../src/commands/recover.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 
@@ -208,7 +208,7 @@ describe('a cluster that was lost', () => {
     rmSync(dir, { recursive: true })
     for (const id of [bad, good]) await forget(id)
     const said: string[] = []
-    expect(await runRecover(h.app, { apply: true }, (line) => void said.push(line))).toBe(1)
+    expect(await recoverLost(h.app, { apply: true }, (line) => void said.push(line))).toBe(1)
     expect(said).toEqual(
       expect.arrayContaining([
         expect.stringMatching(`^${bad}: \\d+ resources, and it was not taken back: `),

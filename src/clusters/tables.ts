@@ -1,6 +1,17 @@
 // What is durable of a cluster. Wrong states are made impossible here: a check on the state, and the name's lease.
 import { sql } from 'drizzle-orm'
-import { boolean, check, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { at, bytea, oneOf } from '../db/columns.ts'
 import { clusterStatuses, platforms, type ClusterStatus } from '../vocabulary.ts'
 import type { Resource } from '../clouds/inventory.ts'

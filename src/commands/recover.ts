@@ -1,11 +1,36 @@
-// The command that holds cloud and artifact store against the database and takes back the clusters that it has lost.
+// `recover`: holds cloud and artifact store against the database and takes back the clusters that it has lost.
 import type { App } from '../app.ts'
 import { adoptedEnd, findAdoptable, recover } from '../clusters/adopt.ts'
 import { findUnknown } from '../reconcile/resources.ts'
+import { ConfigError, type Config } from '../config.ts'
+import { migrateDatabase } from '../db/migrate.ts'
 import { messageOf } from '../errors.ts'
+import { claimStore } from '../installation.ts'
+import { openLog } from '../observability/log.ts'
+import { loadCatalog } from '../profiles/catalog.ts'
+import { migrateQueue } from '../queue/setup.ts'
+import { openApp, openGround, STORE_WAIT_MS } from '../wiring.ts'
+
+/** Returns the exit code. Throws ConfigError for an option that there is not. */
+export async function runRecover(options: string[], readConfig: () => Config): Promise<number> {
+  const unknown = options.filter((option) => option !== '--apply')
+  if (unknown.length > 0) throw new ConfigError(`recover takes --apply and nothing else, not ${unknown.join(' ')}`)
+  const config = readConfig()
+  const log = openLog(config.logLevel)
+  const ground = await openGround(config)
+  const closers: (() => Promise<unknown>)[] = [ground.stop]
+  try {
+    await migrateDatabase(ground.url, log, migrateQueue)
+    const app = await openApp(ground.config, ground.url, log, 'serve', loadCatalog(config.profilesDir), closers)
+    await claimStore(app, AbortSignal.timeout(STORE_WAIT_MS))
+    return await recoverLost(app, { apply: options.includes('--apply') }, (line) => process.stdout.write(`${line}\n`))
+  } finally {
+    for (const closer of closers.toReversed()) await closer()
+  }
+}
 
 /** Prints what it finds, and adopts only when told to. Returns the exit code: 1 when something stays unknown. */
-export async function runRecover(
+export async function recoverLost(
   app: App,
   { apply }: { apply: boolean },
   print: (line: string) => void,

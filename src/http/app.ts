@@ -1,8 +1,5 @@
 // The HTTP door: it authenticates, translates, and turns what is thrown into problems. Rules live elsewhere.
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join, dirname } from 'node:path'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
@@ -13,19 +10,24 @@ import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
-import { accessRoutes } from './routes/access.ts'
+import { bindingRoutes } from './routes/role-bindings.ts'
+import { tokenRoutes } from './routes/api-tokens.ts'
+import { whoamiRoutes } from './routes/whoami.ts'
+import { addDocs } from './docs.ts'
 import { adoptionRoutes } from './routes/adoption.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { openDenials, openRefusals } from './denials.ts'
 import { findingRoutes } from './routes/findings.ts'
-import { healthRoutes, openReadiness } from './routes/health.ts'
+import type { Env } from './env.ts'
+import { addressReader, openLimits } from './limits.ts'
+import { openReadiness } from './readiness.ts'
+import { problem, problemAnswer, router, titles } from './router.ts'
+import { healthRoutes } from './routes/health.ts'
 import { checkInput, readOperations } from './input.ts'
 import { jobRoutes } from './routes/jobs.ts'
-import { addressReader, openLimits } from './limits.ts'
 import { profileRoutes } from './routes/profiles.ts'
-import { problem, problemAnswer, router, titles, type Env } from './router.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 /** What the pool of connections says when none is free in time. */
@@ -197,44 +199,14 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     jobRoutes,
     findingRoutes,
     profileRoutes,
-    accessRoutes,
+    whoamiRoutes,
+    tokenRoutes,
+    bindingRoutes,
     auditRoutes,
     artifactRoutes,
   ])
     http.route('/api/v1', routes)
   return http
-}
-
-const docsFiles = new Map([
-  ['swagger-ui.css', 'text/css'],
-  ['swagger-ui-bundle.js', 'text/javascript'],
-])
-const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ocpctl API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css"></head><body><div id="api"></div>
-<script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`
-const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true })`
-
-// Served from the installed package, so that the documents work without the internet.
-function addDocs(http: OpenAPIHono<Env>, document: object): void {
-  const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  // Each is read once: an answer of its own for every request would be memory that a stranger fills.
-  const openapi = JSON.stringify(document)
-  const files = new Map([...docsFiles].map(([name, type]) => [name, { type, text: readFileSync(join(home, name)) }]))
-  http.get('/openapi.json', (c) => c.body(openapi, 200, { 'content-type': 'application/json' }))
-  http.get('/docs', (c) => {
-    c.header(
-      'content-security-policy',
-      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    )
-    return c.html(docsPage)
-  })
-  http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
-  http.get('/docs/:file', (c) => {
-    const file = c.req.param('file')
-    const found = files.get(file)
-    if (!found) return c.notFound()
-    return c.body(found.text, 200, { 'content-type': found.type, 'cache-control': 'max-age=86400' })
-  })
 }
 
 function requestIdOf(c: Context<Env>): string {

@@ -8,7 +8,7 @@ import { type Caller, nameOf } from '../auth/principal.ts'
 import { isSomething } from '../audit/queries.ts'
 import type { AppError } from '../errors.ts'
 import { idPattern } from '../ids.ts'
-import type { Env } from './router.ts'
+import type { Env } from './env.ts'
 
 const MINUTE_MS = 60_000
 const ROWS_A_MINUTE = 100

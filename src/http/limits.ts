@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import type { Env } from './router.ts'
+import type { Env, Limits } from './env.ts'
 
 const MINUTE = 60
 const FAILURES_PER_MINUTE = 60
@@ -23,18 +23,6 @@ type Counter = {
   /** Throws RATE_LIMITED when the limit is reached, and counts nothing. */
   check: (c: Context<Env>, key: string) => Promise<void>
 }
-
-export type Limits = Readonly<{
-  countRequest: (c: Context<Env>) => Promise<void>
-  countCaller: (c: Context<Env>, name: string) => Promise<void>
-  /**
-   * A token of AWS makes this process ask STS: an address whose tokens failed too often is refused before the next one is
-   * looked at, unless that one was good before. Others cost no more than any request, and many share an address.
-   */
-  countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
-  /** Throws RATE_LIMITED when the caller has too many open. Returns the way to give it back. */
-  openStream: (name: string) => () => void
-}>
 
 export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit']): Limits {
   const callers = openCounter(perMinute, 'you')

@@ -8,7 +8,7 @@ import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
-import type { Env } from './router.ts'
+import type { Env } from './env.ts'
 
 /** `operation` names method and path, and `body` what was asked, so that a key cannot be used for something else. */
 type Once = {

@@ -1,28 +1,11 @@
 // What every router shares: the variables of a request, the validation hook (a child router does not inherit its
 // parent's), and the error shape of RFC 9457.
-import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { App } from '../app.ts'
-import type { Caller } from '../auth/principal.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
-import type { Readiness } from './routes/health.ts'
+import type { Env } from './env.ts'
 import { fieldErrorsOf, MOST_ERRORS } from './issues.ts'
-import type { Limits } from './limits.ts'
-
-export type Env = {
-  Variables: {
-    app: App
-    by: Caller
-    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
-    renew: () => Promise<Caller>
-    requestId: string
-    /** undefined: the request came through no socket, as in tests. */
-    address: string | undefined
-    limits: Limits
-    readiness: () => Promise<Readiness>
-  }
-}
 
 export function router(): OpenAPIHono<Env> {
   return new OpenAPIHono<Env>({
@@ -65,7 +48,7 @@ export const problemSchema = z
 const problemContent = { 'application/problem+json': { schema: problemSchema } }
 
 /** The error answers of an operation, for its description. */
-export function problems(...statuses: number[]) {
+function problems(...statuses: number[]) {
   const always = [400, 401, 403, 404, 429, 500]
   return Object.fromEntries(
     [...new Set([...always, ...statuses])]
@@ -162,4 +145,16 @@ export const optionalIdempotencyHeader = z.object({
   }),
 })
 
-export const security = [{ bearer: [] }]
+/** Describes operations for whoever is signed in. `fails`: the errors that one may answer with beside those of any. */
+export const operationsOf =
+  (tag: string) =>
+  <R extends RouteConfig & { fails?: number[] }>({
+    fails = [],
+    ...route
+  }: R) =>
+    createRoute<R['path'], R>({
+      ...route,
+      tags: [tag],
+      security: [{ bearer: [] }],
+      responses: { ...route.responses, ...problems(...fails) },
+    } as unknown as R) // what it lacks is not asked for, and what it adds is thrown

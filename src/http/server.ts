@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError, hasCode } from '../errors.ts'
-import { problemText, type Env } from './router.ts'
+import type { Env } from './env.ts'
+import { problemText } from './router.ts'
 
 export const patience = {
   /** Sign-in tokens of AWS identities are long. */

@@ -1,6 +1,5 @@
 // What each cloud takes as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the clouds'
 // own rules where they are tighter (IAM and ELB take fewer characters than the installer lets through).
-import type { Profile } from '../profiles/profile.ts'
 import type { Platform } from '../vocabulary.ts'
 
 /** How many tags install-config.yaml may carry; ours are among them. IBM Cloud's has none, the number is ours. */
@@ -60,7 +59,7 @@ export function toTagValue(platform: Platform, text: string): string {
 
 /** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
 export function effectiveTags(
-  { tags: requestTags, profile }: { tags: Record<string, string>; profile: Pick<Profile, 'platform' | 'tags'> },
+  { tags: requestTags, profile }: { tags: Record<string, string>; profile: { platform: Platform; tags: { defaults: Record<string, string>; fixed: Record<string, string> } } },
   cluster: {
     id: string
     name: string

@@ -1,8 +1,26 @@
 // Jobs, their attempts, logs and locks: one lock a cluster, one open attempt a job.
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, integer, jsonb, pgSequence, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { at, oneOf } from '../db/columns.ts'
-import { jobTypes, jobStatuses, attemptOutcomes, type JobType, type JobStatus, type AttemptOutcome } from '../vocabulary.ts'
+import {
+  jobTypes,
+  jobStatuses,
+  attemptOutcomes,
+  type JobType,
+  type JobStatus,
+  type AttemptOutcome,
+} from '../vocabulary.ts'
 import { clusters } from '../clusters/tables.ts'
 import type { LogLevel } from '../vocabulary.ts'
 

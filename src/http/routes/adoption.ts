@@ -1,12 +1,14 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { adoptCluster, adoptedEnd, adoptableFor } from '../../clusters/adopt.ts'
 import { platforms } from '../../vocabulary.ts'
 import { AppError } from '../../errors.ts'
 import { isAnswered } from '../../idempotency.ts'
 import { idPattern } from '../../ids.ts'
 import { once } from '../once.ts'
-import { idempotencyHeader, json, problems, router, security } from '../router.ts'
+import { idempotencyHeader, json, operationsOf, router } from '../router.ts'
 import { clusterSchema, showCluster } from './shapes.ts'
+
+const operation = operationsOf('clusters')
 
 const adoption = z
   .object({
@@ -24,14 +26,12 @@ const adoption = z
   .openapi('Adoption')
 
 export const adoptionRoutes = router().openapi(
-  createRoute({
+  operation({
     method: 'post',
     path: '/clusters/adopt',
     operationId: 'adoptCluster',
     summary:
       'Take back a cluster that the database has lost, by its state in the artifact store; look first with dryRun=true',
-    tags: ['clusters'],
-    security,
     request: {
       query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
       headers: idempotencyHeader,
@@ -43,8 +43,8 @@ export const adoptionRoutes = router().openapi(
     responses: {
       201: json(clusterSchema, 'The cluster, with its id and its name again'),
       200: json(adoption, 'What a dry run found'),
-      ...problems(409, 422),
     },
+    fails: [409, 422],
   }),
   async (c) => {
     const { app, by } = c.var

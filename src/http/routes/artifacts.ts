@@ -1,9 +1,11 @@
 import { Readable } from 'node:stream'
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { nameOf } from '../../auth/principal.ts'
 import { artifactKinds, listArtifacts, readArtifact, type ArtifactRow } from '../../clusters/artifacts.ts'
 import { toPage } from '../../db/page.ts'
-import { idParam, json, pageOf, pageQuery, problems, router, security } from '../router.ts'
+import { idParam, json, operationsOf, pageOf, pageQuery, router } from '../router.ts'
+
+const operation = operationsOf('artifacts')
 
 const artifactSchema = z
   .object({
@@ -26,15 +28,13 @@ const id = idParam('clu')
 
 export const artifactRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}/artifacts',
       operationId: 'listArtifacts',
       summary: 'What is stored of a cluster, newest first',
-      tags: ['artifacts'],
-      security,
       request: { params: id, query: z.object(pageQuery) },
-      responses: { 200: json(pageOf(artifactSchema), 'A page of artifacts'), ...problems() },
+      responses: { 200: json(pageOf(artifactSchema), 'A page of artifacts') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -44,21 +44,19 @@ export const artifactRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}/artifacts/{artifactId}/content',
       operationId: 'readArtifact',
       summary: "A snapshot of the installer's directory, credentials included; each reading is audited",
-      tags: ['artifacts'],
-      security,
       request: { params: id.extend({ artifactId: z.string().max(64) }) },
       responses: {
         200: {
           description: 'The archive: tar, compressed by zstd',
           content: { 'application/zstd': { schema: z.string().openapi({ format: 'binary' }) } },
         },
-        ...problems(409, 503),
       },
+      fails: [409, 503],
     }),
     async (c) => {
       const { app, by } = c.var

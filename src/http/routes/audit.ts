@@ -1,11 +1,13 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { stream } from 'hono/streaming'
 import type { AuditRow } from '../../audit/tables.ts'
 import { exportAudit, listAudit } from '../../audit/queries.ts'
 import { verifyAudit } from '../../audit/seal.ts'
 import { requireAnywhere } from '../../auth/permissions.ts'
 import { toPage } from '../../db/page.ts'
-import { json, pageOf, pageQuery, problems, router, security } from '../router.ts'
+import { json, operationsOf, pageOf, pageQuery, router } from '../router.ts'
+
+const operation = operationsOf('audit')
 
 const time = z.iso.datetime()
 
@@ -82,15 +84,13 @@ const filterOf = ({ actor, action, cluster, from, to }: FilterQuery) => ({
 
 export const auditRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/audit-events',
       operationId: 'listAuditEvents',
       summary: 'Who did what, and who tried in vain, newest first',
-      tags: ['audit'],
-      security,
       request: { query: z.object({ ...pageQuery, ...filter }) },
-      responses: { 200: json(pageOf(eventSchema), 'A page of events'), ...problems() },
+      responses: { 200: json(pageOf(eventSchema), 'A page of events') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -99,13 +99,11 @@ export const auditRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/audit-events/verify',
       operationId: 'verifyAuditEvents',
       summary: 'Whether every event is as it was sealed; names those that are not',
-      tags: ['audit'],
-      security,
       request: {
         query: z
           .strictObject({
@@ -121,7 +119,7 @@ export const auditRoutes = router()
             path: ['hash'],
           }),
       },
-      responses: { 200: json(proofSchema, 'The proof'), ...problems() },
+      responses: { 200: json(proofSchema, 'The proof') },
     }),
     async (c) => {
       const { number, hash } = c.req.valid('query')
@@ -130,17 +128,14 @@ export const auditRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/audit-events/export',
       operationId: 'exportAuditEvents',
       summary: 'The events of a time as JSON lines, oldest first',
-      tags: ['audit'],
-      security,
       request: { query: z.object(filter) },
       responses: {
         200: { description: 'A line an event', content: { 'application/x-ndjson': { schema: z.string() } } },
-        ...problems(),
       },
     }),
     async (c) => {

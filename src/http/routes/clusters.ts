@@ -1,4 +1,4 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { clusterRequest } from '../../clusters/request.ts'
 import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { abandonCluster, findLeftovers } from '../../clusters/abandon.ts'
@@ -13,13 +13,14 @@ import {
   idempotencyHeader,
   idParam,
   json,
+  operationsOf,
   pageOf,
   pageQuery,
-  problems,
   router,
-  security,
 } from '../router.ts'
 import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+
+const operation = operationsOf('clusters')
 
 const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
 const warnings = z.array(z.object({ pointer: z.string(), detail: z.string() }))
@@ -62,13 +63,11 @@ const id = idParam('clu')
 
 export const clusterRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/clusters',
       operationId: 'requestCluster',
       summary: 'Ask for a cluster, or with dryRun=true learn what it would come to',
-      tags: ['clusters'],
-      security,
       request: {
         query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
         headers: idempotencyHeader,
@@ -77,8 +76,8 @@ export const clusterRoutes = router()
       responses: {
         202: json(submitted.extend({ warnings }), 'Accepted; the installation is queued'),
         200: json(preview, 'The preview of a dry run'),
-        ...problems(409, 413, 422),
       },
+      fails: [409, 413, 422],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -93,13 +92,11 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters',
       operationId: 'listClusters',
       summary: 'The clusters that you may see, newest first',
-      tags: ['clusters'],
-      security,
       request: {
         query: z.object({
           ...pageQuery,
@@ -115,7 +112,7 @@ export const clusterRoutes = router()
           q: z.string().max(63).optional().openapi({ description: 'part of the name' }),
         }),
       },
-      responses: { 200: json(pageOf(clusterSchema), 'A page of clusters'), ...problems() },
+      responses: { 200: json(pageOf(clusterSchema), 'A page of clusters') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -130,15 +127,13 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}',
       operationId: 'getCluster',
       summary: 'One cluster with its current job, stage and progress, and its last failure',
-      tags: ['clusters'],
-      security,
       request: { params: id },
-      responses: { 200: json(detail, 'The cluster'), ...problems() },
+      responses: { 200: json(detail, 'The cluster') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -157,15 +152,14 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/clusters/{id}/destroy',
       operationId: 'destroyCluster',
       summary: 'Destroy a cluster; also while it is being created',
-      tags: ['clusters'],
-      security,
       request: { params: id, headers: idempotencyHeader },
-      responses: { 202: json(submitted, 'Accepted; the destroy is queued'), ...problems(409, 422) },
+      responses: { 202: json(submitted, 'Accepted; the destroy is queued') },
+      fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -179,15 +173,13 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}/jobs',
       operationId: 'listClusterJobs',
       summary: 'The jobs of a cluster, newest first',
-      tags: ['clusters'],
-      security,
       request: { params: id, query: z.object(pageQuery) },
-      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -198,15 +190,14 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}/outputs',
       operationId: 'getOutputs',
       summary: 'Where a READY cluster is; no credential',
-      tags: ['clusters'],
-      security,
       request: { params: id },
-      responses: { 200: json(outputs, 'The outputs'), ...problems(409) },
+      responses: { 200: json(outputs, 'The outputs') },
+      fails: [409],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -224,18 +215,16 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/clusters/{id}/kubeconfig',
       operationId: 'getKubeconfig',
       summary: 'The administrator kubeconfig of a READY cluster; each reading is audited',
-      tags: ['clusters'],
-      security,
       request: { params: id },
       responses: {
         200: { description: 'The kubeconfig', content: { 'application/yaml': { schema: z.string() } } },
-        ...problems(409),
       },
+      fails: [409],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -245,18 +234,16 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/clusters/{id}/kubeadmin-password',
       operationId: 'revealKubeadminPassword',
       summary: 'The kubeadmin password of a READY cluster; each reading is audited',
-      tags: ['clusters'],
-      security,
       request: { params: id },
       responses: {
         200: json(z.object({ user: z.string(), password: z.string() }), 'The password'),
-        ...problems(409),
       },
+      fails: [409],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -268,13 +255,11 @@ export const clusterRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/clusters/{id}/abandon',
       operationId: 'abandonCluster',
       summary: 'Give up a destroy that cannot end; keeps a record of what it leaves, for ever',
-      tags: ['clusters'],
-      security,
       request: {
         params: id,
         headers: idempotencyHeader,
@@ -283,7 +268,8 @@ export const clusterRoutes = router()
           content: { 'application/json': { schema: z.strictObject({ reason: z.string().trim().min(10).max(2000) }) } },
         },
       },
-      responses: { 200: json(clusterSchema, 'The cluster, given up'), ...problems(409, 422) },
+      responses: { 200: json(clusterSchema, 'The cluster, given up') },
+      fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var

@@ -1,7 +1,9 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { toPage } from '../../db/page.ts'
 import { findingTypes, listFindings, listLeaks, type FindingRow, type LeakRow } from '../../reconcile/findings.ts'
-import { json, pageOf, pageQuery, problems, router, security } from '../router.ts'
+import { json, operationsOf, pageOf, pageQuery, router } from '../router.ts'
+
+const operation = operationsOf('findings')
 
 const time = z.iso.datetime()
 
@@ -59,13 +61,11 @@ function showLeak(row: LeakRow): z.infer<typeof leakSchema> {
 
 export const findingRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/findings',
       operationId: 'listFindings',
       summary: 'Where database, queue, artifact store and cloud disagreed, newest first',
-      tags: ['findings'],
-      security,
       request: {
         query: z.object({
           ...pageQuery,
@@ -73,7 +73,7 @@ export const findingRoutes = router()
           open: z.enum(['true', 'false']).optional().openapi({ description: 'true: what is not resolved' }),
         }),
       },
-      responses: { 200: json(pageOf(findingSchema), 'A page of findings'), ...problems() },
+      responses: { 200: json(pageOf(findingSchema), 'A page of findings') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -84,15 +84,13 @@ export const findingRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/leaks',
       operationId: 'listLeaks',
       summary: 'What abandoned destroys left in the cloud, newest first',
-      tags: ['findings'],
-      security,
       request: { query: z.object(pageQuery) },
-      responses: { 200: json(pageOf(leakSchema), 'A page of leaks'), ...problems() },
+      responses: { 200: json(pageOf(leakSchema), 'A page of leaks') },
     }),
     async (c) => {
       const { app, by } = c.var

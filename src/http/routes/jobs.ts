@@ -1,4 +1,4 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { retryJob } from '../../clusters/commands.ts'
 import { nameOf } from '../../auth/principal.ts'
@@ -8,18 +8,10 @@ import { AppError } from '../../errors.ts'
 import { cancelJob } from '../../jobs/commands.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../../jobs/queries.ts'
 import { once } from '../once.ts'
-import {
-  idempotencyHeader,
-  idParam,
-  json,
-  pageOf,
-  pageQuery,
-  problems,
-  router,
-  security,
-  wholeQuery,
-} from '../router.ts'
+import { idempotencyHeader, idParam, json, operationsOf, pageOf, pageQuery, router, wholeQuery } from '../router.ts'
 import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+
+const operation = operationsOf('jobs')
 
 const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
 const id = idParam('job')
@@ -31,13 +23,11 @@ const HEARTBEAT_MS = 15_000
 
 export const jobRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/jobs',
       operationId: 'listJobs',
       summary: 'The jobs that you may see, newest first',
-      tags: ['jobs'],
-      security,
       request: {
         query: z.object({
           ...pageQuery,
@@ -45,7 +35,7 @@ export const jobRoutes = router()
           type: z.enum(jobTypes).optional(),
         }),
       },
-      responses: { 200: json(pageOf(jobSchema), 'A page of jobs'), ...problems() },
+      responses: { 200: json(pageOf(jobSchema), 'A page of jobs') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -60,15 +50,13 @@ export const jobRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/jobs/{id}',
       operationId: 'getJob',
       summary: 'One job with its attempts',
-      tags: ['jobs'],
-      security,
       request: { params: id },
-      responses: { 200: json(jobDetail, 'The job'), ...problems() },
+      responses: { 200: json(jobDetail, 'The job') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -77,13 +65,11 @@ export const jobRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/jobs/{id}/log',
       operationId: 'readJobLog',
       summary: 'Lines of a log after a number, also while it is written',
-      tags: ['jobs'],
-      security,
       request: {
         params: id,
         query: z.object({
@@ -93,7 +79,6 @@ export const jobRoutes = router()
       },
       responses: {
         200: json(z.object({ items: z.array(logLineSchema), nextAfter: z.int().nullable() }), 'The lines'),
-        ...problems(),
       },
     }),
     async (c) => {
@@ -105,13 +90,11 @@ export const jobRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/jobs/{id}/log/stream',
       operationId: 'streamJobLog',
       summary: 'The log as server-sent events; resumes from Last-Event-ID and ends with the job',
-      tags: ['jobs'],
-      security,
       request: {
         params: id,
         headers: z.object({
@@ -127,7 +110,6 @@ export const jobRoutes = router()
             'Events "line" with a log line each, then "end"; or "refused" with code and detail when you may no longer see it',
           content: { 'text/event-stream': { schema: z.string() } },
         },
-        ...problems(),
       },
     }),
     async (c) => {
@@ -184,15 +166,14 @@ export const jobRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/jobs/{id}/cancel',
       operationId: 'cancelJob',
       summary: 'End a job: a waiting one at once, a running one by stopping its installer',
-      tags: ['jobs'],
-      security,
       request: { params: id, headers: idempotencyHeader },
-      responses: { 202: json(jobSchema, 'The job; a running one ends when its installer has'), ...problems(409, 422) },
+      responses: { 202: json(jobSchema, 'The job; a running one ends when its installer has') },
+      fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var
@@ -202,18 +183,16 @@ export const jobRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'post',
       path: '/jobs/{id}/retry',
       operationId: 'retryJob',
       summary: 'Ask again for what a failed job was for, as a new job',
-      tags: ['jobs'],
-      security,
       request: { params: id, headers: idempotencyHeader },
       responses: {
         202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued'),
-        ...problems(409, 422),
       },
+      fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var

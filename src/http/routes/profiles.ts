@@ -1,23 +1,22 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { requireAnywhere } from '../../auth/permissions.ts'
 import { profileNamed } from '../../profiles/catalog.ts'
 import { profileSchema } from '../../profiles/profile.ts'
-import { json, problems, router, security } from '../router.ts'
+import { json, operationsOf, router } from '../router.ts'
+
+const operation = operationsOf('profiles')
 
 const shown = z.object(profileSchema.shape).openapi('Profile')
 
 export const profileRoutes = router()
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/profiles',
       operationId: 'listProfiles',
       summary: 'What is on offer',
-      tags: ['profiles'],
-      security,
       responses: {
         200: json(z.object({ items: z.array(shown), nextCursor: z.string().nullable() }), 'The profiles by name'),
-        ...problems(),
       },
     }),
     (c) => {
@@ -26,15 +25,13 @@ export const profileRoutes = router()
     },
   )
   .openapi(
-    createRoute({
+    operation({
       method: 'get',
       path: '/profiles/{name}',
       operationId: 'getProfile',
       summary: 'One profile',
-      tags: ['profiles'],
-      security,
       request: { params: z.object({ name: z.string().max(63) }) },
-      responses: { 200: json(shown, 'The profile'), ...problems() },
+      responses: { 200: json(shown, 'The profile') },
     }),
     (c) => {
       requireAnywhere(c.var.by, 'profile.read')

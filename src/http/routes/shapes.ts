@@ -2,11 +2,11 @@
 import { z } from '@hono/zod-openapi'
 import type { ClusterRow } from '../../clusters/tables.ts'
 import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
-import { clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
+import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
 import { actionsOf } from '../../clusters/lifecycle.ts'
 import { explainReason } from '../../diagnosis/service.ts'
 
-const time = z.iso.datetime()
+export const time = z.iso.datetime()
 const tags = z.record(z.string(), z.string())
 
 export const clusterSchema = z
@@ -159,3 +159,17 @@ function explained(reason: string | null) {
   const { remedy = null, actor = null } = explainReason(reason) ?? {}
   return { remedy, actor }
 }
+
+export const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
+
+/** Text that people give, of at most so many characters. */
+export const words = (longest: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(longest)
+    .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+
+/** The answer of what has nothing to say but that it is done. */
+export const noContent = { 204: { description: 'Done' } }

@@ -1,0 +1,173 @@
+// `all`, `serve` and `work`: from the start to the end of the drain.
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
+import type { App } from '../app.ts'
+import { ensureAdministrator } from '../auth/api-tokens.ts'
+import { ConfigError, type Config } from '../config.ts'
+import { tellOfKeys } from '../cron/rotation.ts'
+import { startSchedules } from '../cron/schedule.ts'
+import { migrateDatabase } from '../db/migrate.ts'
+import { whenDatabaseAnswers } from '../db/starting.ts'
+import { hasCode } from '../errors.ts'
+import { createHttp } from '../http/app.ts'
+import { createServer } from '../http/server.ts'
+import { claimStore } from '../installation.ts'
+import { openLog, type Log } from '../observability/log.ts'
+import { loadCatalog, watchCatalog } from '../profiles/catalog.ts'
+import { migrateQueue } from '../queue/setup.ts'
+import { openApp, openGround, STORE_WAIT_MS, type Ground, type Role } from '../wiring.ts'
+import { startWorker } from '../worker/worker.ts'
+
+const CLOSE_MS = 5000
+
+/** Runs until a signal asks it to stop and all that runs has ended. */
+export async function runService(config: Config, role: Role): Promise<void> {
+  const log = openLog(config.logLevel)
+  const catalog = loadCatalog(config.profilesDir)
+  const stop = listenForStop(config.drainTimeoutSeconds)
+  const ground = await openGround(config)
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    for (const closer of closers.splice(0).toReversed()) {
+      const closed = await Promise.race([closer().then(() => true), setTimeout(CLOSE_MS, false)]).catch(
+        (error: unknown) => log.error({ err: error }, 'closing failed'),
+      )
+      if (closed === false) log.warn('something did not close in time and is left')
+    }
+  }
+  const giveUp = new AbortController()
+  void stop.asked.then(() => giveUp.abort(new ConfigError('asked to stop before the start was over')))
+  const open = async () => {
+    try {
+      return await openService(ground, log, role, catalog, closers, giveUp.signal)
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
+  try {
+    const { app, token, worker } = await whenDatabaseAnswers(log, giveUp.signal, open)
+    const stopWatching = watchCatalog(catalog, log)
+    closers.push(async () => stopWatching())
+    const server = role === 'work' ? undefined : await listen(app)
+    closers.push(async () => server && (await closeServer(server)))
+    if (server) greet(app, server, token, role)
+    else log.info('the worker is ready')
+    const drainSeconds = await stop.asked
+    if (server) await closeServer(server)
+    const drained = worker?.drain(drainSeconds * 1000)
+    void stop.again.then(() => worker?.drain(0))
+    await drained
+    log.info('stopped')
+  } catch (error) {
+    if (!giveUp.signal.aborted || error !== giveUp.signal.reason) throw error
+    log.info('stopped before the start was over')
+  } finally {
+    await close()
+    await ground.stop()
+  }
+}
+
+/** All that a role needs of the database, in order. What it opens is closed by the closers, also when it throws. */
+async function openService(
+  ground: Ground,
+  log: Log,
+  role: Role,
+  catalog: App['catalog'],
+  closers: (() => Promise<unknown>)[],
+  giveUp: AbortSignal,
+) {
+  await migrateDatabase(ground.url, log, migrateQueue)
+  const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+  await requireStore(app, giveUp)
+  // What every install needs is missed at the start rather than by the first one.
+  if (role !== 'serve') await app.installer.pullSecret()
+  const worker = role === 'serve' ? undefined : await startWorker(app)
+  if (worker) closers.push(() => worker.drain(0))
+  if (role !== 'serve') await startSchedules(app)
+  await tellOfKeys(app)
+  // Last: its token is shown once, and no later failure may make the start begin anew.
+  const token = role === 'work' ? undefined : await ensureAdministrator(app.config, app.db, app.log)
+  return { app, token, worker }
+}
+
+/** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
+async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
+  const late = app.runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
+  await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
+    if (late.every((signal) => !signal.aborted) || giveUp.aborted) throw error
+    app.log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
+  })
+}
+
+async function listen(app: App): Promise<Server> {
+  const server = createServer(createHttp(app)).listen(app.config.port, app.config.host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (hasCode(error, 'EADDRINUSE'))
+      throw new ConfigError(
+        `${app.config.host}:${app.config.port} is in use: set PORT to another number, or 0 for a free one`,
+      )
+    throw error
+  }
+  return server
+}
+
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise((resolve) => server.close(resolve))
+  // Streams have no end of their own; requests get a moment to finish.
+  globalThis.setTimeout(() => server.closeAllConnections(), 2000).unref()
+  await closed
+}
+
+function greet(app: App, server: Server, token: string | undefined, role: Role): void {
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : app.config.port
+  const host = app.config.host.includes(':') ? `[${app.config.host}]` : app.config.host
+  const url = `http://${host}:${port}`
+  app.log.info({ url }, 'the API is ready')
+  if (role !== 'all') return
+  const [profile] = app.catalog
+    .list()
+    .filter(({ enabled }) => enabled)
+    .toSorted((a, b) => a.cost.usdPerHour - b.cost.usdPerHour)
+  const shown = token ?? '$TOKEN'
+  const body = JSON.stringify({ name: 'demo', platform: profile?.platform, profile: profile?.name })
+  process.stdout.write(
+    [
+      '',
+      `ocpctl listens at ${url}, its documentation is at ${url}/docs`,
+      app.installer.simulated ? `Clusters are simulated, at ${app.config.simulator.speed} times the real speed.` : '',
+      token
+        ? `The first administrator's token, shown only this once: ${token}`
+        : 'The administrator has its token already; put it into TOKEN for what follows.',
+      '',
+      'Ask for a cluster:',
+      `  curl -sS ${url}/api/v1/clusters -H 'authorization: Bearer '"${shown}" -H "idempotency-key: $(date +%s%N)" -H 'content-type: application/json' -d '${body}'`,
+      'Watch it:',
+      `  curl -sS ${url}/api/v1/clusters -H 'authorization: Bearer '"${shown}"`,
+      '',
+      '',
+    ].join('\n'),
+  )
+}
+
+/**
+ * `asked` resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed Ctrl-C.
+ * `again` resolves at the second signal. From here on no signal ends the process by itself.
+ */
+function listenForStop(drainSeconds: number): { asked: Promise<number>; again: Promise<void> } {
+  const first = Promise.withResolvers<number>()
+  const second = Promise.withResolvers<void>()
+  let heard = 0
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (heard++ === 0) first.resolve(signal === 'SIGINT' ? 0 : drainSeconds)
+      else second.resolve()
+    })
+  return { asked: first.promise, again: second.promise }
+}

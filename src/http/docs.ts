@@ -1,0 +1,39 @@
+// The API's documentation, served from the installed package, so that it works without the internet.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Env } from './env.ts'
+
+const docsFiles = new Map([
+  ['swagger-ui.css', 'text/css'],
+  ['swagger-ui-bundle.js', 'text/javascript'],
+])
+
+const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>ocpctl API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css"></head><body><div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`
+
+const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true })`
+
+export function addDocs(http: OpenAPIHono<Env>, document: object): void {
+  const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  // Each is read once: an answer of its own for every request would be memory that a stranger fills.
+  const openapi = JSON.stringify(document)
+  const files = new Map([...docsFiles].map(([name, type]) => [name, { type, text: readFileSync(join(home, name)) }]))
+  http.get('/openapi.json', (c) => c.body(openapi, 200, { 'content-type': 'application/json' }))
+  http.get('/docs', (c) => {
+    c.header(
+      'content-security-policy',
+      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    )
+    return c.html(docsPage)
+  })
+  http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
+  http.get('/docs/:file', (c) => {
+    const file = c.req.param('file')
+    const found = files.get(file)
+    if (!found) return c.notFound()
+    return c.body(found.text, 200, { 'content-type': found.type, 'cache-control': 'max-age=86400' })
+  })
+}

@@ -1,0 +1,34 @@
+// What a request carries through this door.
+import type { Context } from 'hono'
+import type { App } from '../app.ts'
+import type { Caller } from '../auth/principal.ts'
+
+export type Env = {
+  Variables: {
+    app: App
+    by: Caller
+    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
+    renew: () => Promise<Caller>
+    requestId: string
+    /** undefined: the request came through no socket, as in tests. */
+    address: string | undefined
+    limits: Limits
+    readiness: () => Promise<Readiness>
+  }
+}
+
+/** One thing that is wrong with the service. */
+type Fault = { part: string; detail: string }
+export type Readiness = { ready: boolean; failing: Fault[]; degraded: Fault[] }
+
+export type Limits = Readonly<{
+  countRequest: (c: Context<Env>) => Promise<void>
+  countCaller: (c: Context<Env>, name: string) => Promise<void>
+  /**
+   * A token of AWS makes this process ask STS: an address whose tokens failed too often is refused before the next one is
+   * looked at, unless that one was good before. Others cost no more than any request, and many share an address.
+   */
+  countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
+  /** Throws RATE_LIMITED when the caller has too many open. Returns the way to give it back. */
+  openStream: (name: string) => () => void
+}>

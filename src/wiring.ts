@@ -1,0 +1,94 @@
+// Opens the parts that the verbs need, and nothing else does.
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { App } from './app.ts'
+import { openStore } from './artifacts/store.ts'
+import { openAuthenticators } from './auth/authenticate.ts'
+import { openAwsInventory } from './clouds/aws/inventory.ts'
+import { openSimulatedInventory } from './clouds/simulated.ts'
+import { openInventory } from './clouds/unverified.ts'
+import type { Config } from './config.ts'
+import { openDatabase, openLeaseDatabase } from './db/client.ts'
+import { startEmbeddedPostgres } from './db/embedded.ts'
+import { hasCode } from './errors.ts'
+import { openEvents } from './events.ts'
+import { openInstallation } from './installation.ts'
+import { openInstaller } from './installer/openshift-install.ts'
+import type { Log } from './observability/log.ts'
+import { newQueueInstanceName, openQueue } from './queue/pg-boss.ts'
+import { createSecretBox } from './secrets.ts'
+
+export type Role = 'all' | 'serve' | 'work'
+
+export type Ground = { url: string; config: Config; stop: () => Promise<void> }
+
+export async function openGround(config: Config): Promise<Ground> {
+  if (config.databaseUrl !== undefined) return { url: config.databaseUrl, config, stop: async () => undefined }
+  const embedded = await startEmbeddedPostgres(config.dataDir)
+  const secretsKey = config.secretsKey ?? (await keptSecretsKey(config.dataDir))
+  return { url: embedded.url, config: { ...config, secretsKey }, stop: embedded.stop }
+}
+
+export async function openApp(
+  config: Config,
+  url: string,
+  log: Log,
+  role: Role,
+  catalog: App['catalog'],
+  closers: (() => Promise<unknown>)[],
+): Promise<App> {
+  const name = newQueueInstanceName(role)
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
+  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
+  closers.push(database.close)
+  const installationId = await openInstallation(database.db, box, log)
+  const leases = role === 'serve' ? database : await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
+  if (leases !== database) closers.push(leases.close)
+  const events = await openEvents(url, log)
+  closers.push(events.close)
+  const queue = await openQueue({
+    url,
+    log,
+    name,
+    max: role === 'serve' ? 2 : 3,
+  })
+  closers.push(queue.close)
+  return {
+    config,
+    installationId,
+    runsJobs: role !== 'serve',
+    log,
+    db: database.db,
+    leaseDb: leases.db,
+    queue,
+    events,
+    authenticators: openAuthenticators(config, database.db, events, log),
+    catalog,
+    store: openStore(config.artifactsUrl, {
+      ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
+      ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
+    }),
+    box,
+    inventory: openInventory(
+      config.installerDir === undefined
+        ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
+        : { aws: openAwsInventory() },
+    ),
+    installer: openInstaller(config),
+    onStep: () => undefined,
+  }
+}
+
+async function keptSecretsKey(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'secrets-key')
+  const key = `${randomBytes(32).toString('base64')}\n`
+  await mkdir(dataDir, { recursive: true })
+  await writeFile(path, key, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error
+  })
+  await chmod(path, 0o600)
+  return (await readFile(path, 'utf8')).trim()
+}
+
+export const STORE_WAIT_MS = 20_000
