@@ -10,7 +10,6 @@ import type { Queue } from './queue/queue.ts'
 import type { Log } from './observability/log.ts'
 import type { Catalog } from './profiles/catalog.ts'
 import type { SecretBox } from './secrets.ts'
-import type { Step } from './worker/steps.ts'
 
 export type App = Readonly<{
   config: Config
@@ -30,6 +29,6 @@ export type App = Readonly<{
   catalog: Catalog
   inventory: Inventory
   installer: Installer
-  /** Called after each durable step of an operation. Tests hang on to it; the service does nothing. */
-  onStep: (step: Step, at: { clusterName: string; attempt: number }) => void
+  /** Called at each point of an operation, mostly after a durable step. Tests hang on to it; the service does nothing. */
+  onStep: (point: string, at: { clusterName: string; attempt: number }) => void
 }>

@@ -26,7 +26,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
     case 'migrate':
       return (await import('./commands/migrate.ts')).runMigrate(readConfig(process.env))
     case 'recover':
-      process.exitCode = await (await import('./commands/recover.ts')).runRecover(options, () => readConfig(process.env))
+      process.exitCode = await (
+        await import('./commands/recover.ts')
+      ).runRecover(options, () => readConfig(process.env))
       return
     case 'diagnose':
       process.exitCode = await (await import('./commands/diagnose.ts')).runDiagnose(options)

@@ -2,21 +2,32 @@
 // a new one is covered by itself.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createSteps, destroySteps } from '../src/worker/steps.ts'
+import { createPlan } from '../src/worker/create.ts'
+import { destroyPlan } from '../src/worker/destroy.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 
 const WORKERS = 4
+const createPoints = createPlan.points
+const destroyPoints = destroyPlan.points
+/** Points that only a second attempt comes to, with where the first must die for it. */
+const secondOnly: Record<string, string> = {
+  'create:adopted': 'create:bootstrapped',
+  'create:earlier-destroyed': 'create:infrastructure-begun',
+}
 const nameOf = (step: string) => step.replace(':', '-').slice(0, 21).replace(/-$/, '')
 const plan = Object.fromEntries(
-  [...createSteps, ...destroySteps].map((step) => [
-    nameOf(step),
-    step === 'create:earlier-destroyed'
-      ? [
-          { attempt: 1, step: 'create:infrastructure-begun' },
-          { attempt: 2, step },
-        ]
-      : [{ attempt: 1, step }],
-  ]),
+  [...createPoints, ...destroyPoints].map((step) => {
+    const first = secondOnly[step]
+    return [
+      nameOf(step),
+      first === undefined
+        ? [{ attempt: 1, step }]
+        : [
+            { attempt: 1, step: first },
+            { attempt: 2, step },
+          ],
+    ]
+  }),
 )
 const names = Object.keys(plan)
 // A job that kills each worker that runs it.
@@ -55,7 +66,7 @@ afterAll(async () => {
 })
 
 it('ends right after a death at each step of a create and of a destroy', { timeout: 280_000 }, async () => {
-  expect(new Set(names).size).toBe(createSteps.length + destroySteps.length)
+  expect(new Set(names).size).toBe(createPoints.length + destroyPoints.length)
   const deadly = await h.requestCluster(DEADLY)
   const asked = await Promise.all(names.map((name) => h.requestCluster(name)))
   await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'READY')))
@@ -70,11 +81,11 @@ it('ends right after a death at each step of a create and of a destroy', { timeo
       ).map((row) => [row.name, row]),
     )
   const created = await attempts('CREATE')
-  for (const step of createSteps) {
+  for (const step of createPoints) {
     const expected =
       step === 'create:settled'
         ? ['SUCCEEDED']
-        : step === 'create:earlier-destroyed'
+        : secondOnly[step]
           ? ['LOST', 'LOST', 'SUCCEEDED']
           : ['LOST', 'SUCCEEDED']
     expect(created[nameOf(step)]?.outcomes, step).toEqual(expected)
@@ -95,19 +106,19 @@ it('ends right after a death at each step of a create and of a destroy', { timeo
     [...new Set(h.resources().map((file) => file.split('/')[0] ?? ''))].toSorted((a, b) => (a < b ? -1 : 1)),
   ).toEqual(living.map((row) => row.infra_id))
   const begun = await h.rows<{ n: number }>(
-    `select count(*)::int as n from infra_ledger l join clusters c on c.id = l.cluster_id where c.name in ('${nameOf('create:bootstrapped')}', '${nameOf('create:end-stored')}')`,
+    `select count(*)::int as n from infra_ledger l join clusters c on c.id = l.cluster_id where c.name in ('${nameOf('create:bootstrapped')}', '${nameOf('create:adopted')}', '${nameOf('create:end-stored')}')`,
   )
-  expect(begun).toEqual([{ n: 2 }])
+  expect(begun).toEqual([{ n: 3 }])
 
   await Promise.all(asked.map(({ cluster }) => h.destroy(cluster.id)))
   await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'DESTROYED')))
   const destroyed = await attempts('DESTROY')
-  for (const step of destroySteps)
+  for (const step of destroyPoints)
     expect(destroyed[nameOf(step)]?.outcomes, step).toEqual(
       step === 'destroy:settled' ? ['SUCCEEDED'] : ['LOST', 'SUCCEEDED'],
     )
 
-  await eventually(() => deaths === names.length + 1 + 3)
+  await eventually(() => deaths === names.length + Object.keys(secondOnly).length + 3)
   expect(h.resources()).toEqual([])
   expect(await h.rows('select * from job_locks')).toEqual([])
   expect(await h.rows('select * from infra_ledger where empty_at is null')).toEqual([])

@@ -35,7 +35,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
   ],
   [
     'the driver’s use of the lease',
-    [{ file: 'src/worker/operation.ts', from: 'untilMs: renewedAtMs + lease', to: 'untilMs: renewedAtMs - lease' }],
+    [{ file: 'src/worker/operation.ts', from: 'untilMs: lease.untilMs()', to: 'untilMs: 0' }],
     'main-job.test.ts',
     'has infraID and state in ledger',
   ],
@@ -49,11 +49,11 @@ it.concurrent.each<[string, Mutation[], string, string]>([
       },
       {
         file: 'src/worker/create.ts',
-        from: 'async function prepareAssets',
-        to: 'const later: { add?: () => Promise<void> } = {}\nasync function prepareAssets',
+        from: 'const steps:',
+        to: 'const later: { add?: () => Promise<void> } = {}\nconst steps:',
       },
       { file: 'src/worker/create.ts', from: /if \(entries\.length !== 1 [^\n]*\n[^\n]*/, to: 'void entries' },
-      { file: 'src/worker/create.ts', from: "operation.reached('create:installed')", to: 'await later.add?.()' },
+      { file: 'src/worker/create.ts', from: 'await keeper?.stop()', to: 'await later.add?.()' },
     ],
     'main-job.test.ts',
     'has infraID and state in ledger',
@@ -62,7 +62,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
     'the inventory check',
     [
       {
-        file: 'src/worker/destroy.ts',
+        file: 'src/worker/take-away.ts',
         from: 'if (answer.resources.length > 0)',
         to: 'if (answer.resources.length < 0)',
       },
@@ -72,7 +72,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
   ],
   [
     'the metadata guard',
-    [{ file: 'src/worker/destroy.ts', from: 'assertSameMetadata(stored, entry.metadata)', to: '' }],
+    [{ file: 'src/worker/take-away.ts', from: 'assertSameMetadata(stored, entry.metadata)', to: '' }],
     'failures.test.ts',
     'of metadata that differs from the ledger',
   ],

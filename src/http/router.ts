@@ -148,10 +148,7 @@ export const optionalIdempotencyHeader = z.object({
 /** Describes operations for whoever is signed in. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =
   (tag: string) =>
-  <R extends RouteConfig & { fails?: number[] }>({
-    fails = [],
-    ...route
-  }: R) =>
+  <R extends RouteConfig & { fails?: number[] }>({ fails = [], ...route }: R) =>
     createRoute<R['path'], R>({
       ...route,
       tags: [tag],

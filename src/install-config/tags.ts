@@ -59,7 +59,13 @@ export function toTagValue(platform: Platform, text: string): string {
 
 /** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
 export function effectiveTags(
-  { tags: requestTags, profile }: { tags: Record<string, string>; profile: { platform: Platform; tags: { defaults: Record<string, string>; fixed: Record<string, string> } } },
+  {
+    tags: requestTags,
+    profile,
+  }: {
+    tags: Record<string, string>
+    profile: { platform: Platform; tags: { defaults: Record<string, string>; fixed: Record<string, string> } }
+  },
   cluster: {
     id: string
     name: string

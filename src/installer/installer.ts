@@ -29,6 +29,9 @@ export type RunOptions = {
 /** exitCode 128 + n for signal n, 127 when the program could not be started. */
 export type InstallerExit = { exitCode: number; stderrTail: string }
 
+/** What is known of a run when it is over; timedOut: it was ended from here. */
+export type CommandResult = { exitCode: number; log: string; timedOut: boolean }
+
 export type InstallerRun = {
   /** Moves the time at which the child is killed. */
   extend: (untilMs: number) => void

@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { writeSnapshot } from '../artifacts/snapshot.ts'
 import { keepEntry, recordArtifact, type LedgerFacts } from '../clusters/ledger.ts'
@@ -11,51 +10,22 @@ import type { Transaction } from '../db/client.ts'
 import { realMs as realMsOf } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { InstallerCommand, InstallerRun } from '../installer/installer.ts'
+import type { CommandResult, InstallerCommand, InstallerRun } from '../installer/installer.ts'
 import { initializePercent, percentOf, type Stage } from '../installer/stages.ts'
 import type { Claim } from '../jobs/attempts.ts'
 import { recordStage } from '../jobs/attempts.ts'
 import type { LogLevel } from '../vocabulary.ts'
-import {
-  fenced,
-  fencedWithCluster,
-  leaseMs,
-  LockLost,
-  RENEW_TIMEOUT_MS,
-  renewEveryMs,
-  renewLock,
-} from '../jobs/lock.ts'
+import { fenced, fencedWithCluster, LockLost } from '../jobs/lock.ts'
 import { openJobLog } from '../jobs/log.ts'
 import { createMasker, secretsOfEnvironment, secretsOfPullSecret } from '../observability/mask.ts'
-import { uptimeMs } from '../uptime.ts'
-import type { Step } from './steps.ts'
-
-export type StopKind = 'cancelled' | 'interrupted' | 'lost'
-
-export class Stopped extends Error {
-  override readonly name = 'Stopped'
-  readonly kind: StopKind
-  constructor(kind: StopKind, message: string) {
-    super(message)
-    this.kind = kind
-  }
-}
-
-/** Somebody took files of the work directory away; what the store has is the last state there is. */
-class DirectoryGone extends Error {
-  override readonly name = 'DirectoryGone'
-  constructor(dir: string) {
-    super(`the work directory ${dir} has lost its metadata.json`)
-  }
-}
+import { DirectoryGone, Stopped, type StopKind } from './failures.ts'
+import { openLease } from './lease.ts'
 
 /** How long an interrupted installer may take to end by itself. */
 const INTERRUPT_GRACE_MS = 60_000
 const SHORTEST_GRACE_MS = 5_000
 const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 const REMEMBERED_LINES = 5000
-
-export type CommandResult = { exitCode: number; log: string; timedOut: boolean }
 
 export type Operation = {
   readonly app: App
@@ -74,8 +44,8 @@ export type Operation = {
   /** For what is kept of an error that nobody foresaw. */
   mask: (text: string) => string
   enter: (stage: Stage) => Promise<void>
-  /** A durable step is done. */
-  reached: (step: Step) => void
+  /** A durable step is done, or a point within it is passed. */
+  reached: (point: string) => void
   /** A fresh directory of this attempt's own. */
   makeDir: (name: string) => Promise<string>
   /** Runs the installer to its end. Throws Stopped when the operation is stopped. */
@@ -104,9 +74,7 @@ export type RunLimits = {
 }
 
 export async function openOperation(app: App, claim: Claim): Promise<Operation> {
-  const { lock, delivery, cluster, attempt } = claim
-  const { leaseSeconds } = app.config
-  const lease = leaseMs(leaseSeconds)
+  const { lock, cluster, attempt } = claim
   let stopper = new AbortController()
   let cancelIsHandled = false
   let isLost = false
@@ -122,8 +90,6 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
   let snapshots = 0
-  let renewedAtMs = claim.claimedAtMs
-  let renewing: Promise<void> | undefined
 
   const realMs = (installerMs: number, floorMs: number) => realMsOf(app.config, installerMs, floorMs)
   const graceMs = realMs(INTERRUPT_GRACE_MS, SHORTEST_GRACE_MS)
@@ -160,30 +126,13 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
   }
   const log = (level: LogLevel, message: string) => jobLog.write(level, masker.mask(message))
 
-  const renewNow = async () => {
-    const sentAtMs = uptimeMs()
-    try {
-      const { cancelRequested } = await renewLock(app.leaseDb, app.queue, lock, delivery, leaseSeconds)
-      // From the sending: the database counted from later, so the child dies before the lock can.
-      renewedAtMs = Math.max(renewedAtMs, sentAtMs)
-      for (const child of running) child.extend(renewedAtMs + lease)
-      if (cancelRequested) stop('cancelled', 'somebody asked for it')
-    } catch (error) {
-      if (error instanceof LockLost) stop('lost', error.message)
-      else app.log.warn({ err: error, jobId: lock.jobId }, 'a lease could not be renewed')
-    }
-  }
-  // One that hangs on a dead connection must not keep the next from trying another.
-  const patienceMs = Math.min(RENEW_TIMEOUT_MS, renewEveryMs(leaseSeconds))
-  const renew = () =>
-    (renewing ??= Promise.race([renewNow(), setTimeout(patienceMs, undefined, { ref: false })]).finally(
-      () => (renewing = undefined),
-    ))
-  const renewTimer = setInterval(() => void renew(), renewEveryMs(leaseSeconds))
-  const deadlineTimer = setInterval(() => {
-    if (uptimeMs() - renewedAtMs > lease) stop('lost', `the lease was not renewed for ${lease / 1000} s`)
-  }, 1000)
-  const unhear = app.events.on('cancel', lock.jobId, () => void renew())
+  const lease = openLease(app, claim, {
+    renewed: (untilMs) => {
+      for (const child of running) child.extend(untilMs)
+    },
+    cancelled: () => stop('cancelled', 'somebody asked for it'),
+    lost: (why) => stop('lost', why),
+  })
 
   const operation: Operation = {
     app,
@@ -208,7 +157,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
       stopper.signal.throwIfAborted()
     },
 
-    reached: (step) => app.onStep(step, { clusterName: cluster.name, attempt: attempt.number }),
+    reached: (point) => app.onStep(point, { clusterName: cluster.name, attempt: attempt.number }),
 
     async makeDir(name) {
       const dir = join(home, name)
@@ -227,7 +176,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
         version: cluster.version,
         dir,
         command,
-        untilMs: renewedAtMs + lease,
+        untilMs: lease.untilMs(),
         findCut: masker.findCut,
         onLine: ({ level, message, at }) => {
           remembered.push(`level=${level} msg=${message}`)
@@ -313,9 +262,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     },
 
     async close() {
-      clearInterval(renewTimer)
-      clearInterval(deadlineTimer)
-      unhear()
+      lease.close()
       for (const child of running) child.kill()
       await jobLog
         .close()

@@ -1,22 +1,70 @@
-// The durable steps of an operation, in order. After each of them a worker may die, and the next one makes it right.
-export const createSteps = [
-  'create:claimed',
-  'create:earlier-destroyed',
-  'create:ignition-made',
-  'create:state-stored',
-  'create:ledgered',
-  'create:infrastructure-begun',
-  'create:bootstrapped',
-  'create:installed',
-  'create:end-stored',
-  'create:settled',
-] as const
-export const destroySteps = [
-  'destroy:claimed',
-  'destroy:restored',
-  'destroy:installer-ended',
-  'destroy:proved-empty',
-  'destroy:entry-closed',
-  'destroy:settled',
-] as const
-export type Step = (typeof createSteps)[number] | (typeof destroySteps)[number]
+// The shape of an operation: its steps, in order. A worker may die after each of them, and the next attempt makes it
+// right; tests kill one at every point that is listed here.
+import type { Stage } from '../installer/stages.ts'
+import type { Outcome } from '../jobs/attempts.ts'
+import type { JobType } from '../vocabulary.ts'
+import type { Operation } from './operation.ts'
+
+const MINUTE_MS = 60_000
+
+export type Step<State> = {
+  /** After the operation's own name, the point that is reached when the step is done. */
+  name: string
+  /** What outlives the worker from then on. */
+  leaves: string
+  /** What people see meanwhile. */
+  stage?: Stage
+  /** For each run of the installer in it, and what such a run gets at least, however fast a simulation is. */
+  budget?: { minutes: (deadlines: Operation['claim']['cluster']['profileSnapshot']['deadlines']) => number; leastMs: number } // prettier-ignore
+  /** Points that are reached within it. */
+  within?: readonly string[]
+  isNeeded?: (state: State) => boolean
+  take: (operation: Operation, state: State, budgetMs: number | undefined) => Promise<void>
+  /** Takes away what it left, in this attempt or an earlier one, and tells in a sentence what became of it. */
+  undo?: (operation: Operation, how: { isLast: boolean }) => Promise<string>
+}
+
+/** `name` is before the name of each of its points. */
+export type OperationPlan = {
+  name: string
+  types: readonly JobType[]
+  points: readonly string[]
+  run: (operation: Operation) => Promise<Outcome>
+}
+
+export async function takeSteps<State>(
+  name: string,
+  steps: readonly Step<State>[],
+  operation: Operation,
+  state: State,
+): Promise<void> {
+  for (const step of steps) {
+    if (step.isNeeded?.(state) === false) continue
+    if (step.stage) await operation.enter(step.stage)
+    await step.take(operation, state, budgetOf(operation, step.budget))
+    operation.reached(`${name}:${step.name}`)
+  }
+}
+
+/** From the last step back to the first. Resolves with what the steps tell. */
+export async function undoSteps<State>(
+  steps: readonly Step<State>[],
+  operation: Operation,
+  how: { isLast: boolean },
+): Promise<string> {
+  const told: string[] = []
+  for (const step of steps.toReversed()) if (step.undo) told.push(await step.undo(operation, how))
+  return told.join(' ')
+}
+
+/** Every point of an operation: its claim, those of its steps, and its settle. */
+export function pointsOf<State>(name: string, steps: readonly Step<State>[]): string[] {
+  const names = steps.flatMap((step) => [...(step.within ?? []), step.name])
+  return ['claimed', ...names, 'settled'].map((each) => `${name}:${each}`)
+}
+
+function budgetOf(operation: Operation, budget: Step<never>['budget']): number | undefined {
+  if (!budget) return undefined
+  const { deadlines } = operation.claim.cluster.profileSnapshot
+  return operation.realMs(budget.minutes(deadlines) * MINUTE_MS, budget.leastMs)
+}

@@ -13,21 +13,27 @@ import { startLockWatch } from '../jobs/lock-watch.ts'
 import type { Delivery } from '../queue/queue.ts'
 import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
 import { tellOfLoss } from './aftermath.ts'
-import { runCreate } from './create.ts'
-import { runDestroy } from './destroy.ts'
-import { openOperation, Stopped, type Operation } from './operation.ts'
+import { createPlan } from './create.ts'
+import { destroyPlan } from './destroy.ts'
+import { Stopped } from './failures.ts'
+import { openOperation, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
+import type { OperationPlan } from './steps.ts'
 
 export type Worker = {
   /** Fetches nothing more, lets what runs end for at most this long, then stops it cleanly. */
   drain: (timeoutMs: number) => Promise<void>
 }
 
-const RUNNERS: Partial<Record<JobType, (operation: Operation) => Promise<Outcome>>> = {
-  CREATE: runCreate,
-  DESTROY: runDestroy,
-  JANITOR_DESTROY: runDestroy,
+export const plans: readonly OperationPlan[] = [createPlan, destroyPlan]
+
+/** Throws for a type that no worker runs. */
+function planOf(type: JobType): OperationPlan {
+  const plan = plans.find(({ types }) => types.includes(type))
+  if (!plan) throw new Error(`no worker knows jobs of type ${type}`)
+  return plan
 }
+
 const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
 const SETTLE_RETRY_MS = 1000
@@ -151,11 +157,11 @@ async function workOnceThereIsAProgram(
 
 async function runJob(app: App, operation: Operation, losses: AbortSignal): Promise<void> {
   const { claim } = operation
+  const plan = planOf(claim.job.type)
   let outcome: Outcome
   try {
-    const runner = RUNNERS[claim.job.type]
-    if (!runner) throw new Error(`no worker knows jobs of type ${claim.job.type}`)
-    outcome = await runner(operation)
+    operation.reached(`${plan.name}:claimed`)
+    outcome = await plan.run(operation)
   } catch (error) {
     const stopped = operation.stopping.aborted ? operation.stopping.reason : error
     if (stopped instanceof LockLost || (stopped instanceof Stopped && stopped.kind === 'lost')) {
@@ -180,7 +186,7 @@ async function runJob(app: App, operation: Operation, losses: AbortSignal): Prom
   }
   try {
     await settleForSure(operation, outcome)
-    operation.reached(claim.job.type === 'CREATE' ? 'create:settled' : 'destroy:settled')
+    operation.reached(`${plan.name}:settled`)
     app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
   } finally {
     await operation.close()

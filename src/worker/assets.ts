@@ -1,0 +1,47 @@
+// What an install begins with: a free name, the installer's input, and the metadata that it makes of it.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describeResources } from '../clouds/inventory.ts'
+import { writeRecord } from '../clusters/stored-state.ts'
+import { renderInstallConfig } from '../install-config/install-config.ts'
+import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
+import { readKubeadminPassword } from '../installer/results.ts'
+import { NameStands } from './failures.ts'
+import type { Operation } from './operation.ts'
+
+/**
+ * Public records carry no tags: the destroy of a second cluster with the same names would take those of the first. The
+ * installers refuse such a name too, but only on the way. A cloud that cannot be asked is left to them.
+ */
+export async function requireFreeName({ app, claim }: Operation): Promise<void> {
+  const { id: clusterId, platform, region, name, baseDomain } = claim.cluster
+  const answer = await app.inventory.findRecords({ clusterId, platform, region, name, baseDomain })
+  if (!answer.verified || answer.resources.length === 0) return
+  throw new NameStands(
+    `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
+      `${describeResources(answer.resources)}. Take another name, or have whoever made them remove them`,
+  )
+}
+
+export async function writeInputs({ app, claim: { cluster } }: Operation, dir: string): Promise<void> {
+  const config = renderInstallConfig({
+    name: cluster.name,
+    baseDomain: cluster.baseDomain,
+    region: cluster.region,
+    workerReplicas: cluster.workerReplicas,
+    profile: cluster.profileSnapshot,
+    tags: cluster.effectiveTags,
+    sshPublicKey: cluster.request.sshPublicKey,
+    pullSecret: await app.installer.pullSecret(),
+  })
+  await writeFile(join(dir, 'install-config.yaml'), config, { mode: 0o600 })
+  await writeRecord(dir, cluster)
+}
+
+export async function readMetadata(operation: Operation, dir: string): Promise<InstallerMetadata> {
+  const { cluster } = operation.claim
+  operation.learnSecret(await readKubeadminPassword(dir))
+  const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
+  assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
+  return metadata
+}

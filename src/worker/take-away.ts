@@ -1,0 +1,218 @@
+// Takes away what the ledger names, and proves that it is gone. Nothing is found or deleted by name, and no metadata
+// but our own is used.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { closeEntry, forgetBootstrap, listInfraIds, type LedgerEntry } from '../clusters/ledger.ts'
+import { describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
+import { diagnose } from '../diagnosis/diagnosis.ts'
+import { messageOf } from '../errors.ts'
+import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
+import { DestroyFailed } from './failures.ts'
+import type { Operation } from './operation.ts'
+import { restoreLatest, writeLedgerMetadata } from './restore.ts'
+import { takeSteps, type Step } from './steps.ts'
+
+const MINUTE_MS = 60 * 1000
+
+/** As long as the inventory may stand still while the destroyer runs; the largest clouds delete slowly. */
+const STILL_MS = 15 * MINUTE_MS
+
+const SHORTEST_STILL_MS = 10_000
+
+const LOOK_MS = MINUTE_MS
+
+const SHORTEST_LOOK_MS = 1_000
+
+/** In the place of a minute, where the cloud is simulated. */
+const SHORTEST_SECOND_LOOK_MS = 1_000
+
+type Removal = { entry: LedgerEntry; dir: string }
+type Proof = { entries: LedgerEntry[]; failure: DestroyFailed | undefined; told: string | undefined }
+
+/** For each entry. */
+const removalSteps: readonly Step<Removal>[] = [
+  {
+    name: 'restored',
+    leaves: 'the word in the ledger that nobody may finish this install any more',
+    async take(operation, { entry, dir }) {
+      operation.log('info', `Destroying what ${entry.infraId} owns`)
+      if (!(await restoreLatest(operation, entry, dir))) await writeLedgerMetadata(operation, entry, dir)
+      await guard(operation, entry, dir)
+      if (entry.bootstrappedAt) await operation.fenced((tx) => forgetBootstrap(tx, entry.infraId))
+    },
+  },
+  {
+    name: 'installer-ended',
+    leaves: 'a cloud with less in it',
+    stage: 'destroy',
+    // The destroyers of some clouds try for ever.
+    budget: { minutes: ({ destroyMinutes }) => destroyMinutes, leastMs: 30_000 },
+    take: (operation, { dir }, deadlineMs) => runDestroyer(operation, dir, deadlineMs),
+  },
+]
+
+const proofSteps: readonly Step<Proof>[] = [
+  {
+    name: 'proved-empty',
+    leaves: 'nothing: the proof is taken again',
+    stage: 'verify',
+    async take(operation, proof) {
+      proof.told = await (proof.failure ? proveEmptyTwice(operation, proof.failure) : proveEmpty(operation))
+    },
+  },
+  {
+    name: 'entry-closed',
+    leaves: 'closed entries in the ledger',
+    take: (operation, { entries }) => closeEntries(operation, entries),
+  },
+]
+
+export const takeAwayPoints = [...removalSteps, ...proofSteps].map(({ name }) => name)
+
+/**
+ * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
+ * knowing of it. Throws DestroyFailed, Stopped.
+ */
+export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<string | undefined> {
+  const home = await operation.makeDir('destroy')
+  const proof: Proof = { entries, failure: undefined, told: undefined }
+  for (const entry of entries)
+    try {
+      await takeSteps('destroy', removalSteps, operation, { entry, dir: join(home, entry.infraId) })
+    } catch (error) {
+      if (!(error instanceof DestroyFailed) || !error.isOfDestroyer) throw error
+      proof.failure ??= error
+    }
+  await takeSteps('destroy', proofSteps, operation, proof)
+  return proof.told
+}
+
+/**
+ * Closes entries of which nothing is left, though another infraID of the cluster lives on; false when something is. To
+ * destroy it would take the public records of the one that lives, whose names are the same.
+ */
+export async function closeIfGone(operation: Operation, entries: LedgerEntry[]): Promise<boolean> {
+  if (entries.length === 0) return true
+  const answer = await find(
+    operation,
+    entries.map((entry) => entry.infraId),
+  )
+  if (!answer.verified || answer.resources.length > 0) return false
+  await closeEntries(operation, entries)
+  return true
+}
+
+const closeEntries = (operation: Operation, entries: LedgerEntry[]): Promise<void> =>
+  operation.fenced(async (tx) => {
+    for (const { infraId } of entries) await closeEntry(tx, infraId)
+  })
+
+async function runDestroyer(operation: Operation, dir: string, deadlineMs: number | undefined): Promise<void> {
+  const watch = watchProgress(operation)
+  try {
+    const { exitCode, timedOut, log } = await operation.run('destroy cluster', dir, {
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      giveUp: watch.standsStill,
+    })
+    const options = { exitCode, isOfDestroyer: true }
+    if (timedOut) {
+      const reason = watch.standsStill.aborted ? 'DestroyStandsStill' : 'DestroyDeadlineExceeded'
+      const why = watch.standsStill.aborted ? 'the destroy made no progress' : 'the destroy did not end in time'
+      throw new DestroyFailed(reason, why, options)
+    }
+    if (exitCode !== 0) {
+      const { reason, remedy } = diagnose({ log, exitCode, command: 'destroy cluster' })
+      throw new DestroyFailed(
+        reason === 'UnknownError' ? 'InstallerFailedToDestroyResources' : reason,
+        `openshift-install destroy ended with ${exitCode}. ${remedy}`,
+        options,
+      )
+    }
+  } finally {
+    watch.stop()
+  }
+}
+
+/**
+ * A destroyer may fail or hang over a cloud that has nothing left. Two inventories that are verified and empty, a minute
+ * apart, count for more than its word. Throws the destroyer's failure, with what is left.
+ */
+async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
+  for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
+    await operation.pause(waitMs)
+    const answer = await find(operation)
+    if (!answer.verified || answer.resources.length > 0)
+      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describe(answer)}`, {
+        exitCode: failure.exitCode,
+      })
+  }
+  const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
+  operation.log('warning', told)
+  return told
+}
+
+/** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
+async function guard(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
+  const { cluster } = operation.claim
+  const text = await readFile(join(dir, 'metadata.json'), 'utf8')
+  try {
+    const stored = parseMetadata(text)
+    assertSameMetadata(stored, entry.metadata)
+    assertSafeMetadata(stored, { clusterName: cluster.name, platform: cluster.platform })
+    if (stored.infraID !== entry.infraId)
+      throw new Error(`metadata is of ${stored.infraID}, the ledger says ${entry.infraId}`)
+  } catch (error) {
+    throw new DestroyFailed('UnsafeMetadata', messageOf(error), { worthRetrying: false })
+  }
+}
+
+/** Throws DestroyFailed with what is left, or with why it cannot be known. */
+export async function proveEmpty(operation: Operation): Promise<undefined> {
+  const answer = await find(operation)
+  if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
+  if (answer.resources.length > 0)
+    throw new DestroyFailed('ResourcesLeft', `${answer.resources.length} resources are left: ${describe(answer)}`, {
+      resources: answer.resources,
+    })
+  operation.log('info', 'The inventory is empty: 0 resources left')
+}
+
+/** Aborts when the inventory has not become smaller for a while. A cloud that cannot be asked is not said to stand still. */
+function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  const stillMs = operation.realMs(STILL_MS, SHORTEST_STILL_MS)
+  let fewest = Number.POSITIVE_INFINITY
+  let changedAt = Date.now()
+  let looking = false
+  const look = async () => {
+    if (looking) return
+    looking = true
+    try {
+      const answer = await find(operation)
+      const count = answer.verified ? answer.resources.length : Number.NaN
+      if (!(count >= fewest)) changedAt = Date.now()
+      if (count < fewest) fewest = count
+      if (Date.now() - changedAt > stillMs) controller.abort()
+    } catch (error) {
+      operation.log('debug', `the inventory could not be taken: ${messageOf(error)}`)
+    } finally {
+      looking = false
+    }
+  }
+  const timer = setInterval(() => void look(), operation.realMs(LOOK_MS, SHORTEST_LOOK_MS))
+  return { standsStill: controller.signal, stop: () => clearInterval(timer) }
+}
+
+/** Of the whole cluster, or of these infraIDs alone. */
+async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
+  const { id, platform, region, name, baseDomain } = claim.cluster
+  const place = { platform, region, name, baseDomain }
+  if (only) return app.inventory.find({ ...place, clusterId: undefined, infraIds: only, records: 'own' })
+  const infraIds = await listInfraIds(app.db, id)
+  // Where nothing was ever made, records of its names are others'.
+  const records = infraIds.length === 0 ? 'own' : 'all'
+  return app.inventory.find({ ...place, clusterId: id, infraIds, records })
+}
+
+const describe = (answer: InventoryAnswer): string =>
+  answer.verified ? describeResources(answer.resources) : `not known (${answer.reason})`
