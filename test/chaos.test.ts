@@ -445,6 +445,17 @@ describe('the checker', () => {
     expect(checks.overlappingInstallers(evidence)).toEqual([])
   })
 
+  it('lets a cluster take its time while attempts are made at it', () => {
+    const evidence = goodEvidence()
+    const tried = (at: number) => write({ table: 'job_attempts', op: 'INSERT', attemptId: 'att_9', was: null, becomes: null, at }) // prettier-ignore
+    evidence.writes.push(tried(T + 50_000), tried(T + 100_000))
+    evidence.writes.push(write({ tx: '2', was: 'CREATING', becomes: 'READY', at: T + 150_000 }))
+    expect(checks.stuck(evidence)).toEqual([])
+    evidence.writes.push(write({ tx: '3', was: 'READY', becomes: 'DESTROYING', at: T + 160_000 }))
+    evidence.writes.push(tried(T + 230_000))
+    expect(checks.stuck(evidence)).toEqual(['nobody worked on cluster clu_1, which was DESTROYING, for 70 s'])
+  })
+
   it('lets a lock be taken that was not renewed for a lease', () => {
     const evidence = goodEvidence()
     const renewal = write({ table: 'job_locks', ...held, was: '5', becomes: '5', key: 'att_1', at: T + 5000 })

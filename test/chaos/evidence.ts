@@ -83,7 +83,7 @@ export type Evidence = {
   /** Whether all was over in the end, and stayed so. */
   isSettled: boolean
   leaseMs: number
-  /** A state that is not at rest may last this long. */
+  /** What is not at rest may be without a new attempt, or the end of one, for this long. */
   boundMs: number
 }
 

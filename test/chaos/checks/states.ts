@@ -86,7 +86,7 @@ export function auditGaps({ writes }: Evidence): string[] {
 const MOVING = ['PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DESTROYING']
 const OPEN = ['PENDING', 'RUNNING', 'RETRYING']
 
-/** What is not over in the end, and what took longer than the bound. */
+/** What is not over in the end, and what nobody tried for longer than the bound. */
 export function stuck({ clusters, jobs, attempts, queued, ends, writes, isSettled, boundMs }: Evidence): string[] {
   const found = [
     ...(isSettled ? [] : ['it did not come to rest within the bound']),
@@ -100,14 +100,17 @@ export function stuck({ clusters, jobs, attempts, queued, ends, writes, isSettle
       .map((each) => `${each.name} ended with ${each.end} when it was asked to end and had nothing to do`),
     ...queued.map((each) => `the queue still has ${each.id}, ${each.state}`),
   ]
-  const since = new Map<string, { state: string; at: number }>()
+  const idle = new Map<string, { state: string; since: number }>()
   for (const write of writes) {
-    if (write.table !== 'clusters' || write.op === 'DELETE') continue
     const id = write.clusterId ?? ''
-    const before = since.get(id)
-    if (before && MOVING.includes(before.state) && write.at - before.at > boundMs)
-      found.push(`cluster ${id} was ${before.state} for ${Math.round((write.at - before.at) / 1000)} s`)
-    since.set(id, { state: write.becomes ?? '', at: write.at })
+    const before = idle.get(id)
+    const isOfAttempt = write.table === 'job_attempts' && (write.op === 'INSERT' || write.was !== write.becomes)
+    if ((write.table !== 'clusters' && !isOfAttempt) || write.op === 'DELETE') continue
+    const idleMs = write.at - (before?.since ?? write.at)
+    if (before && MOVING.includes(before.state) && idleMs > boundMs)
+      found.push(`nobody worked on cluster ${id}, which was ${before.state}, for ${Math.round(idleMs / 1000)} s`)
+    const state = write.table === 'clusters' ? (write.becomes ?? '') : (before?.state ?? '')
+    idle.set(id, { state, since: write.at })
   }
   return found
 }
