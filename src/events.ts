@@ -2,9 +2,8 @@
 // itself now and then, so a lost word costs seconds, never correctness.
 import { EventEmitter } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
-import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
-import type { Reader } from './db/client.ts'
+import type { Transaction } from './db/client.ts'
 import type { Log } from './observability/log.ts'
 
 const CHANNEL = 'ocpctl_events'
@@ -15,11 +14,12 @@ const SHORTEST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 10_000
 const GAP = Symbol('gap')
 
-export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access'
+/** `work all`: the queue has something to do. */
+export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access' | 'work'
 
-/** Sent when the transaction commits. */
-export async function announce(tx: Reader, topic: EventTopic, id: string): Promise<void> {
-  await tx.execute(sql`select pg_notify(${CHANNEL}, ${`${topic} ${id}`})`)
+/** Sent when the transaction has committed: a NOTIFY within it would have all commits wait for each other. */
+export function announce(tx: Transaction, topic: EventTopic, id: string): void {
+  tx.words.push(`${topic} ${id}`)
 }
 
 export type Events = {
@@ -28,6 +28,8 @@ export type Events = {
   /** Calls back when words may have been lost. */
   onGap: (heard: () => void) => () => void
   isListening: () => boolean
+  /** Sends these words to every process, with whatever else is to be sent just now; they are lost while it cannot listen. */
+  tell: (words: string[]) => void
   close: () => Promise<void>
 }
 
@@ -100,6 +102,22 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       }
     }
   }
+  let waiting = new Set<string>()
+  let telling = false
+  const tellAll = async (): Promise<void> => {
+    while (waiting.size > 0) {
+      const words = [...waiting]
+      waiting = new Set()
+      await client
+        ?.query({
+          name: 'tell',
+          text: 'select pg_notify($1, word) from unnest($2::text[]) as word',
+          values: [CHANNEL, words],
+        })
+        .catch(() => undefined)
+    }
+    telling = false
+  }
   client = await connect()
   setListening(true)
   const keeping = keep()
@@ -115,6 +133,12 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       return () => emitter.off(GAP, heard)
     },
     isListening: () => listening,
+    tell(words) {
+      for (const word of words) waiting.add(word)
+      if (telling) return
+      telling = true
+      setImmediate(() => void tellAll())
+    },
     async close() {
       closing.abort()
       await keeping

@@ -40,13 +40,13 @@ export async function openApp(
 ): Promise<App> {
   const name = newQueueInstanceName(role)
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
-  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}` })
+  const events = await openEvents(url, log)
+  closers.push(events.close)
+  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}`, tell: events.tell })
   closers.push(database.close)
   const installationId = await openInstallation(database.db, box, log)
   const leases = role === 'serve' ? database : await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   if (leases !== database) closers.push(leases.close)
-  const events = await openEvents(url, log)
-  closers.push(events.close)
   const queue = await openQueue({
     url,
     log,

@@ -1,5 +1,4 @@
 // What runs from the queue and fails: it is told, it comes back later and later, and it holds up nothing else.
-import { Client } from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { uuidOf } from '../src/ids.ts'
 import { openQueue } from '../src/queue/pg-boss.ts'
@@ -121,11 +120,4 @@ it('what waits in the queue of dead letters is not deleted when it has waited fo
   )
   expect(rows).toHaveLength(3)
   expect(rows.every(({ days }) => days >= 365)).toBe(true)
-})
-
-it('what the server says on a connection that the queue has given up ends nothing', () => {
-  const client = new Client()
-  client.on('error', () => undefined)
-  client.removeAllListeners() // as pg-boss does
-  expect(client.emit('error', new Error('terminating connection due to administrator command'))).toBe(true)
 })

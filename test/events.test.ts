@@ -34,11 +34,11 @@ it('has one connection after outages behind something that accepts and then clos
     await eventually(() => events.isListening())
     expect(await connections()).toBe(before + 1)
     heard = 0
-    await h.app.db.transaction((tx) => announce(tx, 'job', 'job_x'))
+    await h.app.db.transaction(async (tx) => announce(tx, 'job', 'job_x'))
     await eventually(() => heard > 0)
     // A second hearing would have come with the first: what follows in the channel comes after it.
     const later = new Promise<void>((resolve) => events.on('job', 'job_y', resolve))
-    await h.app.db.transaction((tx) => announce(tx, 'job', 'job_y'))
+    await h.app.db.transaction(async (tx) => announce(tx, 'job', 'job_y'))
     await later
     expect(heard).toBe(1)
     expect(gaps).toBe(outage * 2)

@@ -263,9 +263,9 @@ function heard(app: App, clusterId: string): Promise<void> {
 
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
-  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test' })
-  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const events = await openEvents(url, log)
+  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test', tell: events.tell })
+  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const queue = await openQueue({ url, log, name: 'test', max: 6 })
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
   return {

@@ -2,8 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { Pool } from 'pg'
+import { openDatabase } from '../src/db/client.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StoreUnavailable } from '../src/artifacts/store.ts'
 import { createToken } from '../src/auth/api-tokens.ts'
@@ -523,8 +522,15 @@ it('reads no large table whole', { timeout: 120_000 }, async () => {
 
   // Every statement of a pass in which each check has something to do, and of the lists.
   const said: { text: string; params: unknown[] }[] = []
-  const pool = new Pool({ connectionString: h.url })
-  const db = drizzle(pool, { logger: { logQuery: (text, params) => said.push({ text, params }) } })
+  const { db, pool, close } = openDatabase(h.url, { ...h.app.config.pool, log: h.app.log, name: 'heard' })
+  pool.on('connect', (client) => {
+    const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown> // as drizzle and we call it
+    const hear = (config: string | { text: string; values?: unknown[] }, values?: unknown[], ...rest: unknown[]) => {
+      if (typeof config !== 'string') said.push({ text: config.text, params: values ?? config.values ?? [] })
+      return send(config, values, ...rest)
+    }
+    Object.assign(client, { query: hear })
+  })
   try {
     const summary = await reconcile({ ...h.app, db })
     expect(summary).toMatchObject({ filed: 4, repaired: 4, skipped: [] })
@@ -542,7 +548,7 @@ it('reads no large table whole', { timeout: 120_000 }, async () => {
     const small = /^(job_locks|queue):/
     expect(plans.filter((plan) => plan.includes('Seq Scan') && !small.test(plan))).toEqual([])
   } finally {
-    await pool.end()
+    await close()
   }
 })
 

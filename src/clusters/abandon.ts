@@ -49,6 +49,6 @@ export async function abandonCluster(
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
   await writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
-  await announce(tx, 'cluster', id)
+  announce(tx, 'cluster', id)
   return row
 }

@@ -126,7 +126,7 @@ export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: 
       destroyAt: cluster.destroyAt.toISOString(),
     },
   })
-  await announce(tx, 'cluster', cluster.id)
+  announce(tx, 'cluster', cluster.id)
   return cluster
 }
 

@@ -66,7 +66,7 @@ export async function requestCluster(
       destroyAt: cluster.destroyAt.toISOString(),
     },
   })
-  await announce(tx, 'cluster', cluster.id)
+  announce(tx, 'cluster', cluster.id)
   const job = await openJob(app, tx, by, cluster, 'CREATE')
   return { cluster, job, warnings: decision.warnings }
 }

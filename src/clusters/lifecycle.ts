@@ -63,7 +63,7 @@ export async function tryTransition(
     ...(jobId === undefined ? {} : { jobId }),
     detail: { from: before?.status, to },
   })
-  await announce(tx, 'cluster', id)
+  announce(tx, 'cluster', id)
   return row
 }
 

@@ -8,8 +8,13 @@ import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import { uptimeMs } from '../uptime.ts'
 
-export type Db = NodePgDatabase
-export type Transaction = Parameters<Parameters<Db['transaction']>[0]>[0]
+type Drizzle<Client> = Omit<NodePgDatabase, 'transaction'> & { $client: Client }
+/** Statements of one go out in the order in which they are asked for, and need not be awaited one by one. */
+export type Transaction = Drizzle<PoolClient> & {
+  /** Sent to other processes once it has committed. */
+  readonly words: string[]
+}
+export type Db = Drizzle<Pool> & { transaction: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T> }
 /** What a read needs: the pool or an open transaction. */
 export type Reader = Db | Transaction
 
@@ -19,9 +24,15 @@ export type Database = { db: Db; pool: Pool; close: () => Promise<void> }
 
 export function openDatabase(
   url: string,
-  options: Config['pool'] & { log: Log; name: string; patienceMs?: number },
+  options: Config['pool'] & {
+    log: Log
+    name: string
+    patienceMs?: number
+    /** Called with the words of each transaction that has committed. */
+    tell?: (words: string[]) => void
+  },
 ): Database {
-  const { patienceMs = 30_000 } = options
+  const { patienceMs = 30_000, tell = () => undefined } = options
   const pool = new PatientPool({
     connectionString: url,
     application_name: options.name,
@@ -31,6 +42,8 @@ export function openDatabase(
     idleTimeoutMillis: options.idleSeconds * 1000,
     connectionTimeoutMillis: Math.min(10_000, patienceMs),
     keepAlive: true,
+    // What does not depend on an answer need not wait for it.
+    pipeline: true,
     // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
     query_timeout: patienceMs,
     // The server gives up first, with a clean error; and a process that freezes inside a transaction must not hold its
@@ -51,7 +64,7 @@ export function openDatabase(
   }, options.probeSeconds * 1000)
   probe.unref()
   return {
-    db: Object.assign(drizzle(pool), { transaction: transactionOf(pool) }),
+    db: Object.assign(drizzle(pool), { transaction: transactionOf(pool, tell) }),
     pool,
     close: async () => {
       closing = true
@@ -120,17 +133,31 @@ export async function openLeaseDatabase(url: string, options: { log: Log; name: 
  * ROLLBACK did not get through; the next borrower would commit the half of it. So the connection is ours: one that is
  * not known to be idle again is destroyed, and the server rolls back.
  */
-function transactionOf(pool: Pool): Db['transaction'] {
-  return async (change, config) => {
+function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transaction'] {
+  // To make one costs more than most statements do.
+  const known = new WeakMap<PoolClient, Transaction>()
+  const on = (client: PoolClient): Transaction => {
+    const tx = known.get(client) ?? Object.assign(drizzle(client), { words: [] })
+    known.set(client, tx)
+    return tx
+  }
+  return async (change) => {
     const client = await pool.connect()
+    const tx = on(client)
     let isClean = false
     try {
-      const result = await drizzle(client).transaction(change, config)
+      await client.query('begin')
+      const result = await change(tx)
+      await client.query('commit')
       isClean = true
+      if (tx.words.length > 0) tell(tx.words.splice(0))
       return result
     } catch (error) {
-      // The status is of the last answer, and says nothing while one is outstanding.
-      isClean = !hasTimedOut(error) && client.getTransactionStatus() === 'I'
+      tx.words.length = 0
+      if (hasTimedOut(error)) throw error
+      // What was sent before it and is not answered yet is answered before it is.
+      await client.query('rollback').catch(() => undefined)
+      isClean = client.getTransactionStatus() === 'I'
       throw error
     } finally {
       client.release(!isClean)

@@ -92,7 +92,7 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       jobId: job.id,
       detail: { attempt: attempt.number, worker, fence },
     })
-    await announce(tx, 'job', job.id)
+    announce(tx, 'job', job.id)
     return { cluster: moved, job: running, attempt, lock, delivery, claimedAtMs }
   })
 }
@@ -206,7 +206,7 @@ async function retryLater(
     .where(eq(jobs.id, jobId))
   const detail = { reason, message, retryInSeconds: seconds }
   await writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
-  await announce(tx, 'job', jobId)
+  announce(tx, 'job', jobId)
   await must(app.queue.giveBack(tx, claim.delivery, seconds, 'settled'))
 }
 
@@ -246,7 +246,7 @@ export async function recordStage(
   await fenced(db, lock, async (tx) => {
     if (infra) await keepEntry(tx, infra)
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
-    await announce(tx, 'job', lock.jobId)
+    announce(tx, 'job', lock.jobId)
   })
 }
 

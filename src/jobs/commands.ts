@@ -37,7 +37,8 @@ export async function openJob(
   if (!job) throw new Error('the job was not inserted')
   await app.queue.enqueue(tx, job)
   await writeAudit(tx, by, { action: 'job.open', clusterId: cluster.id, jobId: job.id, detail: { type } })
-  await announce(tx, 'job', job.id)
+  announce(tx, 'job', job.id)
+  announce(tx, 'work', 'all')
   return job
 }
 
@@ -69,8 +70,8 @@ async function requestCancel(tx: Transaction, by: Actor, job: JobRow, message: s
     .returning()
   if (!row) throw new Error(`job ${job.id} ended while its cluster was locked`)
   await writeAudit(tx, by, { action: 'job.cancel', clusterId: job.clusterId, jobId: job.id, detail: { message } })
-  await announce(tx, 'job', job.id)
-  await announce(tx, 'cancel', job.id)
+  announce(tx, 'job', job.id)
+  announce(tx, 'cancel', job.id)
   return row
 }
 

@@ -72,7 +72,7 @@ export async function endJob(tx: Transaction, by: Actor, job: JobRow, end: JobEn
     outcome: end.status === 'FAILED' ? 'failure' : 'success',
     detail: end,
   })
-  await announce(tx, 'job', job.id)
+  announce(tx, 'job', job.id)
   return row
 }
 

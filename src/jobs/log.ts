@@ -38,7 +38,7 @@ export async function openJobLog(app: App, lock: Lock): Promise<JobLog> {
           .insert(jobLogChunks)
           .values({ jobId: lock.jobId, firstSeq: first.seq, lastSeq: final.seq, lines })
           .onConflictDoNothing()
-        await announce(tx, 'job-log', lock.jobId)
+        announce(tx, 'job-log', lock.jobId)
       })
       pending = pending.slice(lines.length)
     }

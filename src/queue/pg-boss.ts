@@ -1,8 +1,10 @@
 // The queue on pg-boss. It never cancels an active job by id: its successor would start beside the handler that is still
 // running.
 import { sql } from 'drizzle-orm'
-import { Client } from 'pg'
-import { fromDrizzle, PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
+import { PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Reader } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
@@ -24,22 +26,23 @@ const ENTRY = sql.raw(`
 // Handed on to pg.Pool as it is, though the type does not name it: a link that swallows everything must not hang a query.
 const patience = { query_timeout: 30_000, keepAlive: true }
 
-/**
- * pg-boss takes every listener from a LISTEN connection that it gives up. What the server says on it after that would end the
- * process, since an 'error' that nobody hears is thrown.
- */
-function keepLateErrorsQuiet(): void {
-  if (Object.hasOwn(Client.prototype, 'removeAllListeners')) return
-  // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
-  const remove = Client.prototype.removeAllListeners
-  Client.prototype.removeAllListeners = function (this: Client, ...events: [string?]) {
-    Reflect.apply(remove, this, events)
-    return this.on('error', () => undefined)
-  }
+/** pg-boss's statements over the connection of ours, parsed once on each. */
+const over = (db: Reader) => ({
+  executeSql: (text: string, values?: unknown[]) =>
+    db.$client.query({ name: nameOf(text), text, values: values ?? [] }),
+})
+
+const names = new LRUCache<string, string>({ max: 200 })
+/** Names are at most 63 characters, so a text is named by its hash. */
+function nameOf(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = createHash('sha256').update(text).digest('base64url')
+  names.set(text, name)
+  return name
 }
 
 export async function openQueue(options: QueueOptions): Promise<Queue> {
-  keepLateErrorsQuiet()
   const boss = new PgBoss({
     ...patience,
     connectionString: options.url,
@@ -51,7 +54,6 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     monitorIntervalSeconds: 5,
     queueCacheIntervalSeconds: 30,
     cronMonitorIntervalSeconds: 10,
-    useListenNotify: true,
     persistWarnings: true,
   })
   boss.on('error', (error) => options.log.warn({ err: error }, 'the queue reported an error'))
@@ -60,7 +62,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
   const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
   const wake = (name: string) => {
-    // A worker that has just finished sleeps until its next poll, and a successor sends no notification.
+    // A worker that has just finished sleeps until its next poll.
     for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
   }
   const failures = new Map<string, number>()
@@ -84,13 +86,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       const id = await boss.send(CLUSTER_JOBS, { jobId: job.id } satisfies Payload, {
         id: uuidOf(job.id),
         singletonKey: job.clusterId,
-        db: fromDrizzle(tx, sql),
+        db: over(tx),
       })
       if (id === null) throw new Error(`the queue refused job ${job.id}`)
     },
 
     async cancelWaiting(tx, jobId) {
-      const db = fromDrizzle(tx, sql)
+      const db = over(tx)
       const id = uuidOf(jobId)
       // update() locks the row and sees only jobs that no worker has.
       const { updated } = await boss.update(CLUSTER_JOBS, undefined, { id, db })
@@ -100,15 +102,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async renew(tx, delivery) {
-      return affected(await boss.touch(CLUSTER_JOBS, attemptOf(delivery), { db: fromDrizzle(tx, sql) })) === 1
+      return affected(await boss.touch(CLUSTER_JOBS, attemptOf(delivery), { db: over(tx) })) === 1
     },
 
     async complete(tx, delivery) {
-      return affected(await boss.complete(CLUSTER_JOBS, attemptOf(delivery), null, { db: fromDrizzle(tx, sql) })) === 1
+      return affected(await boss.complete(CLUSTER_JOBS, attemptOf(delivery), null, { db: over(tx) })) === 1
     },
 
     async giveBack(tx, delivery, delaySeconds, why) {
-      const db = fromDrizzle(tx, sql)
+      const db = over(tx)
       if (affected(await boss.fail(CLUSTER_JOBS, attemptOf(delivery), null, { db })) !== 1) return false
       await boss.update(CLUSTER_JOBS, undefined, {
         id: delivery.queueId,
@@ -129,7 +131,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async handOutAgain(tx, jobId) {
-      const db = fromDrizzle(tx, sql)
+      const db = over(tx)
       const id = uuidOf(jobId)
       const { rows } = await tx.execute<{ state: string; retryCount: number }>(sql`
         select state, retry_count as "retryCount" from pgboss.job
@@ -164,7 +166,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async discard(tx, queueId) {
-      const db = fromDrizzle(tx, sql)
+      const db = over(tx)
       // Locked, so that no worker takes it between the look and the deed.
       const { rows } = await tx.execute<Pick<QueueEntry, 'state'>>(sql`
         select state from pgboss.job where name = ${CLUSTER_JOBS} and id = ${queueId} for update`)
@@ -184,8 +186,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         {
           includeMetadata: true,
           localConcurrency: concurrency,
-          pollingIntervalSeconds: 2,
-          notifyPollingIntervalSeconds: 2,
+          // Mostly woken by word of a commit; this is for a word that was lost.
+          pollingIntervalSeconds: 1,
         },
         async ([job]: JobWithMetadata<Payload>[]) => {
           if (!job) return
@@ -227,7 +229,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async discardArtifact(db, key, afterSeconds) {
-      await boss.send(DISCARDS, { key }, { startAfter: afterSeconds, db: fromDrizzle(db, sql) })
+      await boss.send(DISCARDS, { key }, { startAfter: afterSeconds, db: over(db) })
     },
 
     async workDiscards(discard) {

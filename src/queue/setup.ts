@@ -57,7 +57,8 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
       retentionSeconds: YEAR_SECONDS,
       // A completed job is gone after a day; a failed head is removed by workDead, long before.
       deleteAfterSeconds: DAY_SECONDS,
-      notify: true,
+      // Who sends word is the transaction's end, in events.ts: within it, all commits would wait for each other.
+      notify: false,
     }
     await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
     // The first creator's options win in createQueue; what a later version changed is set here.

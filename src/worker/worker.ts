@@ -93,6 +93,7 @@ export async function startWorker(app: App): Promise<Worker> {
   }
   const stopWaiting = await workOnceThereIsAProgram(app, () => app.queue.work(app.config.workerConcurrency, handle))
   await app.queue.workDead((jobId, cause) => settleDeadJob(app, jobId, cause && masker.mask(cause)))
+  const stopHearing = [app.events.on('work', 'all', app.queue.wake), app.events.onGap(app.queue.wake)]
   const watch = startLockWatch(app)
   const cleaning = setInterval(
     () => void removeDeadDirectories(app).catch((error: unknown) => app.log.warn({ err: error }, DIRECTORIES_STAY)),
@@ -122,6 +123,7 @@ export async function startWorker(app: App): Promise<Worker> {
       clearInterval(progress)
       clearInterval(cleaning)
       watch.stop()
+      for (const stop of stopHearing) stop()
       losses.abort()
     },
   }
