@@ -63,6 +63,13 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return false
 }
 
+/** Whether the database refused something for this constraint or unique index of it. */
+export function isOfConstraint(error: unknown, name: string): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('constraint' in cause && cause.constraint === name) return true
+  return false
+}
+
 /** Connection exceptions, an administrator's shutdown, a crash, a start, and no connection left. */
 const GONE_CODES = /^(08...|57P0[123]|53300|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/
 /** What pg and its pool say without a code. */

@@ -6,8 +6,9 @@ import { and, eq, gt, lt, sql } from 'drizzle-orm'
 import { index, integer, json, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import canonicalize from 'canonicalize'
 import { type Actor, nameOf } from './auth/principal.ts'
-import type { Db, Transaction } from './db/client.ts'
+import { send, type Db, type Transaction } from './db/client.ts'
 import { at } from './db/columns.ts'
+import type { Statement } from './db/together.ts'
 import { AppError } from './errors.ts'
 
 export const idempotencyKeys = pgTable(
@@ -37,12 +38,16 @@ export type IdempotentRequest = {
   sealing?: { seal: (body: unknown) => unknown; open: (kept: unknown) => unknown } | undefined
 }
 
-/** Throws IDEMPOTENCY_KEY_MISSING without a key, IDEMPOTENCY_KEY_REUSED when the key came with another request. */
-export async function answerOnce(
+/**
+ * `prepare` is sent along with the key: it may read and wait for its turn, and changes nothing. Throws
+ * IDEMPOTENCY_KEY_MISSING without a key, IDEMPOTENCY_KEY_REUSED when the key came with another request.
+ */
+export async function answerOnce<Prepared>(
   db: Db,
   by: Actor,
   request: IdempotentRequest,
-  change: (tx: Transaction) => Promise<Answer>,
+  prepare: (tx: Transaction) => Promise<Prepared>,
+  change: (tx: Transaction, prepared: Prepared) => Promise<Answer>,
 ): Promise<Answer & { replayed: boolean }> {
   const { key } = request
   if (key === undefined || !/^[\x21-\x7e]{1,255}$/.test(key))
@@ -54,34 +59,54 @@ export async function answerOnce(
   const requestHash = createHash('sha256')
     .update(canonicalize({ operation: request.operation, body: request.body }) ?? '')
     .digest('hex')
-  const mine = and(eq(idempotencyKeys.principal, principal), eq(idempotencyKeys.key, key))
-  return db.transaction(async (tx) => {
-    const expiresAt = sql`now() + make_interval(hours => ${KEY_HOURS})`
-    const [fresh] = await tx
-      .insert(idempotencyKeys)
-      .values({ principal, key, requestHash, expiresAt })
-      .onConflictDoUpdate({
-        target: [idempotencyKeys.principal, idempotencyKeys.key],
-        set: { requestHash, status: null, body: null, createdAt: sql`now()`, expiresAt },
-        setWhere: lt(idempotencyKeys.expiresAt, sql`now()`),
-      })
-      .returning({ key: idempotencyKeys.key })
-    if (!fresh) {
-      const [stored] = await tx.select().from(idempotencyKeys).where(mine)
-      if (stored?.requestHash !== requestHash)
-        throw new AppError(
-          'IDEMPOTENCY_KEY_REUSED',
-          `Idempotency-Key "${key}" was used with another request; take a new key`,
-        )
-      const body = request.sealing ? request.sealing.open(stored.body) : stored.body
-      return { status: stored.status ?? 200, body, replayed: true }
-    }
-    const answer = await change(tx)
-    const kept = request.sealing ? request.sealing.seal(answer.body) : answer.body
-    await tx.update(idempotencyKeys).set({ status: answer.status, body: kept }).where(mine)
-    return { ...answer, replayed: false }
-  })
+  return db.transaction(
+    async (tx) => {
+      const [isNew, prepared] = await Promise.all([enterKey(tx, principal, key, requestHash), prepare(tx)])
+      if (!isNew) {
+        const mine = and(eq(idempotencyKeys.principal, principal), eq(idempotencyKeys.key, key))
+        const [stored] = await tx.select().from(idempotencyKeys).where(mine)
+        if (stored?.requestHash !== requestHash)
+          throw new AppError(
+            'IDEMPOTENCY_KEY_REUSED',
+            `Idempotency-Key "${key}" was used with another request; take a new key`,
+          )
+        // It was entered by a transaction that did not come into being.
+        if (stored.status === null)
+          throw new AppError(
+            'UNAVAILABLE',
+            `the first request with this Idempotency-Key came to nothing: take a new key`,
+          )
+        const body = request.sealing ? request.sealing.open(stored.body) : stored.body
+        return { status: stored.status, body, replayed: true }
+      }
+      const answer = await change(tx, prepared)
+      const kept = request.sealing ? request.sealing.seal(answer.body) : answer.body
+      send(tx, keepAnswer(principal, key, answer.status, kept))
+      return { ...answer, replayed: false }
+    },
+    { readsFirst: true },
+  )
 }
+
+/** False when it is there already; one that is over begins anew. Waits for whoever is just entering it. */
+async function enterKey(tx: Transaction, principal: string, key: string, requestHash: string): Promise<boolean> {
+  const { rowCount } = await tx.$client.query({
+    name: 'enter key',
+    text: `insert into idempotency_keys as old (principal, key, request_hash, expires_at)
+      values ($1, $2, $3, now() + make_interval(hours => ${KEY_HOURS}))
+      on conflict (principal, key) do update
+        set request_hash = excluded.request_hash, status = null, body = null, created_at = now(), expires_at = excluded.expires_at
+        where old.expires_at < now()`,
+    values: [principal, key, requestHash],
+  })
+  return rowCount === 1
+}
+
+const keepAnswer = (principal: string, key: string, status: number, body: unknown): Statement => ({
+  name: 'keep answer',
+  text: 'update idempotency_keys set status = $3, body = $4 where principal = $1 and key = $2',
+  values: [principal, key, status, JSON.stringify(body)],
+})
 
 /** Whether a request with this key has been answered, so that nothing need be gathered for it. Holds no lock. */
 export async function isAnswered(db: Db, by: Actor, key: string | undefined): Promise<boolean> {

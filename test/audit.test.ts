@@ -127,7 +127,7 @@ describe('a seal', () => {
     const held = Promise.withResolvers<void>()
     const late = h.app.db.transaction(async (tx) => {
       const { writeAudit } = await import('../src/audit/audit.ts')
-      await writeAudit(tx, { kind: 'system', name: 'setup' }, { action: 'late' })
+      writeAudit(tx, { kind: 'system', name: 'setup' }, { action: 'late' })
       held.resolve()
       await sealAudit(h.app.db)
     })

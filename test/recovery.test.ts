@@ -101,7 +101,7 @@ describe('a ledger entry that was lost', () => {
     await h.rows(`delete from cluster_outputs`)
     const [job] = await h.rows<{ id: string }>('select id from jobs')
     await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
-    await h.app.db.transaction((tx) => h.app.queue.enqueue(tx, { id: job?.id ?? '', clusterId: id }))
+    await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, { id: job?.id ?? '', clusterId: id }))
     await h.reach(id, 'READY')
     expect(await openInfraIds()).toEqual([before?.infra])
     expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])

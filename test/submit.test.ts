@@ -32,7 +32,7 @@ describe('a request', () => {
   })
 
   it('leaves nothing at all when one part fails', async () => {
-    const queue = { ...h.app.queue, enqueue: async () => Promise.reject(new Error('no queue')) }
+    const queue = { ...h.app.queue, enqueue: () => { throw new Error('no queue') } } // prettier-ignore
     const { createHttp } = await import('../src/http/app.ts')
     const http = createHttp({ ...h.app, queue })
     const answer = await http.request('/api/v1/clusters', {

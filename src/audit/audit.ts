@@ -1,7 +1,8 @@
 // The trail of who did what, written in the transaction of the change it is about: if it fails, the change fails.
 import { auditEvents } from './tables.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
-import type { Transaction } from '../db/client.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { insertion } from '../db/statements.ts'
 import { newId } from '../ids.ts'
 
 export type AuditEntry = {
@@ -12,20 +13,24 @@ export type AuditEntry = {
   detail?: Record<string, unknown>
 }
 
-export async function writeAudit(tx: Transaction, by: Actor, entry: AuditEntry): Promise<void> {
+const insertEvent = insertion(auditEvents, ['position', 'at'])
+
+/** Sent: the transaction does not commit without it. */
+export function writeAudit(tx: Transaction, by: Actor, entry: AuditEntry): void {
   const origin = by.kind === 'caller' ? by.origin : undefined
-  await tx.insert(auditEvents).values({
+  const event = {
     id: newId('evt'),
     actor: nameOf(by),
     actorKind: by.kind,
     action: entry.action,
-    clusterId: entry.clusterId,
-    jobId: entry.jobId,
+    clusterId: entry.clusterId ?? null,
+    jobId: entry.jobId ?? null,
     outcome: entry.outcome ?? 'success',
     detail: entry.detail ?? {},
-    requestId: origin?.requestId,
-    address: origin?.address,
-    agent: origin?.agent,
-    session: by.kind === 'caller' ? by.session : undefined,
-  })
+    requestId: origin?.requestId ?? null,
+    address: origin?.address ?? null,
+    agent: origin?.agent ?? null,
+    session: (by.kind === 'caller' ? by.session : undefined) ?? null,
+  }
+  send(tx, insertEvent(event))
 }

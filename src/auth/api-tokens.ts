@@ -45,7 +45,7 @@ export async function createToken(
     expiresAt: input.expiresAt,
     createdBy: nameOf(by),
   })
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'token.create',
     detail: {
       tokenId: id,
@@ -125,7 +125,7 @@ export async function revokeToken(config: Config, tx: Transaction, by: Caller, i
   const isAdministrator = and(its, eq(rbacMappings.role, 'platform_admin'), rbacMappings.enabled)
   if (its && (await tx.$count(rbacMappings, isAdministrator)) > 0)
     await keepAnAdministrator(config, tx, 'platform_admin', its)
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'token.revoke',
     detail: { tokenId: id, name: row.name, createdBy: row.createdBy },
   })
@@ -195,7 +195,7 @@ export async function ensureAdministrator(config: Config, db: Db, log: Log): Pro
       notes: 'made at first start',
       createdBy: 'system:setup',
     })
-    await writeAudit(tx, by, {
+    writeAudit(tx, by, {
       action: 'role-binding.create',
       detail: { bindingId, role: 'platform_admin', team: '*' },
     })

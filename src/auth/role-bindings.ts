@@ -62,7 +62,7 @@ export async function createBinding(tx: Transaction, by: Actor, input: NewBindin
       'CONFLICT',
       `${input.principalType}:${input.principal} has the role ${input.role} in "${input.team}" already`,
     )
-  await writeAudit(tx, by, { action: 'role-binding.create', detail: { bindingId: row.id, ...input } })
+  writeAudit(tx, by, { action: 'role-binding.create', detail: { bindingId: row.id, ...input } })
   return row
 }
 
@@ -80,7 +80,7 @@ export async function updateBinding(
   const [row] = await tx.update(rbacMappings).set(changes).where(eq(rbacMappings.id, id)).returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const shown = ({ enabled, notes }: BindingRow) => ({ enabled, notes })
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'role-binding.update',
     detail: { bindingId: id, before: shown(before), after: shown(row) },
   })
@@ -93,7 +93,7 @@ export async function deleteBinding(config: Config, tx: Transaction, by: Actor, 
   const { principalType, principal, team, role, enabled, notes } = before
   if (before.enabled) await keepAnAdministrator(config, tx, role, eq(rbacMappings.id, id))
   await tx.delete(rbacMappings).where(eq(rbacMappings.id, id))
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'role-binding.delete',
     detail: { bindingId: id, before: { principalType, principal, team, role, enabled, notes } },
   })

@@ -48,7 +48,7 @@ export async function abandonCluster(
     .returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
-  await writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
+  writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
   announce(tx, 'cluster', id)
   return row
 }

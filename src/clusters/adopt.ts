@@ -101,6 +101,7 @@ export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: 
   const isReady = outputs !== undefined
   const values: typeof clusters.$inferInsert = {
     ...record,
+    graceHours: record.profileSnapshot.lifecycle.graceHours,
     status: isReady ? 'READY' : 'FAILED',
     statusReason: isReady
       ? 'the database had lost this cluster; it was taken back from the artifact store'
@@ -115,7 +116,7 @@ export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: 
   if (!cluster) throw await whyNot(tx, record)
   for (const infra of infras) await keepStored(tx, cluster.id, infra)
   if (outputs) await recordOutputs(tx, outputs)
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'cluster.adopt',
     clusterId: cluster.id,
     detail: {

@@ -70,6 +70,6 @@ async function claimReading({ box }: App, tx: Transaction, by: Actor, clusterId:
   const { keyId, kind, stage } = artifact
   if (keyId !== null && keyId !== box.keyId && !box.olderKeyIds.includes(keyId))
     throw new AppError('UNAVAILABLE', `${id} is sealed with key ${keyId}, which is not among the configured keys`)
-  await writeAudit(tx, by, { action: 'artifact.read', clusterId, detail: { artifact: id, kind, stage } })
+  writeAudit(tx, by, { action: 'artifact.read', clusterId, detail: { artifact: id, kind, stage } })
   return { artifact, clusterName: cluster.name }
 }

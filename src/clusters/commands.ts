@@ -1,5 +1,5 @@
 // What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
-import { and, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
@@ -11,9 +11,11 @@ import type { Decision, Usage, Warning } from '../policy/decision.ts'
 import { decide } from '../policy/policy.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { type JobRow, jobs } from '../jobs/tables.ts'
-import { clusterScope, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
-import type { Reader, Transaction } from '../db/client.ts'
-import { AppError, type FieldError } from '../errors.ts'
+import { explain, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { insertion } from '../db/statements.ts'
+import { AppError, isOfConstraint, type FieldError } from '../errors.ts'
+import type { ClusterStatus } from '../vocabulary.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../install-config/install-config.ts'
@@ -26,48 +28,93 @@ import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
 import { transitionCluster } from './lifecycle.ts'
 import { clusterFor, findExpectedDuration, type Expectation } from './queries.ts'
-import { readUsage, requireInstallTurn, takeQuotaTurn } from './quota.ts'
+import { readUsage, readUsageInTurn, requireInstallTurn } from './quota.ts'
 
 const HOUR_MS = 3_600_000
 const DEFAULT_TEAM = 'default'
 
 type Place = { team: string; owner: string; profile: Profile; quota: Quota }
+/** Its times are the database's. */
+type NewCluster = Omit<ClusterRow, 'createdAt' | 'updatedAt'>
 type Plan = {
   profile: Profile
   decision: Decision
-  cluster: typeof clusters.$inferInsert & { workerReplicas: number }
+  cluster: NewCluster
 }
 
-/** Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every violation, NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN. */
-export async function requestCluster(
-  app: App,
+/** What a request needs of the database. */
+type Prepared = {
+  /** The time of the transaction, by the database. */
+  at: Date
+  /** Of its name; undefined: it is free. */
+  holder: { status: ClusterStatus; team: string; owner: string } | undefined
+  usage: Usage
+}
+
+/** Waits for the turn of the request's team and profile, and reads. Undefined for a request that belongs nowhere. */
+export async function prepareRequest(
+  app: Pick<App, 'catalog'>,
   tx: Transaction,
   by: Actor,
   request: ClusterRequest,
+): Promise<Prepared | undefined> {
+  let place: Place
+  try {
+    place = placeRequest(app, by, request)
+  } catch (error) {
+    // requestCluster says it, to those who have no answer yet.
+    if (error instanceof AppError) return undefined
+    throw error
+  }
+  const { team, quota, profile } = place
+  const [usage, found] = await Promise.all([
+    readUsageInTurn(tx, team, quota, profile),
+    tx.$client.query<{ at: Date; status: ClusterStatus | null; team: string; owner: string }>({
+      name: 'holder of a name',
+      text: `select now() as at, c.status, c.team, c.owner from (select) as one
+        left join clusters c on c.name = $1 and c.base_domain = $2 and c.status <> 'DESTROYED'`,
+      values: [request.name, request.baseDomain ?? profile.baseDomains.default],
+    }),
+  ])
+  const [row] = found.rows
+  if (!row) throw new Error('the database did not tell its time')
+  const { at, status, ...its } = row
+  return { at, usage, holder: status === null ? undefined : { status, ...its } }
+}
+
+/**
+ * `prepared`: by prepareRequest, in this transaction. Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every violation,
+ * NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN.
+ */
+export async function requestCluster(
+  app: Pick<App, 'catalog' | 'installationId' | 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  request: ClusterRequest,
+  prepared: Prepared | undefined,
 ): Promise<{ cluster: ClusterRow; job: JobRow; warnings: Warning[] }> {
   const place = placeRequest(app, by, request)
-  const { profile } = place
-  await takeQuotaTurn(tx, place.team, place.quota, profile)
-  const { decision, cluster: values } = await planCluster(app, tx, by, request, place)
+  if (!prepared) throw new AppError('UNAVAILABLE', 'the profiles have changed meanwhile: ask again')
+  const { at, usage, holder } = prepared
+  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, usage)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
     throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
-  const cluster = await insertCluster(tx, by, values)
-  await writeAudit(tx, by, {
+  if (holder) throw nameTaken(planned, mayRead(by, holder) ? holder.status : undefined)
+  const cluster: ClusterRow = { ...planned, createdAt: at, updatedAt: at }
+  const { id, name, team, owner, costCenter, destroyAt } = cluster
+  // Whoever asks for the name at the same moment is refused by its lease.
+  send(tx, insertRow(cluster), (error) =>
+    isOfConstraint(error, 'clusters_name_lease') ? nameTaken(cluster, undefined) : error,
+  )
+  writeAudit(tx, by, {
     action: 'cluster.request',
-    clusterId: cluster.id,
-    detail: {
-      name: cluster.name,
-      profile: cluster.profile,
-      team: cluster.team,
-      owner: cluster.owner,
-      costCenter: cluster.costCenter,
-      destroyAt: cluster.destroyAt.toISOString(),
-    },
+    clusterId: id,
+    detail: { name, profile: cluster.profile, team, owner, costCenter, destroyAt: destroyAt.toISOString() },
   })
-  announce(tx, 'cluster', cluster.id)
-  const job = await openJob(app, tx, by, cluster, 'CREATE')
+  announce(tx, 'cluster', id)
+  const job = openJob(app, tx, by, cluster, 'CREATE', at)
   return { cluster, job, warnings: decision.warnings }
 }
 
@@ -88,7 +135,8 @@ export type Preview = {
 /** What a request would come to; writes nothing. */
 export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
   const place = placeRequest(app, by, request)
-  const { decision, profile, cluster } = await planCluster(app, app.db, by, request, place)
+  const usage = await readUsage(app.db, place.team, place.quota, place.profile)
+  const { decision, profile, cluster } = planCluster(app, by, request, place, usage)
   const input = {
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -147,7 +195,7 @@ export async function destroyCluster(
   }
   await supersedeJobs(app, tx, by, id)
   const moved = await transitionCluster(tx, by, id, 'startDestroy', { abandonedAt: null })
-  const job = await openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY')
+  const job = openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY', moved.updatedAt)
   return { cluster: moved, job }
 }
 
@@ -173,11 +221,11 @@ export async function retryJob(
   if (job.type !== 'CREATE') return destroyCluster(app, tx, by, cluster.id)
   await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
   const moved = await transitionCluster(tx, by, cluster.id, 'retryCreate')
-  return { cluster: moved, job: await openJob(app, tx, by, moved, 'CREATE') }
+  return { cluster: moved, job: openJob(app, tx, by, moved, 'CREATE', moved.updatedAt) }
 }
 
 /** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */
-function placeRequest(app: App, by: Actor, request: ClusterRequest): Place {
+function placeRequest(app: Pick<App, 'catalog'>, by: Actor, request: ClusterRequest): Place {
   const team = request.team ?? defaultTeam(by)
   requireInTeam(by, 'cluster.create', team)
   const owner = request.owner ?? nameOf(by)
@@ -188,14 +236,13 @@ function placeRequest(app: App, by: Actor, request: ClusterRequest): Place {
   return { team, owner, profile: profileNamed(app.catalog, request.profile), quota: app.catalog.quotaOf(team) }
 }
 
-async function planCluster(
-  { installationId }: App,
-  db: Reader,
+function planCluster(
+  { installationId }: Pick<App, 'installationId'>,
   by: Actor,
   request: ClusterRequest,
   { team, owner, profile, quota }: Place,
-): Promise<Plan> {
-  const usage: Usage = await readUsage(db, team, quota, profile)
+  usage: Usage,
+): Plan {
   const decision = decide(request, profile, { team, quota, usage, now: new Date() })
   const { terms, footprint, cost } = decision
   const id = newId('clu')
@@ -232,6 +279,17 @@ async function planCluster(
       usdPerHour: cost.usdPerHour,
       workerReplicas: terms.workerReplicas,
       vcpu: footprint.vcpu,
+      graceHours: profile.lifecycle.graceHours,
+      statusReason: null,
+      infraId: null,
+      protected: false,
+      readyAt: null,
+      destroyedAt: null,
+      destroyRetryAt: null,
+      destroyFailures: 0,
+      abandonedAt: null,
+      lookAt: null,
+      looks: 0,
     },
   }
 }
@@ -250,19 +308,15 @@ function defaultTeam(by: Actor): string {
   return only
 }
 
-async function insertCluster(tx: Transaction, by: Actor, values: typeof clusters.$inferInsert): Promise<ClusterRow> {
-  // The only thing it can conflict with is the lease of its name.
-  const [row] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
-  if (row) return row
-  const named = and(eq(clusters.name, values.name), eq(clusters.baseDomain, values.baseDomain))
-  const [holder] = await tx
-    .select({ status: clusters.status })
-    .from(clusters)
-    .where(and(named, sql`${clusters.status} <> 'DESTROYED'`, clusterScope(by, 'cluster.read')))
-  throw new AppError(
+const insertRow = insertion(clusters)
+
+const mayRead = (by: Actor, cluster: { team: string; owner: string }) =>
+  by.kind === 'system' || explain(by, 'cluster.read', cluster).allowed
+
+const nameTaken = ({ name, baseDomain }: NewCluster, status: ClusterStatus | undefined) =>
+  new AppError(
     'NAME_TAKEN',
-    `the name ${values.name}.${values.baseDomain} is held by a cluster${holder ? ` that is ${holder.status}` : ''}; ` +
+    `the name ${name}.${baseDomain} is held by a cluster${status === undefined ? '' : ` that is ${status}`}; ` +
       'it is free when that cluster is proved destroyed',
     [{ pointer: '/name', detail: 'take another name' }],
   )
-}

@@ -57,7 +57,7 @@ export async function tryTransition(
     .where(and(eq(clusters.id, id), inArray(clusters.status, [...from])))
     .returning()
   if (!row) return undefined
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: `cluster.${transition}`,
     clusterId: id,
     ...(jobId === undefined ? {} : { jobId }),

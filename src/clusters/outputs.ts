@@ -57,7 +57,7 @@ export async function readCredential(
   credential: Credential,
 ): Promise<string> {
   const row = await readOutputs(tx, by, id)
-  await writeAudit(tx, by, { action: `cluster.read-${credential}`, clusterId: id })
+  writeAudit(tx, by, { action: `cluster.read-${credential}`, clusterId: id })
   const sealed = credential === 'kubeconfig' ? row.kubeconfigSealed : row.kubeadminPasswordSealed
   try {
     return box.open(sealed, contextOf(id, credential)).toString()

@@ -1,38 +1,39 @@
 // What a team and a profile hold. A reservation is the cluster's own row: whoever asks takes the team's turn first, so that
 // requests at the same instant count each other, and holds it until its transaction ends.
-import { sql, type SQL } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
-import { clusters } from './tables.ts'
 import { AppError } from '../errors.ts'
 import type { Usage } from '../policy/decision.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 
-const nothing: Usage = { clusters: 0, vcpu: 0, installs: 0, usdThisMonth: 0, profileUsdThisMonth: 0 }
+export const nothingHeld: Usage = { clusters: 0, vcpu: 0, installs: 0, usdThisMonth: 0, profileUsdThisMonth: 0 }
 
-/** Waits for the turn of team and profile where they have limits. */
-export async function takeQuotaTurn(tx: Transaction, team: string, quota: Quota, profile: Profile): Promise<void> {
-  // Always in this order, so that two never wait for each other.
-  if (hasLimits(quota)) await takeTurn(tx, `quota team ${team}`)
-  if (profile.cost.monthlyCeilingUsd !== undefined) await takeTurn(tx, `quota profile ${profile.name}`)
+/** Waits for the turn of team and profile where they have limits, and reads what counts against these then. */
+export async function readUsageInTurn(tx: Transaction, team: string, quota: Quota, profile: Profile): Promise<Usage> {
+  const names = [
+    ...(hasLimits(quota) ? [turnOfTeam(team)] : []),
+    ...(profile.cost.monthlyCeilingUsd === undefined ? [] : [`quota profile ${profile.name}`]),
+  ]
+  // Both are sent at once; the server reads when it has the turn.
+  const [, usage] = await Promise.all([takeTurns(tx, names), readUsage(tx, team, quota, profile)])
+  return usage
 }
 
 /** What counts against the limits there are; zeros where there is none. */
 export async function readUsage(db: Reader, team: string, quota: Quota, profile: Profile): Promise<Usage> {
-  const ofTeam = hasLimits(quota) ? await readHoldings(db, sql`${clusters.team} = ${team}`) : undefined
-  const ofProfile =
-    profile.cost.monthlyCeilingUsd === undefined
-      ? undefined
-      : await readHoldings(db, sql`${clusters.profile} = ${profile.name}`)
-  return { ...nothing, ...ofTeam, profileUsdThisMonth: ofProfile?.usdThisMonth ?? 0 }
+  const [ofTeam, ofProfile] = await Promise.all([
+    hasLimits(quota) ? readHoldings(db, 'team', team) : undefined,
+    profile.cost.monthlyCeilingUsd === undefined ? undefined : readHoldings(db, 'profile', profile.name),
+  ])
+  return { ...nothingHeld, ...ofTeam, profileUsdThisMonth: ofProfile?.usdThisMonth ?? 0 }
 }
 
 /** For an installation that is asked for again: the rest of the cluster is counted already. Throws QUOTA_EXCEEDED. */
 export async function requireInstallTurn(tx: Transaction, team: string, quota: Quota): Promise<void> {
   const limit = quota.concurrentInstalls
   if (limit === undefined) return
-  await takeTurn(tx, `quota team ${team}`)
-  const { installs } = await readHoldings(tx, sql`${clusters.team} = ${team}`)
+  await takeTurns(tx, [turnOfTeam(team)])
+  const { installs } = await readHoldings(tx, 'team', team)
   if (installs >= limit)
     throw new AppError(
       'QUOTA_EXCEEDED',
@@ -42,31 +43,38 @@ export async function requireInstallTurn(tx: Transaction, team: string, quota: Q
 
 const hasLimits = (quota: Quota) => Object.values(quota).some((limit) => limit !== undefined)
 
-async function takeTurn(tx: Transaction, name: string): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`)
+const turnOfTeam = (team: string) => `quota team ${team}`
+
+/** Always in this order, so that two never wait for each other. */
+async function takeTurns(tx: Transaction, names: string[]): Promise<void> {
+  if (names.length === 0) return
+  const text = 'select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest($1::text[]) as name'
+  await tx.$client.query({ name: 'take turns', text, values: [names] })
 }
 
 /** From the rows of this month and those that live: clusters_team_spend, clusters_profile_spend. */
-async function readHoldings(db: Reader, whose: SQL): Promise<Omit<Usage, 'profileUsdThisMonth'>> {
-  const living = sql`filter (where status <> 'DESTROYED')`
-  const { rows } = await db.execute<Record<'clusters' | 'vcpu' | 'installs' | 'usd', number>>(sql`
-    with month as (
-      select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as starts,
-        (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as ends
-    )
-    select count(*) ${living}::int as clusters,
-      coalesce(sum(vcpu) ${living}, 0)::int as vcpu,
-      count(*) filter (where status in ('PENDING', 'CREATING'))::int as installs,
-      coalesce(sum(usd_per_hour * greatest(0, extract(epoch from
-        least(coalesce(destroyed_at, greatest(destroy_at + make_interval(hours =>
-          coalesce((profile_snapshot #>> '{lifecycle,graceHours}')::int, 0)), now())), ends) - greatest(created_at, starts)))) / 3600, 0)::float8 as usd
-    from ${clusters}, month
-    where ${whose} and (destroyed_at is null or destroyed_at >= starts)`)
-  const [row] = rows
-  return {
-    clusters: row?.clusters ?? 0,
-    vcpu: row?.vcpu ?? 0,
-    installs: row?.installs ?? 0,
-    usdThisMonth: row?.usd ?? 0,
-  }
+async function readHoldings(
+  db: Reader,
+  whose: 'team' | 'profile',
+  name: string,
+): Promise<Omit<Usage, 'profileUsdThisMonth'>> {
+  const living = `filter (where status <> 'DESTROYED')`
+  const { rows } = await db.$client.query<Omit<Usage, 'profileUsdThisMonth'>>({
+    name: `holdings of ${whose}`,
+    text: `
+      with month as (
+        select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as starts,
+          (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as ends
+      )
+      select count(*) ${living}::int as clusters,
+        coalesce(sum(vcpu) ${living}, 0)::int as vcpu,
+        count(*) filter (where status in ('PENDING', 'CREATING'))::int as installs,
+        coalesce(sum(usd_per_hour * greatest(0, extract(epoch from
+          least(coalesce(destroyed_at, greatest(destroy_at + make_interval(hours => grace_hours), now())), ends)
+            - greatest(created_at, starts)))) / 3600, 0)::float8 as "usdThisMonth"
+      from clusters, month
+      where ${whose} = $1 and (destroyed_at is null or destroyed_at >= starts)`,
+    values: [name],
+  })
+  return rows[0] ?? nothingHeld
 }

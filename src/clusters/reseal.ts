@@ -149,7 +149,7 @@ async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number>
       .returning({ id: clusterOutputs.clusterId })
     if (changed.length === 0) return 0
     const detail = { from: older, to: box.keyId }
-    await writeAudit(tx, ROTATION, { action: 'cluster.reseal-credentials', clusterId, detail })
+    writeAudit(tx, ROTATION, { action: 'cluster.reseal-credentials', clusterId, detail })
     return older.length
   })
 }
@@ -193,7 +193,7 @@ async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> 
       .returning({ id: clusterArtifacts.id })
     if (changed.length === 0) return 0
     const detail = { artifact: id, from: keyId, to: box.keyId }
-    await writeAudit(tx, ROTATION, { action: 'artifact.reseal', clusterId, detail })
+    writeAudit(tx, ROTATION, { action: 'artifact.reseal', clusterId, detail })
     await queue.discardArtifact(tx, key, DISCARD_AFTER_SECONDS)
     return 1
   })

@@ -48,6 +48,8 @@ export const clusters = pgTable(
     workerReplicas: integer('worker_replicas').notNull().default(0),
     /** Of all nodes; what the quotas count. */
     vcpu: integer('vcpu').notNull().default(0),
+    /** How long past its end it may live, which counts as promised too. */
+    graceHours: integer('grace_hours').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
     readyAt: at('ready_at'),

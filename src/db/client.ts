@@ -7,16 +7,38 @@ import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import { uptimeMs } from '../uptime.ts'
+import { forgetWaiting, runTogether, sendTogether, type Statement } from './together.ts'
 
 type Drizzle<Client> = Omit<NodePgDatabase, 'transaction'> & { $client: Client }
-/** Statements of one go out in the order in which they are asked for, and need not be awaited one by one. */
+/** Its statements are answered in the order in which they are asked, and need not be awaited one by one. */
 export type Transaction = Drizzle<PoolClient> & {
-  /** Sent to other processes once it has committed. */
+  /** What must have succeeded before it commits. */
+  readonly sent: Promise<unknown>[]
+  /** Told to other processes once it has committed. */
   readonly words: string[]
 }
-export type Db = Drizzle<Pool> & { transaction: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T> }
+export type Db = Drizzle<Pool> & {
+  /** `readsFirst`: what it sends before it awaits anything changes nothing, and goes out together with BEGIN. */
+  transaction: <T>(change: (tx: Transaction) => Promise<T>, options?: { readsFirst?: boolean }) => Promise<T>
+}
 /** What a read needs: the pool or an open transaction. */
 export type Reader = Db | Transaction
+
+/**
+ * For a statement whose answer nobody needs: the transaction goes on without it, and ends as that does. All that is sent
+ * between two looks at the database is one statement to the server, and each sees what was there before all of them.
+ * `explain`: the error to throw instead of the server's.
+ */
+export function send(tx: Transaction, statement: Statement, explain?: (error: unknown) => unknown): void {
+  const done = runTogether(tx.$client, statement)
+  const told = explain
+    ? done.catch((error: unknown) => {
+        throw explain(error)
+      })
+    : done
+  told.catch(() => undefined) // told at the end
+  tx.sent.push(told)
+}
 
 const TOO_MANY_CONNECTIONS = '53300'
 
@@ -58,7 +80,10 @@ export function openDatabase(
   })
   // The pool listens to idle clients only. One that dies between two statements of a transaction would end the process;
   // its next statement fails, which is how the transaction hears of it.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    sendTogether(client)
+  })
   const probe = setInterval(() => {
     pool.query('select 1').catch((error: unknown) => options.log.warn({ err: error }, 'the database does not answer'))
   }, options.probeSeconds * 1000)
@@ -137,32 +162,49 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
   // To make one costs more than most statements do.
   const known = new WeakMap<PoolClient, Transaction>()
   const on = (client: PoolClient): Transaction => {
-    const tx = known.get(client) ?? Object.assign(drizzle(client), { words: [] })
+    const tx = known.get(client) ?? Object.assign(drizzle(client), { sent: [], words: [] })
     known.set(client, tx)
     return tx
   }
-  return async (change) => {
+  return async (change, { readsFirst = false } = {}) => {
     const client = await pool.connect()
     const tx = on(client)
     let isClean = false
     try {
-      await client.query('begin')
+      const begun = client.query('begin')
+      begun.catch(() => undefined)
+      tx.sent.push(begun)
+      if (!readsFirst) await begun
       const result = await change(tx)
-      await client.query('commit')
+      // Sent along: where a statement before it failed, the server rolls back instead.
+      const committed = client.query('commit')
+      await allOf(tx)
+      if ((await committed).command !== 'COMMIT') throw new Error('the database rolled the transaction back')
       isClean = true
-      if (tx.words.length > 0) tell(tx.words.splice(0))
+      if (tx.words.length > 0) tell([...tx.words])
       return result
     } catch (error) {
-      tx.words.length = 0
-      if (hasTimedOut(error)) throw error
-      // What was sent before it and is not answered yet is answered before it is.
+      forgetWaiting(client)
+      // What failed first has made the rest fail.
+      const cause = await allOf(tx).then(
+        () => error,
+        (earlier: unknown) => earlier,
+      )
+      if (hasTimedOut(error) || hasTimedOut(cause)) throw cause
       await client.query('rollback').catch(() => undefined)
       isClean = client.getTransactionStatus() === 'I'
-      throw error
+      throw cause
     } finally {
+      tx.sent.length = 0
+      tx.words.length = 0
       client.release(!isClean)
     }
   }
+}
+
+/** Throws what the first of them threw, in the order in which they were sent. */
+async function allOf({ sent }: Transaction): Promise<void> {
+  for (const statement of sent) await statement
 }
 
 function hasTimedOut(error: unknown): boolean {

@@ -53,7 +53,7 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
       ...(isIn('clu') ? { clusterId: id } : {}),
       ...(isIn('job') ? { jobId: id } : {}),
     }
-    await app.db.transaction((tx) => writeAudit(tx, by, entry))
+    await app.db.transaction(async (tx) => writeAudit(tx, by, entry))
   }
 
   return async (c, error) => {

@@ -21,31 +21,45 @@ type Once = {
   isSecret?: boolean
 }
 
-export async function once<T>(
+export async function once<T>(c: Context<Env>, asked: Once, change: (tx: Transaction) => Promise<T>): Promise<T> {
+  return oncePrepared(c, asked, () => Promise.resolve(), change)
+}
+
+/** `prepare` reads what the change needs, and waits for its turn, in the same trip as the key. */
+export async function oncePrepared<T, Prepared>(
   c: Context<Env>,
   { operation, body, status, isKeyOptional, isSecret }: Once,
-  change: (tx: Transaction) => Promise<T>,
+  prepare: (tx: Transaction) => Promise<Prepared>,
+  change: (tx: Transaction, prepared: Prepared) => Promise<T>,
 ): Promise<T> {
   const { app, by } = c.var
   // Before a stored answer is given away: it is of the principal, and this credential of it may be for reading alone.
   if (!by.scopes.includes('write'))
     throw new AppError('FORBIDDEN', `this credential of ${nameOf(by)} has no scope "write"`)
   const key = c.req.header('idempotency-key')
-  if (key === undefined && isKeyOptional) return app.db.transaction(change)
+  if (key === undefined && isKeyOptional) return app.db.transaction(async (tx) => change(tx, await prepare(tx)))
   // A secret is given again to the very credential that it was made with, and to no other of the same principal.
   const asked = isSecret ? { body, credential: [by.session ?? null, ...by.scopes] } : body
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
-  const answer = await answerOnce(app.db, by, { key, operation, body: asked, sealing }, async (tx) => {
-    // It may have waited for another one with its key.
-    const now = await renewCaller(app.authenticators, c.req.header('authorization'), by, tx)
-    if (!isDeepStrictEqual(now.bindings, by.bindings))
-      throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
-    return { status, body: await change(tx) }
-  })
+  const answer = await answerOnce(
+    app.db,
+    by,
+    { key, operation, body: asked, sealing },
+    prepare,
+    async (tx, prepared) => {
+      // It may have waited for another one with its key.
+      const now = await renewCaller(app.authenticators, c.req.header('authorization'), by, tx)
+      if (!isDeepStrictEqual(now.bindings, by.bindings))
+        throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
+      return { status, body: await change(tx, prepared) }
+    },
+  )
   if (answer.replayed) {
     c.header('Idempotency-Replayed', 'true')
     if (isSecret)
-      await app.db.transaction((tx) => writeAudit(tx, by, { action: 'secret.read-again', detail: { operation, key } }))
+      await app.db.transaction(async (tx) =>
+        writeAudit(tx, by, { action: 'secret.read-again', detail: { operation, key } }),
+      )
   }
   return answer.body as T // stored by this operation alone
 }

@@ -86,7 +86,7 @@ export async function claimJob(app: App, delivery: Delivery, worker: string): Pr
       .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
       .returning()
     if (!running) throw new Error(`job ${job.id} ended while it was locked`)
-    await writeAudit(tx, WORKER, {
+    writeAudit(tx, WORKER, {
       action: 'job.start',
       clusterId: cluster.id,
       jobId: job.id,
@@ -205,7 +205,7 @@ async function retryLater(
     .set({ status: 'RETRYING', retryAt: sql`now() + make_interval(secs => ${seconds})`, reason, message })
     .where(eq(jobs.id, jobId))
   const detail = { reason, message, retryInSeconds: seconds }
-  await writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
+  writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
   announce(tx, 'job', jobId)
   await must(app.queue.giveBack(tx, claim.delivery, seconds, 'settled'))
 }

@@ -8,35 +8,45 @@ import { isOpen, openJobStatuses } from './job.ts'
 import type { JobParams } from './tables.ts'
 import { type JobRow, jobs } from './tables.ts'
 import type { JobType } from '../vocabulary.ts'
-import type { Transaction } from '../db/client.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { insertion } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { endAsCancelled, endJob } from './lifecycle.ts'
 import { jobForChange } from './queries.ts'
 
-export async function openJob(
-  app: App,
+const insertJob = insertion(jobs)
+
+/** `at`: the time of the transaction, by the database. */
+export function openJob(
+  { queue }: Pick<App, 'queue'>,
   tx: Transaction,
   by: Actor,
-  cluster: ClusterRow,
+  cluster: Pick<ClusterRow, 'id' | 'profileSnapshot'>,
   type: JobType,
+  at: Date,
   params: JobParams = {},
-): Promise<JobRow> {
-  const [job] = await tx
-    .insert(jobs)
-    .values({
-      id: newId('job'),
-      clusterId: cluster.id,
-      type,
-      params,
-      maxAttempts: cluster.profileSnapshot.retry.maxAttempts,
-      requestedBy: nameOf(by),
-    })
-    .returning()
-  if (!job) throw new Error('the job was not inserted')
-  await app.queue.enqueue(tx, job)
-  await writeAudit(tx, by, { action: 'job.open', clusterId: cluster.id, jobId: job.id, detail: { type } })
+): JobRow {
+  const job: JobRow = {
+    id: newId('job'),
+    clusterId: cluster.id,
+    type,
+    status: 'PENDING',
+    params,
+    maxAttempts: cluster.profileSnapshot.retry.maxAttempts,
+    requestedBy: nameOf(by),
+    cancelRequestedAt: null,
+    reason: null,
+    message: null,
+    retryAt: null,
+    createdAt: at,
+    startedAt: null,
+    endedAt: null,
+  }
+  send(tx, insertJob(job))
+  queue.enqueue(tx, job)
+  writeAudit(tx, by, { action: 'job.open', clusterId: cluster.id, jobId: job.id, detail: { type } })
   announce(tx, 'job', job.id)
   announce(tx, 'work', 'all')
   return job
@@ -69,7 +79,7 @@ async function requestCancel(tx: Transaction, by: Actor, job: JobRow, message: s
     .where(and(eq(jobs.id, job.id), inArray(jobs.status, openJobStatuses)))
     .returning()
   if (!row) throw new Error(`job ${job.id} ended while its cluster was locked`)
-  await writeAudit(tx, by, { action: 'job.cancel', clusterId: job.clusterId, jobId: job.id, detail: { message } })
+  writeAudit(tx, by, { action: 'job.cancel', clusterId: job.clusterId, jobId: job.id, detail: { message } })
   announce(tx, 'job', job.id)
   announce(tx, 'cancel', job.id)
   return row

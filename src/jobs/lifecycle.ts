@@ -65,7 +65,7 @@ export async function endJob(tx: Transaction, by: Actor, job: JobRow, end: JobEn
   if (!row) throw new Error(`job ${job.id} ended while it was locked`)
   // A job whose worker died may be ended before another worker has taken note of it.
   await closeLostAttempts(tx, job.clusterId)
-  await writeAudit(tx, by, {
+  writeAudit(tx, by, {
     action: 'job.end',
     clusterId: job.clusterId,
     jobId: job.id,

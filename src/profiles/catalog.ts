@@ -127,10 +127,17 @@ export function profileNamed(catalog: Catalog, name: string): Profile {
   throw new AppError('NOT_FOUND', `there is no profile "${name}"; there are ${names.join(', ')}`)
 }
 
+const hashes = new WeakMap<Profile, string>()
+
+/** A profile that was read is never changed, so each is hashed once. */
 export function hashOf(profile: Profile): string {
-  return createHash('sha256')
+  const known = hashes.get(profile)
+  if (known !== undefined) return known
+  const hash = createHash('sha256')
     .update(canonicalize(profile) ?? '')
     .digest('hex')
+  hashes.set(profile, hash)
+  return hash
 }
 
 /** Undefined when the file is gone meanwhile. */

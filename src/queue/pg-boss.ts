@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm'
 import { PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Reader } from '../db/client.ts'
+import { send, type Reader } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
@@ -60,6 +60,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   boss.on('warning', (warning) => options.log.warn({ warning }, 'the queue reported a warning'))
   await startOrStop(boss)
 
+  const { insert, template } = await readInsert(boss)
+
   const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
   const wake = (name: string) => {
     // A worker that has just finished sleeps until its next poll.
@@ -82,13 +84,11 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 
   return {
-    async enqueue(tx, job) {
-      const id = await boss.send(CLUSTER_JOBS, { jobId: job.id } satisfies Payload, {
-        id: uuidOf(job.id),
-        singletonKey: job.clusterId,
-        db: over(tx),
-      })
-      if (id === null) throw new Error(`the queue refused job ${job.id}`)
+    enqueue(tx, { id: jobId, clusterId }) {
+      const id = uuidOf(jobId)
+      const entry = { ...template, id, singletonKey: clusterId, data: { jobId } satisfies Payload }
+      // pg-boss does nothing where an entry conflicts with another one.
+      send(tx, { name: 'enqueue', text: insert, values: [JSON.stringify([entry])], mustReturn: true })
     },
 
     async cancelWaiting(tx, jobId) {
@@ -266,6 +266,21 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.stop({ graceful: true, timeout: 5000 })
     },
   }
+}
+
+/** pg-boss's own insert, which it gives away with its parameter when it is asked to send over a connection of ours. */
+async function readInsert(boss: PgBoss): Promise<{ insert: string; template: object }> {
+  let said: { text: string; values: unknown[] } | undefined
+  const listener = {
+    executeSql: (text: string, values: unknown[] = []) => {
+      said = { text, values }
+      return Promise.resolve({ rows: [{ id: '' }] })
+    },
+  }
+  await boss.send(CLUSTER_JOBS, {}, { singletonKey: 'template', db: listener })
+  const [template] = JSON.parse(String(said?.values[0])) as object[] // as pg-boss wrote it
+  if (!said || !template) throw new Error('this version of pg-boss does not send as this service knows it')
+  return { insert: said.text, template }
 }
 
 /** What pg-boss kept of a thrown error. */

@@ -20,7 +20,8 @@ export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: nu
 export type ActiveDelivery = Readonly<{ jobId: string; clusterId: string; retryCount: number }>
 
 export type Queue = {
-  enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => Promise<void>
+  /** Sent: the transaction does not commit without it. */
+  enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => void
   /** Takes a job that no worker has; false when one has it and must be asked to stop instead. */
   cancelWaiting: (tx: Transaction, jobId: string) => Promise<boolean>
   /** Keeps a delivery alive; false when it is void. */

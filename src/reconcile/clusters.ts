@@ -53,7 +53,7 @@ async function repairCluster(app: App, tx: Transaction, { id }: ClusterRow): Pro
   if (live) return { detail: `${detail}; ${live.worker} still holds the lock` }
   switch (cluster.status) {
     case 'DESTROYING': {
-      const job = await openJob(app, tx, RECONCILER, cluster, 'JANITOR_DESTROY')
+      const job = openJob(app, tx, RECONCILER, cluster, 'JANITOR_DESTROY', new Date())
       return { detail, repair: `opened ${job.id} to destroy it` }
     }
     case 'PENDING':

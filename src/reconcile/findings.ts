@@ -41,9 +41,9 @@ export async function fileFinding(tx: Transaction, by: Actor, about: About, verd
     ...(clusterId === undefined ? {} : { clusterId }),
     detail: { finding: row.id, type, subject, detail },
   }
-  if (isNew) await writeAudit(tx, by, { action: 'finding.file', ...entry })
+  if (isNew) writeAudit(tx, by, { action: 'finding.file', ...entry })
   if (repair !== undefined)
-    await writeAudit(tx, by, { action: 'finding.repair', ...entry, detail: { ...entry.detail, repair } })
+    writeAudit(tx, by, { action: 'finding.repair', ...entry, detail: { ...entry.detail, repair } })
   return isNew
 }
 
@@ -72,7 +72,7 @@ export async function resolveFindings(
         .returning({ id: findings.id })
       if (rows.length === 0) return 0
       const about = clusterId === null ? {} : { clusterId }
-      await writeAudit(tx, by, { action: 'finding.resolve', ...about, detail: { finding: id, type, subject } })
+      writeAudit(tx, by, { action: 'finding.resolve', ...about, detail: { finding: id, type, subject } })
       return 1
     })
   }

@@ -65,7 +65,7 @@ async function repairOpenJob(
   // Its own worker notices within a renewal, and another job's must not see the cluster change under it.
   if (live && (entry || live.jobId === jobId)) return { detail: `${detail}; ${live.worker} still holds the lock` }
   if (!entry) {
-    await app.queue.enqueue(tx, job)
+    app.queue.enqueue(tx, job)
     return { detail, repair: 'put into the queue again' }
   }
   await endStranded(tx, cluster, job, entry)

@@ -108,7 +108,7 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
   const statusReason = `found after the destroy: ${describeResources(resources)}`
   const changes = { destroyedAt: null, lookAt: null, looks: 0, statusReason }
   const moved = await transitionCluster(tx, LOOKER, id, 'reopenDestroy', changes)
-  await openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY')
+  openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY', moved.updatedAt)
   app.log.warn(
     { clusterId: id, resources: resources.length },
     'leftovers of a destroyed cluster: it is destroyed again',

@@ -2,12 +2,12 @@ import { z } from '@hono/zod-openapi'
 import { clusterRequest } from '../../clusters/request.ts'
 import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { abandonCluster, findLeftovers } from '../../clusters/abandon.ts'
-import { destroyCluster, previewCluster, requestCluster } from '../../clusters/commands.ts'
+import { destroyCluster, prepareRequest, previewCluster, requestCluster } from '../../clusters/commands.ts'
 import { readCredential, readOutputs } from '../../clusters/outputs.ts'
 import { clusterFor, findAttempts, listClusters } from '../../clusters/queries.ts'
 import { toPage } from '../../db/page.ts'
 import { listJobs } from '../../jobs/queries.ts'
-import { once } from '../once.ts'
+import { once, oncePrepared } from '../once.ts'
 import {
   fieldErrorSchema,
   idempotencyHeader,
@@ -83,10 +83,15 @@ export const clusterRoutes = router()
       const { app, by } = c.var
       const request = c.req.valid('json')
       if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, by, request), 200)
-      const body = await once(c, { operation: 'POST /clusters', body: request, status: 202 }, async (tx) => {
-        const { cluster, job, warnings } = await requestCluster(app, tx, by, request)
-        return { cluster: showCluster(cluster), job: showJob(job), warnings }
-      })
+      const body = await oncePrepared(
+        c,
+        { operation: 'POST /clusters', body: request, status: 202 },
+        (tx) => prepareRequest(app, tx, by, request),
+        async (tx, prepared) => {
+          const { cluster, job, warnings } = await requestCluster(app, tx, by, request, prepared)
+          return { cluster: showCluster(cluster), job: showJob(job), warnings }
+        },
+      )
       c.header('Location', `/api/v1/clusters/${body.cluster.id}`)
       return c.json(body, 202)
     },

@@ -1,0 +1,93 @@
+// What a connection is asked for at one moment leaves together. Most of what a statement costs this process is the system call
+// that sends it, and much of what it costs the server is that it comes alone.
+import { createHash } from 'node:crypto'
+import type { PoolClient } from 'pg'
+
+/** Its name stands for its text; a connection parses the text once. */
+export type Statement = {
+  name: string
+  text: string
+  values: unknown[]
+  /** It has a `returning`, and fails unless it returns something. */
+  mustReturn?: boolean
+}
+
+const waiting = new WeakMap<PoolClient, { statements: Statement[]; done: PromiseWithResolvers<void> }>()
+
+/**
+ * Has the connection run a statement that changes something, as one with those that come with it: each sees the database as
+ * it was before all of them. It goes out before whatever is asked of the connection next.
+ */
+export function runTogether(client: PoolClient, statement: Statement): Promise<void> {
+  const those = waiting.get(client) ?? { statements: [], done: Promise.withResolvers<void>() }
+  waiting.set(client, those)
+  those.statements.push(statement)
+  return those.done.promise
+}
+
+/** What has not gone out yet never does. */
+export function forgetWaiting(client: PoolClient): void {
+  waiting.get(client)?.done.resolve()
+  waiting.delete(client)
+}
+
+/** To be called once for each connection. */
+export function sendTogether(client: PoolClient): void {
+  const { stream } = client.connection
+  const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown> // handed on as it came
+  let isHeld = false
+  const release = () => {
+    isHeld = false
+    stream.uncork()
+  }
+  const hold = () => {
+    if (isHeld) return
+    isHeld = true
+    stream.cork()
+    process.nextTick(release)
+  }
+  const ask = (...args: unknown[]) => {
+    hold()
+    const those = waiting.get(client)
+    if (those) {
+      waiting.delete(client)
+      query(merge(those.statements)).then(() => those.done.resolve(), those.done.reject)
+    }
+    return query(...args)
+  }
+  Object.assign(client, { query: ask })
+  // One buffer costs the kernel far less than dozens.
+  stream._writev = (chunks, done) => {
+    const buffers = chunks.map(({ chunk }) => chunk as Buffer) // node-pg writes nothing else
+    stream._write(Buffer.concat(buffers), 'buffer' as BufferEncoding, done) // as streams say of bytes
+  }
+}
+
+const texts = new Map<string, { name: string; text: string }>()
+
+function merge(statements: Statement[]): { name: string; text: string; values: unknown[] } {
+  const [only] = statements
+  if (only && statements.length === 1 && !only.mustReturn) return only
+  const key = statements.map(({ name }) => name).join('; ')
+  const known = texts.get(key) ?? {
+    name: createHash('sha256').update(key).digest('base64url'),
+    text: textOf(statements),
+  }
+  texts.set(key, known)
+  return { ...known, values: statements.flatMap(({ values }) => values) }
+}
+
+function textOf(statements: Statement[]): string {
+  let before = 0
+  const parts = statements.map(({ text, values }, index) => {
+    const from = before
+    before += values.length
+    return `s${index} as (${text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${from + Number(number)}`)})`
+  })
+  // Division by zero is what the server refuses.
+  const musts = statements.flatMap(({ mustReturn }, index) =>
+    mustReturn ? [`1 / (select count(*) from s${index})`] : [],
+  )
+  // The server runs the last of them first, though it promises no order; nothing but the order of the audit trail shows it.
+  return `with ${parts.toReversed().join(',\n')} select ${musts.join(', ') || '1'}`
+}

@@ -1,0 +1,24 @@
+// npm run bench [-- --only PART] [--baseline CHECKOUT] [--json FILE]
+//
+// What things cost, as ratios against a floor that is taken in the same run on the same machine.
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { openGround, type Ground } from './ground.ts'
+import { openReport, type Report } from './report.ts'
+import { measureSubmit } from './submit.ts'
+
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, baseline: { type: 'string' }, json: { type: 'string' } },
+})
+const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> = {
+  submit: (ground, report) => measureSubmit(ground, report, values.baseline),
+}
+const report = openReport()
+const ground = await openGround()
+try {
+  for (const [name, measure] of Object.entries(parts))
+    if (values.only === undefined || values.only === name) await measure(ground, report)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report.results, null, 2)}\n`)
+} finally {
+  await ground.close()
+}
