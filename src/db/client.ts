@@ -119,10 +119,11 @@ class PatientPool extends Pool {
   }
 
   private async connectPatiently(): Promise<PoolClient> {
-    for (const until = uptimeMs() + (this.options.connectionTimeoutMillis ?? 0); ;)
+    for (let until: number | undefined; ;)
       try {
         return await super.connect()
       } catch (error) {
+        until ??= uptimeMs() + (this.options.connectionTimeoutMillis ?? 0)
         if (!hasCode(error, TOO_MANY_CONNECTIONS) || uptimeMs() > until) throw error
         await setTimeout(50 + 200 * Math.random())
       }
