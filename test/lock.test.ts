@@ -1,6 +1,8 @@
 // The lock of a cluster: one taker, a fence on every write, no live lock broken.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { claimJob, recordStage, settleDeadJob, settleJob } from '../src/jobs/attempts.ts'
+import { recordStage } from '../src/jobs/attempts.ts'
+import { claimJob } from '../src/jobs/claim.ts'
+import { settleDeadJob, settleJob } from '../src/jobs/settle.ts'
 import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
 import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import type { Delivery } from '../src/queue/queue.ts'

@@ -193,8 +193,8 @@ export async function destroyCluster(
       )
     if (underWay) return { cluster, job: underWay }
   }
-  await supersedeJobs(app, tx, by, id)
-  const moved = await transitionCluster(tx, by, id, 'startDestroy', { abandonedAt: null })
+  await supersedeJobs(app, tx, by, cluster)
+  const moved = transitionCluster(tx, by, cluster, 'startDestroy', { abandonedAt: null })
   const job = openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY', moved.updatedAt)
   return { cluster: moved, job }
 }
@@ -220,7 +220,7 @@ export async function retryJob(
   if (later) throw new AppError('NOT_IN_STATE', `${later.id} came after this job; only the latest can be retried`)
   if (job.type !== 'CREATE') return destroyCluster(app, tx, by, cluster.id)
   await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
-  const moved = await transitionCluster(tx, by, cluster.id, 'retryCreate')
+  const moved = transitionCluster(tx, by, cluster, 'retryCreate')
   return { cluster: moved, job: openJob(app, tx, by, moved, 'CREATE', moved.updatedAt) }
 }
 

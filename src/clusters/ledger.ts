@@ -44,6 +44,16 @@ export async function listInfraIds(db: Reader, clusterId: string): Promise<strin
   return (await listEntries(db, clusterId)).map((entry) => entry.infraId)
 }
 
+/** Whether anything of it may stand. */
+export async function hasOpenEntries(tx: Transaction, clusterId: string): Promise<boolean> {
+  const { rows } = await tx.$client.query({
+    name: 'open entry',
+    text: 'select 1 from infra_ledger where cluster_id = $1 and empty_at is null limit 1',
+    values: [clusterId],
+  })
+  return rows.length > 0
+}
+
 /** Puts back an entry that the database has lost; false when it is there. One statement. */
 export async function keepEntry(tx: Transaction, facts: LedgerFacts): Promise<boolean> {
   // The attempt's row may be lost too.

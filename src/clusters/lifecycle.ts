@@ -1,12 +1,11 @@
 // The one writer of clusters.status: one table of legal transitions, each a guarded UPDATE with its audit event.
 // Actions and error texts are derived from it.
-import { and, eq, inArray, sql } from 'drizzle-orm'
-import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { type ClusterRow, clusters } from './tables.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
-import type { Transaction } from '../db/client.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { now, plainOf, update, type Changes } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 
@@ -38,51 +37,53 @@ export const transitions = {
 export type Transition = keyof typeof transitions
 export type ClusterAction = 'destroy'
 
-type Changes = PgUpdateSetSource<typeof clusters>
-
-/** Moves the cluster and returns it, or returns undefined when its state does not allow the transition. */
-export async function tryTransition(
+/**
+ * Moves a cluster whose row this transaction has locked, and returns it as it is then, apart from what an expression made of
+ * it; undefined when its state does not allow the transition.
+ */
+export function tryTransition(
   tx: Transaction,
   by: Actor,
-  id: string,
+  cluster: ClusterRow,
   transition: Transition,
-  changes: Changes = {},
+  changes: Changes<typeof clusters> = {},
   jobId?: string,
-): Promise<ClusterRow | undefined> {
+): ClusterRow | undefined {
   const { from, to } = transitions[transition]
-  const [before] = await tx.select({ status: clusters.status }).from(clusters).where(eq(clusters.id, id)).for('update')
-  const [row] = await tx
-    .update(clusters)
-    .set({ statusReason: null, destroyRetryAt: null, ...changes, status: to, updatedAt: sql`now()` })
-    .where(and(eq(clusters.id, id), inArray(clusters.status, [...from])))
-    .returning()
-  if (!row) return undefined
+  if (!(from as readonly ClusterStatus[]).includes(cluster.status)) return undefined
+  const { id, status } = cluster
+  const all: Changes<typeof clusters> = {
+    statusReason: null,
+    destroyRetryAt: null,
+    ...changes,
+    status: to,
+    updatedAt: now,
+  }
+  send(tx, update(clusters, all, { id, status }))
   writeAudit(tx, by, {
     action: `cluster.${transition}`,
     clusterId: id,
     ...(jobId === undefined ? {} : { jobId }),
-    detail: { from: before?.status, to },
+    detail: { from: status, to },
   })
   announce(tx, 'cluster', id)
-  return row
+  return { ...cluster, ...plainOf(all), updatedAt: new Date() }
 }
 
 /** As tryTransition, but throws NOT_IN_STATE with the state it found. */
-export async function transitionCluster(
+export function transitionCluster(
   tx: Transaction,
   by: Actor,
-  id: string,
+  cluster: ClusterRow,
   transition: Transition,
-  changes: Changes = {},
+  changes: Changes<typeof clusters> = {},
   jobId?: string,
-): Promise<ClusterRow> {
-  const row = await tryTransition(tx, by, id, transition, changes, jobId)
-  if (row) return row
-  const [found] = await tx.select({ status: clusters.status }).from(clusters).where(eq(clusters.id, id))
-  if (!found) throw new AppError('NOT_FOUND', `there is no cluster ${id}`)
+): ClusterRow {
+  const moved = tryTransition(tx, by, cluster, transition, changes, jobId)
+  if (moved) return moved
   throw new AppError(
     'NOT_IN_STATE',
-    `the cluster is ${found.status}; this needs one of ${transitions[transition].from.join(', ')}`,
+    `the cluster is ${cluster.status}; this needs one of ${transitions[transition].from.join(', ')}`,
   )
 }
 

@@ -7,6 +7,7 @@ import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.
 import type { ClusterStatus, Platform } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
+import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 
 /** The cluster, for the named action. Throws NOT_FOUND when the actor may not see it, FORBIDDEN when it may not act. */
@@ -68,9 +69,18 @@ export async function listClusters(
 
 /** Holds the cluster's row, which everybody who changes anything of the cluster locks first. */
 export async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow | undefined> {
-  const [row] = await tx.select().from(clusters).where(eq(clusters.id, id)).for('update')
+  const [row] = await lockById(tx, id)
   return row
 }
+
+/** As lockCluster, the cluster of this job. */
+export async function lockClusterOf(tx: Transaction, jobId: string): Promise<ClusterRow | undefined> {
+  const [row] = await lockByJob(tx, jobId)
+  return row
+}
+
+const lockById = selection(clusters, 'where id = $1 for update')
+const lockByJob = selection(clusters, 'where id = (select cluster_id from jobs where id = $1) for update')
 
 export type Expectation = { p50Minutes: number; p90Minutes: number; samples: number }
 const SAMPLES = 200

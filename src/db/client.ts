@@ -7,7 +7,7 @@ import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import { uptimeMs } from '../uptime.ts'
-import { forgetWaiting, runTogether, sendTogether, type Statement } from './together.ts'
+import { forgetWaiting, isRefused, refuseAll, runTogether, sendTogether, type Statement } from './together.ts'
 
 type Drizzle<Client> = Omit<NodePgDatabase, 'transaction'> & { $client: Client }
 /** Its statements are answered in the order in which they are asked, and need not be awaited one by one. */
@@ -173,12 +173,13 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
     let isClean = false
     try {
       const begun = client.query('begin')
-      begun.catch(() => undefined)
+      begun.catch(() => refuseAll(client))
       tx.sent.push(begun)
       if (!readsFirst) await begun
       const result = await change(tx)
       // Sent along: where a statement before it failed, the server rolls back instead.
       const committed = client.query('commit')
+      committed.catch(() => undefined)
       await allOf(tx)
       if ((await committed).command !== 'COMMIT') throw new Error('the database rolled the transaction back')
       isClean = true
@@ -193,7 +194,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
       )
       if (hasTimedOut(error) || hasTimedOut(cause)) throw cause
       await client.query('rollback').catch(() => undefined)
-      isClean = client.getTransactionStatus() === 'I'
+      isClean = client.getTransactionStatus() === 'I' && !isRefused(client)
       throw cause
     } finally {
       tx.sent.length = 0

@@ -1,9 +1,24 @@
-// Statements that run often: their text is made once from the table, and each connection parses it once.
+// Statements that run often: their text is made from the tables, and each connection parses it once.
 import { getTableColumns, getTableName, type Column } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
-import type { Statement } from './together.ts'
+import type { Reader } from './client.ts'
+import { nameOf, type Statement } from './together.ts'
 
 type Row<T extends PgTable> = T['$inferSelect']
+/** SQL in the place of a value. It holds nothing that came from outside. */
+export type Expression = Readonly<{ sql: string }>
+export type Changes<T extends PgTable> = { [K in keyof Row<T>]?: Row<T>[K] | Expression | undefined }
+
+export const now: Expression = { sql: 'now()' }
+
+const isExpression = (value: unknown): value is Expression =>
+  typeof value === 'object' && value !== null && 'sql' in value && typeof value.sql === 'string'
+
+/** What is set to a value, and not to what an expression comes to. */
+export function plainOf<T extends PgTable>(changes: Changes<T>): Partial<Row<T>> {
+  const plain = Object.entries(changes).filter(([, value]) => value !== undefined && !isExpression(value))
+  return Object.fromEntries(plain) as Partial<Row<T>> // of the columns that were given
+}
 
 /** An insert of one row with every column but those in `left`, which have a default. */
 export function insertion<T extends PgTable, Left extends keyof Row<T> & string = never>(
@@ -17,10 +32,60 @@ export function insertion<T extends PgTable, Left extends keyof Row<T> & string 
     values (${given.map((_, index) => `$${index + 1}`).join(', ')})`
   return (row) => {
     const fields: Record<string, unknown> = row
-    const values = given.map(([key, column]) => {
-      const value = fields[key]
-      return value === null || value === undefined ? null : column.mapToDriverValue(value)
-    })
-    return { name, text, values }
+    return { name, text, values: given.map(([key, column]) => driverValue(column, fields[key])) }
   }
+}
+
+/** An update of the one row that has these values, in a column with a list any of them; it fails where there is none. */
+export function update<T extends PgTable>(
+  table: T,
+  changes: Changes<T>,
+  of: { [K in keyof Row<T>]?: Row<T>[K] | readonly Row<T>[K][] },
+): Statement {
+  const columns: Record<string, Column> = getTableColumns(table)
+  const values: unknown[] = []
+  const param = (value: unknown) => `$${values.push(value)}`
+  const sets = Object.entries(changes).flatMap(([key, value]) => {
+    if (value === undefined) return []
+    const column = columnOf(columns, key)
+    return [`${column.name} = ${isExpression(value) ? value.sql : param(driverValue(column, value))}`]
+  })
+  const conditions = Object.entries(of).map(([key, value]) => {
+    const { name } = columnOf(columns, key)
+    return Array.isArray(value) ? `${name} = any(${param(value)})` : `${name} = ${param(value)}`
+  })
+  const text = `update ${getTableName(table)} set ${sets.join(', ')} where ${conditions.join(' and ')} returning 1`
+  return { name: text, text, values, mustReturn: true }
+}
+
+/** A read of whole rows. `clause`: all that comes after `from`. */
+export function selection<T extends PgTable>(
+  table: T,
+  clause: string,
+): (db: Reader, ...values: unknown[]) => Promise<Row<T>[]> {
+  const columns: [string, Column][] = Object.entries(getTableColumns(table))
+  const name = getTableName(table)
+  const text = `select ${columns.map(([, column]) => `${name}.${column.name}`).join(', ')} from ${name} ${clause}`
+  return async (db, ...values) => {
+    const config = { name: nameOf(text), text, values, rowMode: 'array' as const }
+    const { rows } = await db.$client.query<unknown[]>(config)
+    return rows.map((row) =>
+      Object.fromEntries(
+        columns.map(([key, column], index) => {
+          const value = row[index]
+          return [key, value === null ? null : column.mapFromDriverValue(value)]
+        }),
+      ),
+    )
+  }
+}
+
+function driverValue(column: Column, value: unknown): unknown {
+  return value === null || value === undefined ? null : column.mapToDriverValue(value)
+}
+
+function columnOf(columns: Record<string, Column>, key: string): Column {
+  const column = columns[key]
+  if (!column) throw new Error(`the table has no column ${key}`)
+  return column
 }

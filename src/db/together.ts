@@ -1,6 +1,7 @@
 // What a connection is asked for at one moment leaves together. Most of what a statement costs this process is the system call
 // that sends it, and much of what it costs the server is that it comes alone.
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { PoolClient } from 'pg'
 
 /** Its name stands for its text; a connection parses the text once. */
@@ -25,6 +26,15 @@ export function runTogether(client: PoolClient, statement: Statement): Promise<v
   return those.done.promise
 }
 
+const refused = new WeakSet<PoolClient>()
+
+/** Where BEGIN failed, what was to be within the transaction must not happen without it. The connection is good for nothing more. */
+export function refuseAll(client: PoolClient): void {
+  refused.add(client)
+}
+
+export const isRefused = (client: PoolClient): boolean => refused.has(client)
+
 /** What has not gone out yet never does. */
 export function forgetWaiting(client: PoolClient): void {
   waiting.get(client)?.done.resolve()
@@ -47,6 +57,7 @@ export function sendTogether(client: PoolClient): void {
     process.nextTick(release)
   }
   const ask = (...args: unknown[]) => {
+    if (refused.has(client)) return Promise.reject(new Error('the transaction could not begin'))
     hold()
     const those = waiting.get(client)
     if (those) {
@@ -63,18 +74,26 @@ export function sendTogether(client: PoolClient): void {
   }
 }
 
-const texts = new Map<string, { name: string; text: string }>()
+/** What a connection knows a text by, in the 63 characters that PostgreSQL allows. */
+export function nameOf(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = createHash('sha256').update(text).digest('base64url')
+  names.set(text, name)
+  return name
+}
+
+// Bounded, since texts are made of columns and never of values.
+const names = new LRUCache<string, string>({ max: 1000 })
+const texts = new LRUCache<string, string>({ max: 1000 })
 
 function merge(statements: Statement[]): { name: string; text: string; values: unknown[] } {
   const [only] = statements
-  if (only && statements.length === 1 && !only.mustReturn) return only
+  if (only && statements.length === 1 && !only.mustReturn) return { ...only, name: nameOf(only.text) }
   const key = statements.map(({ name }) => name).join('; ')
-  const known = texts.get(key) ?? {
-    name: createHash('sha256').update(key).digest('base64url'),
-    text: textOf(statements),
-  }
-  texts.set(key, known)
-  return { ...known, values: statements.flatMap(({ values }) => values) }
+  const text = texts.get(key) ?? textOf(statements)
+  texts.set(key, text)
+  return { name: nameOf(text), text, values: statements.flatMap(({ values }) => values) }
 }
 
 function textOf(statements: Statement[]): string {

@@ -13,7 +13,7 @@ import { insertion } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
-import { endAsCancelled, endJob } from './lifecycle.ts'
+import { endAsCancelled, endJob } from './ends.ts'
 import { jobForChange } from './queries.ts'
 
 const insertJob = insertion(jobs)
@@ -53,11 +53,16 @@ export function openJob(
 }
 
 /** Ends the cluster's waiting jobs and asks the running one to stop. The caller has locked the cluster row. */
-export async function supersedeJobs(app: App, tx: Transaction, by: Actor, clusterId: string): Promise<void> {
+export async function supersedeJobs(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  cluster: ClusterRow,
+): Promise<void> {
   const message = `superseded by a destroy of ${nameOf(by)}`
-  for (const job of await listOpenJobs(tx, clusterId)) {
+  for (const job of await listOpenJobs(tx, cluster.id)) {
     if (await app.queue.cancelWaiting(tx, job.id))
-      await endJob(tx, by, job, { status: 'CANCELLED', reason: 'CANCELLED', message })
+      await endJob(tx, by, cluster, job, { job: 'CANCELLED', cluster: 'stays' }, { reason: 'CANCELLED', message })
     else await requestCancel(tx, by, job, message)
   }
 }

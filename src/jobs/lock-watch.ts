@@ -4,11 +4,11 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { lockCluster } from '../clusters/queries.ts'
-import type { Db, Transaction } from '../db/client.ts'
+import { send, type Db, type Transaction } from '../db/client.ts'
 import { isOpen } from './job.ts'
 import { jobLocks, jobs } from './tables.ts'
 import { uptimeMs } from '../uptime.ts'
-import { closeLostAttempts, renewEveryMs, type Lock } from './lock.ts'
+import { closingOfLost, renewEveryMs, type Lock } from './lock.ts'
 import type { ActiveDelivery } from '../queue/queue.ts'
 
 type Version = { version: string; sinceMs: number }
@@ -106,7 +106,7 @@ async function freeLock(app: App, { clusterId, version: seen, worker, jobId }: S
       .where(and(eq(jobLocks.clusterId, clusterId), eq(version, seen)))
       .returning({ clusterId: jobLocks.clusterId })
     if (gone.length === 0) return false
-    await closeLostAttempts(tx, clusterId)
+    send(tx, closingOfLost(clusterId))
     await handOutAgain(app, tx, jobId)
     return true
   })

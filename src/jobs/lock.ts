@@ -1,9 +1,11 @@
 // The right to work on a cluster. One row a cluster; each taking has a new fence, and whatever a handler writes is
 // refused once the row carries another. A row is a lock, whatever the clock says: it goes when its holder gives it back,
 // or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
-import { and, eq, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
-import { jobAttempts, jobLocks, jobs } from './tables.ts'
+import { selection } from '../db/statements.ts'
+import type { Statement } from '../db/together.ts'
+import { jobLocks, jobs } from './tables.ts'
 import type { Delivery, Queue } from '../queue/queue.ts'
 
 /** How often a lock of so many seconds is renewed. */
@@ -20,24 +22,34 @@ export class LockLost extends Error {
   override readonly name = 'LockLost'
 }
 
+const lockLock = selection(jobLocks, 'where cluster_id = $1 for update')
+const lockLockOf = selection(jobLocks, 'where cluster_id = (select cluster_id from jobs where id = $1) for update')
+
 export async function findLock(tx: Transaction, clusterId: string): Promise<Lock | undefined> {
-  const [row] = await tx.select().from(jobLocks).where(eq(jobLocks.clusterId, clusterId)).for('update')
+  const [row] = await lockLock(tx, clusterId)
+  return row
+}
+
+/** As findLock, of the cluster of this job. */
+export async function findLockOf(tx: Transaction, jobId: string): Promise<Lock | undefined> {
+  const [row] = await lockLockOf(tx, jobId)
   return row
 }
 
 /** The caller has locked the cluster row and seen that no lock stands. */
-export async function takeLock(tx: Transaction, lock: Lock, seconds: number): Promise<void> {
-  await tx.insert(jobLocks).values({ ...lock, acquiredAt: sql`clock_timestamp()`, expiresAt: inSeconds(seconds) })
-}
+export const taking = ({ clusterId, jobId, attemptId, fence, worker }: Lock, seconds: number): Statement => ({
+  name: 'take lock',
+  text: `insert into job_locks (cluster_id, job_id, attempt_id, fence, worker, acquired_at, expires_at)
+    values ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp() + make_interval(secs => $6))`,
+  values: [clusterId, jobId, attemptId, fence, worker, seconds],
+})
 
-export async function nextFence(tx: Transaction): Promise<number> {
-  const { rows } = await tx.execute<{ fence: string }>(sql`select nextval('lock_fence') as fence`)
-  return Number(rows[0]?.fence)
-}
+const lockHeld = selection(jobLocks, 'where cluster_id = $1 and fence = $2 and attempt_id = $3 for update')
 
 /** Throws LockLost unless the fence still stands; until the transaction ends nobody else can take the lock. */
 export async function assertFence(tx: Transaction, lock: Lock): Promise<void> {
-  const [held] = await tx.select({ fence: jobLocks.fence }).from(jobLocks).where(isHeldBy(lock)).for('update')
+  // The attempt too: a database that lost its newest commits may give a fence a second time.
+  const [held] = await lockHeld(tx, lock.clusterId, lock.fence, lock.attemptId)
   if (!held) throw new LockLost(`the lock of ${lock.jobId} on ${lock.clusterId} has moved on`)
 }
 
@@ -77,31 +89,21 @@ export async function renewLock(
   })
 }
 
-export async function releaseLock(tx: Transaction, lock: Lock): Promise<void> {
-  await tx.delete(jobLocks).where(isHeldBy(lock))
-}
+export const releasing = ({ clusterId, fence, attemptId }: Lock): Statement => ({
+  name: 'release lock',
+  text: 'delete from job_locks where cluster_id = $1 and fence = $2 and attempt_id = $3 returning 1',
+  values: [clusterId, fence, attemptId],
+  mustReturn: true,
+})
 
 /** Closes the attempts that dead workers left open: those without a lock. */
-export async function closeLostAttempts(tx: Transaction, clusterId: string): Promise<void> {
-  await tx
-    .update(jobAttempts)
-    .set({
-      outcome: 'LOST',
-      reason: 'WORKER_LOST',
-      message: 'the worker died or lost the database',
-      endedAt: sql`now()`,
-    })
-    .where(
-      and(
-        sql`${jobAttempts.outcome} is null`,
-        sql`${jobAttempts.jobId} in (select id from jobs where cluster_id = ${clusterId})`,
-        sql`${jobAttempts.id} not in (select attempt_id from job_locks where cluster_id = ${clusterId})`,
-      ),
-    )
-}
-
-// The attempt too: a database that lost its newest commits may give a fence a second time.
-const isHeldBy = ({ clusterId, fence, attemptId }: Lock) =>
-  and(eq(jobLocks.clusterId, clusterId), eq(jobLocks.fence, fence), eq(jobLocks.attemptId, attemptId))
+export const closingOfLost = (clusterId: string): Statement => ({
+  name: 'close lost attempts',
+  text: `update job_attempts
+    set outcome = 'LOST', reason = 'WORKER_LOST', message = 'the worker died or lost the database', ended_at = now()
+    where outcome is null and job_id in (select id from jobs where cluster_id = $1)
+      and id not in (select attempt_id from job_locks where cluster_id = $1)`,
+  values: [clusterId],
+})
 
 const inSeconds = (seconds: number) => sql`clock_timestamp() + make_interval(secs => ${seconds})`

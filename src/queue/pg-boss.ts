@@ -2,9 +2,8 @@
 // running.
 import { sql } from 'drizzle-orm'
 import { PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
-import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { send, type Reader } from '../db/client.ts'
+import { nameOf } from '../db/together.ts'
 import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
@@ -31,16 +30,6 @@ const over = (db: Reader) => ({
   executeSql: (text: string, values?: unknown[]) =>
     db.$client.query({ name: nameOf(text), text, values: values ?? [] }),
 })
-
-const names = new LRUCache<string, string>({ max: 200 })
-/** Names are at most 63 characters, so a text is named by its hash. */
-function nameOf(text: string): string {
-  const known = names.get(text)
-  if (known !== undefined) return known
-  const name = createHash('sha256').update(text).digest('base64url')
-  names.set(text, name)
-  return name
-}
 
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const boss = new PgBoss({

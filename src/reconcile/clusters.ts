@@ -6,7 +6,7 @@ import { jobs } from '../jobs/tables.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { Transaction } from '../db/client.ts'
 import { openJob } from '../jobs/commands.ts'
-import { failCluster } from '../jobs/lifecycle.ts'
+import { failCluster } from '../jobs/ends.ts'
 import { findLock } from '../jobs/lock.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
@@ -74,5 +74,5 @@ async function failCreate(tx: Transaction, cluster: ClusterRow, statusReason: st
     .orderBy(desc(jobs.id))
     .limit(1)
   if (job) await failCluster(tx, RECONCILER, cluster, job, statusReason)
-  else await tryTransition(tx, RECONCILER, cluster.id, 'failCreate', { statusReason })
+  else tryTransition(tx, RECONCILER, cluster, 'failCreate', { statusReason })
 }

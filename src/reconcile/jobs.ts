@@ -5,7 +5,7 @@ import type { ClusterRow } from '../clusters/tables.ts'
 import { isOpen } from '../jobs/job.ts'
 import { type JobRow, jobs } from '../jobs/tables.ts'
 import type { Transaction } from '../db/client.ts'
-import { endAsCancelled, endJob, failCluster, moveOf } from '../jobs/lifecycle.ts'
+import { endAsCancelled, endJob, endOf } from '../jobs/ends.ts'
 import { findLock } from '../jobs/lock.ts'
 import type { QueueEntry } from '../queue/queue.ts'
 import type { Verdict } from './findings.ts'
@@ -86,8 +86,8 @@ async function endStranded(tx: Transaction, cluster: ClusterRow, job: JobRow, en
     await endAsCancelled(tx, RECONCILER, cluster, job, job.message ?? message)
     return
   }
-  if (moveOf(job.type).requires.includes(cluster.status)) await failCluster(tx, RECONCILER, cluster, job, message)
-  await endJob(tx, RECONCILER, job, { status: 'FAILED', reason: 'WORKER_LOST', message })
+  const told = { reason: 'WORKER_LOST', message, statusReason: message }
+  await endJob(tx, RECONCILER, cluster, job, endOf(cluster, job, 'dead'), told)
 }
 
 export async function checkQueueEntries(pass: Pass): Promise<void> {

@@ -13,6 +13,7 @@ import { lockCluster } from '../clusters/queries.ts'
 import { describeResources, type Resource } from '../clouds/inventory.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Db, Transaction } from '../db/client.ts'
+import type { Expression } from '../db/statements.ts'
 import { hasCode } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { openJob } from '../jobs/commands.ts'
@@ -28,9 +29,12 @@ const WAIT_MINUTES = 60
 const NAME_LEASE = '23505'
 
 /** For the transition to DESTROYED: the first later look, of a cluster that has lost a worker. */
-export function firstLookAt(config: Config): SQL {
-  return sql`case when exists (select 1 from job_attempts a join jobs j on j.id = a.job_id
-    where j.cluster_id = "clusters"."id" and a.outcome = 'LOST') then ${inMinutes(config, LOOKS_AFTER_MINUTES[0] ?? 1)} end`
+export function firstLookAt(config: Config): Expression {
+  const seconds = secondsOf(config, LOOKS_AFTER_MINUTES[0] ?? 1)
+  return {
+    sql: `case when exists (select 1 from job_attempts a join jobs j on j.id = a.job_id
+      where j.cluster_id = clusters.id and a.outcome = 'LOST') then now() + make_interval(secs => ${seconds}) end`,
+  }
 }
 
 export async function listDueLooks(db: Db, limit = 100): Promise<string[]> {
@@ -107,7 +111,7 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
   if (cluster?.status !== 'DESTROYED') return false
   const statusReason = `found after the destroy: ${describeResources(resources)}`
   const changes = { destroyedAt: null, lookAt: null, looks: 0, statusReason }
-  const moved = await transitionCluster(tx, LOOKER, id, 'reopenDestroy', changes)
+  const moved = transitionCluster(tx, LOOKER, cluster, 'reopenDestroy', changes)
   openJob(app, tx, LOOKER, moved, 'JANITOR_DESTROY', moved.updatedAt)
   app.log.warn(
     { clusterId: id, resources: resources.length },
@@ -136,4 +140,6 @@ async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraId
 }
 
 const inMinutes = (config: Config, minutes: number): SQL<Date> =>
-  sql`now() + make_interval(secs => ${realMs(config, minutes * MINUTE_MS, SHORTEST_LOOK_MS) / 1000})`
+  sql`now() + make_interval(secs => ${secondsOf(config, minutes)})`
+
+const secondsOf = (config: Config, minutes: number) => realMs(config, minutes * MINUTE_MS, SHORTEST_LOOK_MS) / 1000

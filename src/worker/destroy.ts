@@ -1,6 +1,7 @@
 // Destroys a cluster: what the ledger names, and what the artifact store remembers beside it.
 import { listOpenEntries, reopenEntry } from '../clusters/ledger.ts'
-import { countTries, type Outcome } from '../jobs/attempts.ts'
+import { countTries } from '../jobs/attempts.ts'
+import type { Outcome } from '../jobs/settle.ts'
 import { firstLookAt } from '../reconcile/leftovers.ts'
 import { DestroyFailed } from './failures.ts'
 import type { Operation } from './operation.ts'

@@ -2,7 +2,7 @@
 // the time until which a child process may live. All of it is measured by this process's uptime.
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
-import type { Claim } from '../jobs/attempts.ts'
+import type { Claim } from '../jobs/claim.ts'
 import { leaseMs, LockLost, RENEW_TIMEOUT_MS, renewEveryMs, renewLock } from '../jobs/lock.ts'
 import { uptimeMs } from '../uptime.ts'
 

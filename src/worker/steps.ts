@@ -1,7 +1,7 @@
 // The shape of an operation: its steps, in order. A worker may die after each of them, and the next attempt makes it
 // right; tests kill one at every point that is listed here.
 import type { Stage } from '../installer/stages.ts'
-import type { Outcome } from '../jobs/attempts.ts'
+import type { Outcome } from '../jobs/settle.ts'
 import type { JobType } from '../vocabulary.ts'
 import type { Operation } from './operation.ts'
 

@@ -1,0 +1,121 @@
+// The beginning of an attempt: one transaction that locks the cluster row first, then lock, job and queue entry, takes the
+// lock, and opens the attempt.
+import type { App } from '../app.ts'
+import { writeAudit } from '../audit/audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import { tryTransition } from '../clusters/lifecycle.ts'
+import { lockClusterOf } from '../clusters/queries.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { insertion, selection, update } from '../db/statements.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import type { Delivery } from '../queue/queue.ts'
+import { uptimeMs } from '../uptime.ts'
+import { endAsCancelled } from './ends.ts'
+import { isOpen, openJobStatuses } from './job.ts'
+import { closingOfLost, findLockOf, LockLost, taking, type Lock } from './lock.ts'
+import { moveOf } from './moves.ts'
+import { jobAttempts, jobs, type AttemptRow, type JobRow } from './tables.ts'
+
+const WORKER: Actor = { kind: 'system', name: 'worker' }
+const BUSY_RETRY_SECONDS = 5
+
+export type Claim = {
+  cluster: ClusterRow
+  job: JobRow
+  attempt: AttemptRow
+  lock: Lock
+  delivery: Delivery
+  /** By uptimeMs, from before the lock was taken. */
+  claimedAtMs: number
+}
+
+const lockJob = selection(jobs, 'where id = $1 for update')
+const opening = insertion(jobAttempts)
+
+/** Undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still locked. */
+export async function claimJob(
+  app: Pick<App, 'db' | 'queue' | 'config'>,
+  delivery: Delivery,
+  worker: string,
+): Promise<Claim | undefined> {
+  const claimedAtMs = uptimeMs()
+  const { jobId } = delivery
+  const claim = async (tx: Transaction): Promise<Claim | undefined> => {
+    const [cluster, held, [job], { fence, last, at }] = await Promise.all([
+      lockClusterOf(tx, jobId),
+      findLockOf(tx, jobId),
+      lockJob(tx, jobId),
+      nextNumbers(tx, jobId),
+    ])
+    if (!cluster || !job) throw new Error(`the queue holds job ${jobId}, which has no row`)
+    if (held) {
+      await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS, 'busy'))
+      return undefined
+    }
+    if (!isOpen(job)) {
+      await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    // A worker that died has left one open, and a job has one open attempt at a time.
+    if (last > 0) await tx.$client.query(closingOfLost(cluster.id))
+    const move = moveOf(job.type)
+    if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
+      await endAsCancelled(tx, WORKER, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
+      await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster
+    if (!moved) throw new Error(`${cluster.id} was ${cluster.status} and did not take ${move.start}`)
+
+    const attempt: AttemptRow = {
+      id: newId('att'),
+      jobId,
+      number: last + 1,
+      fence,
+      worker,
+      stage: 'claimed',
+      progressPercent: 0,
+      infraId: null,
+      exitCode: null,
+      outcome: null,
+      reason: null,
+      fingerprint: null,
+      message: null,
+      startedAt: at,
+      endedAt: null,
+    }
+    const lock: Lock = { clusterId: cluster.id, jobId, attemptId: attempt.id, fence, worker }
+    const running = { status: 'RUNNING', startedAt: job.startedAt ?? at, retryAt: null } as const
+    send(tx, opening(attempt))
+    send(tx, taking(lock, app.config.leaseSeconds))
+    send(tx, update(jobs, running, { id: jobId, status: openJobStatuses }))
+    writeAudit(tx, WORKER, {
+      action: 'job.start',
+      clusterId: cluster.id,
+      jobId,
+      detail: { attempt: attempt.number, worker, fence },
+    })
+    announce(tx, 'job', jobId)
+    return { cluster: moved, job: { ...job, ...running }, attempt, lock, delivery, claimedAtMs }
+  }
+  return app.db.transaction(claim, { readsFirst: true })
+}
+
+/** A fence that nobody had, the number of the job's last attempt, and the time of the transaction. */
+async function nextNumbers(tx: Transaction, jobId: string): Promise<{ fence: number; last: number; at: Date }> {
+  const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date }>({
+    name: 'next numbers',
+    text: `select nextval('lock_fence') as fence, now() as at,
+      (select coalesce(max(number), 0) from job_attempts where job_id = $1)::int as last`,
+    values: [jobId],
+  })
+  const [row] = rows
+  if (!row) throw new Error('the database gave no fence')
+  return { ...row, fence: Number(row.fence) }
+}
+
+export async function must(counted: Promise<boolean>): Promise<void> {
+  if (!(await counted)) throw new LockLost('the queue gave the job to another worker')
+}

@@ -1,0 +1,124 @@
+// What an end does to a job and to its cluster: one table, and one place that applies it.
+import { writeAudit } from '../audit/audit.ts'
+import type { Actor } from '../auth/principal.ts'
+import { hasOpenEntries } from '../clusters/ledger.ts'
+import { tryTransition } from '../clusters/lifecycle.ts'
+import type { ClusterRow, clusters } from '../clusters/tables.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { now, update, type Changes, type Expression } from '../db/statements.ts'
+import { announce } from '../events.ts'
+import { openJobStatuses } from './job.ts'
+import { closingOfLost } from './lock.ts'
+import { moveOf } from './moves.ts'
+import { jobs, type JobRow } from './tables.ts'
+
+export type Circumstances = {
+  /** `dead`: no delivery ends it. `revoked`: it was taken back before a worker had it. */
+  outcome: 'succeeded' | 'failed' | 'cancelled' | 'interrupted' | 'dead' | 'revoked'
+  /** A destroy has moved the cluster on meanwhile. */
+  isOvertaken: boolean
+  isCancelRequested: boolean
+  mayRetry: boolean
+}
+export type End = Readonly<{
+  job: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'RETRYING'
+  cluster: 'finishes' | 'fails' | 'stays'
+}>
+
+/** The first row that fits counts. */
+const ends: readonly [fits: (of: Circumstances) => boolean, end: End][] = [
+  [({ outcome, isOvertaken }) => outcome === 'dead' && isOvertaken, { job: 'FAILED', cluster: 'stays' }],
+  [({ outcome }) => outcome === 'dead', { job: 'FAILED', cluster: 'fails' }],
+  [({ outcome, isOvertaken }) => outcome === 'succeeded' && !isOvertaken, { job: 'SUCCEEDED', cluster: 'finishes' }],
+  [({ isOvertaken }) => isOvertaken, { job: 'CANCELLED', cluster: 'stays' }],
+  [({ outcome }) => outcome === 'cancelled' || outcome === 'revoked', { job: 'CANCELLED', cluster: 'fails' }],
+  [({ isCancelRequested }) => isCancelRequested, { job: 'CANCELLED', cluster: 'fails' }],
+  [({ outcome, mayRetry }) => outcome === 'interrupted' || mayRetry, { job: 'RETRYING', cluster: 'stays' }],
+  [() => true, { job: 'FAILED', cluster: 'fails' }],
+]
+
+export function endOf(cluster: ClusterRow, job: JobRow, outcome: Circumstances['outcome'], mayRetry = false): End {
+  const circumstances: Circumstances = {
+    outcome,
+    isOvertaken: !moveOf(job.type).requires.includes(cluster.status),
+    isCancelRequested: job.cancelRequestedAt !== null,
+    mayRetry,
+  }
+  const row = ends.find(([fits]) => fits(circumstances))
+  if (!row) throw new Error('the last row fits always')
+  return row[1]
+}
+
+export type Told = {
+  reason: string | null
+  message: string | null
+  /** Shown with a cluster that fails. */
+  statusReason?: string
+  /** Of a cluster that finishes. */
+  changes?: Changes<typeof clusters>
+}
+
+/** Ends the job for good. Both rows are locked, the cluster's first. */
+export async function endJob(
+  tx: Transaction,
+  by: Actor,
+  cluster: ClusterRow,
+  job: JobRow,
+  { job: status, cluster: fate }: End,
+  told: Told,
+): Promise<JobRow> {
+  if (status === 'RETRYING') throw new Error('a job that is tried again has not ended')
+  const { reason, message } = told
+  if (fate === 'finishes') tryTransition(tx, by, cluster, moveOf(job.type).finish, told.changes, job.id)
+  if (fate === 'fails') await failCluster(tx, by, cluster, job, told.statusReason ?? `${reason}: ${message}`)
+  const end = { status, reason, message }
+  send(tx, update(jobs, { ...end, endedAt: now, retryAt: null }, { id: job.id, status: openJobStatuses }))
+  // A job whose worker died may be ended before another worker has taken note of it.
+  send(tx, closingOfLost(job.clusterId))
+  writeAudit(tx, by, {
+    action: 'job.end',
+    clusterId: job.clusterId,
+    jobId: job.id,
+    outcome: status === 'FAILED' ? 'failure' : 'success',
+    detail: end,
+  })
+  announce(tx, 'job', job.id)
+  return { ...job, ...end, endedAt: new Date(), retryAt: null }
+}
+
+/** Ends a job that somebody has taken back; its cluster becomes what a failure would make it, unless it was moved on. */
+export function endAsCancelled(
+  tx: Transaction,
+  by: Actor,
+  cluster: ClusterRow,
+  job: JobRow,
+  message: string,
+): Promise<JobRow> {
+  const told = { reason: 'CANCELLED', message, statusReason: `cancelled: ${message}` }
+  return endJob(tx, by, cluster, job, endOf(cluster, job, 'revoked'), told)
+}
+
+/** The wait before a failed destroy is tried again: 5 minutes, doubled each time, at most 6 hours. */
+const destroyRetry: Expression = {
+  sql: `now() + least(interval '6 hours', interval '5 minutes' * power(2, least(destroy_failures, 10)))`,
+}
+const leftoverRetry: Expression = { sql: `now() + interval '1 minute'` }
+const oneMore: Expression = { sql: 'destroy_failures + 1' }
+
+/** Moves the cluster to what the job's failure makes of it; what it may have left is put on the janitor's list. */
+export async function failCluster(
+  tx: Transaction,
+  by: Actor,
+  cluster: ClusterRow,
+  job: Pick<JobRow, 'id' | 'type'>,
+  statusReason: string,
+): Promise<void> {
+  const { fail } = moveOf(job.type)
+  if (fail === 'failDestroy') {
+    const changes = { statusReason, destroyRetryAt: destroyRetry, destroyFailures: oneMore }
+    tryTransition(tx, by, cluster, fail, changes, job.id)
+    return
+  }
+  const mayLeave = !cluster.preserveOnFailure && (await hasOpenEntries(tx, cluster.id))
+  tryTransition(tx, by, cluster, fail, { statusReason, destroyRetryAt: mayLeave ? leftoverRetry : null }, job.id)
+}
