@@ -75,7 +75,7 @@ export async function startServer(
 ): Promise<Server> {
   const home = join(ground.dir, `home-${randomUUID()}`)
   mkdirSync(home)
-  const child = spawn(process.execPath, [...(process.env['BENCH_NODE']?.split(' ') ?? []), 'src/main.ts', role], {
+  const child = spawn(process.execPath, ['src/main.ts', role], {
     cwd: tree,
     env: {
       PATH: process.env['PATH'],

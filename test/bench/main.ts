@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
+import { measureOperations } from './operations.ts'
 import { measureSubmit } from './submit.ts'
 
 const { values } = parseArgs({
@@ -12,6 +13,7 @@ const { values } = parseArgs({
 })
 const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> = {
   submit: (ground, report) => measureSubmit(ground, report, values.baseline),
+  operations: measureOperations,
 }
 const report = openReport()
 const ground = await openGround()
