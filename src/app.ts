@@ -6,9 +6,9 @@ import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
 import type { Events } from './events.ts'
 import type { Installer } from './installer/installer.ts'
-import type { Queue } from './queue/queue.ts'
 import type { Log } from './observability/log.ts'
 import type { Catalog } from './profiles/catalog.ts'
+import type { Queue } from './queue/queue.ts'
 import type { SecretBox } from './secrets.ts'
 
 export type App = Readonly<{

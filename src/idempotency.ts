@@ -2,9 +2,9 @@
 // written first in the transaction of the change, so the second waits for the first and replays it. A change that
 // fails takes its key with it.
 import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
 import { and, eq, gt, lt, sql } from 'drizzle-orm'
 import { index, integer, json, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
-import canonicalize from 'canonicalize'
 import { type Actor, nameOf } from './auth/principal.ts'
 import { send, type Db, type Transaction } from './db/client.ts'
 import { at } from './db/columns.ts'

@@ -1,10 +1,10 @@
 // Which installation of the service this is. The database holds its id, the fingerprint of the secrets key and whether the
 // artifact store has been marked as its own: a process with another key or another store would make clusters that nobody
 // can read or destroy, so it ends before it does anything.
-import { eq, sql } from 'drizzle-orm'
-import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core'
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
+import { eq, sql } from 'drizzle-orm'
+import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core'
 import type { App } from './app.ts'
 import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
 import { ConfigError } from './config.ts'

@@ -3,8 +3,8 @@
  * it is never changed afterwards. Which vendor keeps it is decided here and known nowhere else.
  */
 import { fileURLToPath } from 'node:url'
-import type { ArtifactStore } from './artifact.ts'
 import { ConfigError } from '../config.ts'
+import type { ArtifactStore } from './artifact.ts'
 import { openFilesystemStore } from './filesystem.ts'
 import { openS3Store } from './s3.ts'
 import type { S3Options } from './s3.ts'

@@ -1,9 +1,9 @@
 // The trail of who did what, written in the transaction of the change it is about: if it fails, the change fails.
-import { auditEvents } from './tables.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
 import { newId } from '../ids.ts'
+import { auditEvents } from './tables.ts'
 
 export type AuditEntry = {
   action: string

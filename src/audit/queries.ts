@@ -1,15 +1,15 @@
 // Reading the trail.
 import { and, asc, eq, gte, gt, lt, type SQL } from 'drizzle-orm'
 import { requireAnywhere } from '../auth/permissions.ts'
-import { auditEvents, type AuditRow } from './tables.ts'
 import type { Actor } from '../auth/principal.ts'
 import { apiTokens, rbacMappings } from '../auth/tables.ts'
 import { clusterArtifacts } from '../clusters/infra-tables.ts'
 import { clusters } from '../clusters/tables.ts'
-import { jobs } from '../jobs/tables.ts'
 import type { Reader } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { firstIdAt } from '../ids.ts'
+import { jobs } from '../jobs/tables.ts'
+import { auditEvents, type AuditRow } from './tables.ts'
 
 export type AuditFilter = {
   actor?: string | undefined

@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { requireAnywhere } from '../auth/permissions.ts'
-import { auditEvents, type AuditRow, auditSeals, auditUnsealed } from './tables.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Db, Reader } from '../db/client.ts'
+import { auditEvents, type AuditRow, auditSeals, auditUnsealed } from './tables.ts'
 
 export type Head = { number: number; hash: string }
 /** eventId is null when only a seal is known of the event. */

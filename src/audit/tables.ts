@@ -1,8 +1,8 @@
 // The trail and its seals. Triggers of the migrations make it append-only.
 import { sql } from 'drizzle-orm'
 import { bigint, bigserial, check, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
-import { at, oneOf } from '../db/columns.ts'
 import type { Actor } from '../auth/principal.ts'
+import { at, oneOf } from '../db/columns.ts'
 
 export const auditEvents = pgTable(
   'audit_events',

@@ -3,12 +3,12 @@
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import type { Db, Reader } from '../db/client.ts'
-import { type Binding, type Principal, principalName } from './principal.ts'
-import { apiTokens, rbacMappings } from './tables.ts'
 import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
 import { findToken, hashOfSecret, type KnownToken } from './api-tokens.ts'
 import { readArn, withoutPath } from './arn.ts'
+import { type Binding, type Principal, principalName } from './principal.ts'
+import { apiTokens, rbacMappings } from './tables.ts'
 
 /** A connection that is dead without a word is heard of no earlier: so long may a change go unnoticed at worst. */
 const LONGEST_MS = 5000

@@ -2,9 +2,9 @@
 import { and, arrayContains, eq, gt, inArray, isNull, not, or, sql, type SQL } from 'drizzle-orm'
 import type { Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
-import { apiTokens, rbacMappings } from './tables.ts'
-import type { PrincipalType, Role } from '../vocabulary.ts'
 import { AppError } from '../errors.ts'
+import type { PrincipalType, Role } from '../vocabulary.ts'
+import { apiTokens, rbacMappings } from './tables.ts'
 
 /** Whether one stays without those that `leaving` names: with the role, and with a way in that is open here. */
 export async function hasAdministrator(config: Config, tx: Transaction, leaving?: SQL): Promise<boolean> {

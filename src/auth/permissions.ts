@@ -1,10 +1,10 @@
 // The one table of who may do what. It becomes the condition of the query that fetches the thing, so that what a
 // caller may not see does not exist for it; what is not in the table is denied.
 import { and, eq, or, sql, type SQL } from 'drizzle-orm'
-import { type Actor, type Binding, type Caller, nameOf, principalName, type Scope } from './principal.ts'
 import { clusters } from '../clusters/tables.ts'
-import type { Role } from '../vocabulary.ts'
 import { AppError } from '../errors.ts'
+import type { Role } from '../vocabulary.ts'
+import { type Actor, type Binding, type Caller, nameOf, principalName, type Scope } from './principal.ts'
 
 /** own: what the caller owns in the team of the binding; team: all that the team has; any: whatever team it is of. */
 type Reach = 'own' | 'team' | 'any'

@@ -1,18 +1,18 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
 // has; the last platform administrator cannot be removed.
 import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
-import type { Config } from '../config.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { type Actor, type Caller, nameOf, type Principal } from './principal.ts'
-import { apiTokens, rbacMappings } from './tables.ts'
-import type { PrincipalType, Role } from '../vocabulary.ts'
+import type { Config } from '../config.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { readArn } from './arn.ts'
+import type { PrincipalType, Role } from '../vocabulary.ts'
 import { keepAnAdministrator } from './administrators.ts'
+import { readArn } from './arn.ts'
 import { isAllowedForAll, isAllowedInTeam, requireAnywhere } from './permissions.ts'
+import { type Actor, type Caller, nameOf, type Principal } from './principal.ts'
+import { apiTokens, rbacMappings } from './tables.ts'
 
 export type BindingRow = typeof rbacMappings.$inferSelect
 export type NewBinding = {

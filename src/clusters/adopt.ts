@@ -5,9 +5,8 @@ import { eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
-import type { Actor } from '../auth/principal.ts'
-import { type ClusterRow, clusters } from './tables.ts'
 import { requireAnywhere } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError, messageOf } from '../errors.ts'
@@ -16,6 +15,7 @@ import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
 import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
+import { type ClusterRow, clusters } from './tables.ts'
 
 const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
 const HOUR_MS = 3_600_000

@@ -8,11 +8,11 @@ import { openSnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
 import { ArtifactMissing, StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { clusterArtifacts } from './infra-tables.ts'
-import { artifactKinds } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { AppError, messageOf } from '../errors.ts'
+import { artifactKinds } from '../vocabulary.ts'
+import { clusterArtifacts } from './infra-tables.ts'
 import type { ArtifactRow } from './ledger.ts'
 import { clusterFor } from './queries.ts'
 
@@ -37,7 +37,24 @@ export async function listArtifacts(
  * could hand it out by itself. Throws NOT_FOUND, FORBIDDEN, CONFLICT when it is not what was stored, and UNAVAILABLE.
  */
 export async function readArtifact(
-  app: App,
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
   by: Actor,
   clusterId: string,
   id: string,

@@ -1,178 +1,24 @@
 // What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
 import { and, eq, gt, inArray } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { writeAudit } from '../audit/audit.ts'
-import { type Actor, nameOf } from '../auth/principal.ts'
-import type { ClusterRequest } from './request.ts'
-import { type ClusterRow, clusters } from './tables.ts'
-import { effectiveTags } from '../install-config/tags.ts'
-import { openJobStatuses } from '../jobs/job.ts'
-import type { Decision, Usage, Warning } from '../policy/decision.ts'
-import { decide } from '../policy/policy.ts'
-import type { Profile } from '../profiles/profile.ts'
-import { type JobRow, jobs } from '../jobs/tables.ts'
-import { explain, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
-import { send, type Transaction } from '../db/client.ts'
-import { insertion } from '../db/statements.ts'
-import { AppError, isOfConstraint, type FieldError } from '../errors.ts'
-import type { ClusterStatus } from '../vocabulary.ts'
-import { announce } from '../events.ts'
-import { newId } from '../ids.ts'
-import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../install-config/install-config.ts'
-import { lintInstallConfig } from '../install-config/lint.ts'
+import type { Actor } from '../auth/principal.ts'
+import type { Transaction } from '../db/client.ts'
+import { AppError } from '../errors.ts'
 import { openJob, supersedeJobs } from '../jobs/commands.ts'
+import { openJobStatuses } from '../jobs/job.ts'
 import { jobForChange } from '../jobs/queries.ts'
-import { hashOf, profileNamed } from '../profiles/catalog.ts'
-import type { Footprint } from '../profiles/footprint.ts'
-import type { Quota } from '../profiles/quotas.ts'
-import { pointerOf } from '../profiles/yaml-file.ts'
+import { jobs, type JobRow } from '../jobs/tables.ts'
 import { transitionCluster } from './lifecycle.ts'
-import { clusterFor, findExpectedDuration, type Expectation } from './queries.ts'
-import { readUsage, readUsageInTurn, requireInstallTurn } from './quota.ts'
-
-const HOUR_MS = 3_600_000
-const DEFAULT_TEAM = 'default'
-
-type Place = { team: string; owner: string; profile: Profile; quota: Quota }
-/** Its times are the database's. */
-type NewCluster = Omit<ClusterRow, 'createdAt' | 'updatedAt'>
-type Plan = {
-  profile: Profile
-  decision: Decision
-  cluster: NewCluster
-}
-
-/** What a request needs of the database. */
-type Prepared = {
-  /** The time of the transaction, by the database. */
-  at: Date
-  /** Of its name; undefined: it is free. */
-  holder: { status: ClusterStatus; team: string; owner: string } | undefined
-  usage: Usage
-}
-
-/** Waits for the turn of the request's team and profile, and reads. Undefined for a request that belongs nowhere. */
-export async function prepareRequest(
-  app: Pick<App, 'catalog'>,
-  tx: Transaction,
-  by: Actor,
-  request: ClusterRequest,
-): Promise<Prepared | undefined> {
-  let place: Place
-  try {
-    place = placeRequest(app, by, request)
-  } catch (error) {
-    // requestCluster says it, to those who have no answer yet.
-    if (error instanceof AppError) return undefined
-    throw error
-  }
-  const { team, quota, profile } = place
-  const [usage, found] = await Promise.all([
-    readUsageInTurn(tx, team, quota, profile),
-    tx.$client.query<{ at: Date; status: ClusterStatus | null; team: string; owner: string }>({
-      name: 'holder of a name',
-      text: `select now() as at, c.status, c.team, c.owner from (select) as one
-        left join clusters c on c.name = $1 and c.base_domain = $2 and c.status <> 'DESTROYED'`,
-      values: [request.name, request.baseDomain ?? profile.baseDomains.default],
-    }),
-  ])
-  const [row] = found.rows
-  if (!row) throw new Error('the database did not tell its time')
-  const { at, status, ...its } = row
-  return { at, usage, holder: status === null ? undefined : { status, ...its } }
-}
-
-/**
- * `prepared`: by prepareRequest, in this transaction. Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every violation,
- * NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN.
- */
-export async function requestCluster(
-  app: Pick<App, 'catalog' | 'installationId' | 'queue'>,
-  tx: Transaction,
-  by: Actor,
-  request: ClusterRequest,
-  prepared: Prepared | undefined,
-): Promise<{ cluster: ClusterRow; job: JobRow; warnings: Warning[] }> {
-  const place = placeRequest(app, by, request)
-  if (!prepared) throw new AppError('UNAVAILABLE', 'the profiles have changed meanwhile: ask again')
-  const { at, usage, holder } = prepared
-  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, usage)
-  if (decision.isOnlyQuota)
-    throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
-  if (!decision.allowed)
-    throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
-  if (holder) throw nameTaken(planned, mayRead(by, holder) ? holder.status : undefined)
-  const cluster: ClusterRow = { ...planned, createdAt: at, updatedAt: at }
-  const { id, name, team, owner, costCenter, destroyAt } = cluster
-  // Whoever asks for the name at the same moment is refused by its lease.
-  send(tx, insertRow(cluster), (error) =>
-    isOfConstraint(error, 'clusters_name_lease') ? nameTaken(cluster, undefined) : error,
-  )
-  writeAudit(tx, by, {
-    action: 'cluster.request',
-    clusterId: id,
-    detail: { name, profile: cluster.profile, team, owner, costCenter, destroyAt: destroyAt.toISOString() },
-  })
-  announce(tx, 'cluster', id)
-  const job = openJob(app, tx, by, cluster, 'CREATE', at)
-  return { cluster, job, warnings: decision.warnings }
-}
-
-export type Preview = {
-  allowed: boolean
-  violations: FieldError[]
-  warnings: Warning[]
-  installConfig: string
-  effectiveTags: Record<string, string>
-  footprint: Footprint
-  usdPerHour: number
-  usdUntilExpiry: number
-  destroyAt: string
-  /** Of the installation; null while there is no history of its kind. */
-  expectedDuration: Expectation | null
-}
-
-/** What a request would come to; writes nothing. */
-export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
-  const place = placeRequest(app, by, request)
-  const usage = await readUsage(app.db, place.team, place.quota, place.profile)
-  const { decision, profile, cluster } = planCluster(app, by, request, place, usage)
-  const input = {
-    name: cluster.name,
-    baseDomain: cluster.baseDomain,
-    region: cluster.region,
-    workerReplicas: cluster.workerReplicas,
-    profile,
-    tags: cluster.effectiveTags,
-    sshPublicKey: request.sshPublicKey,
-    pullSecret: MASKED_PULL_SECRET,
-  }
-  const lint = (severity: 'error' | 'warning') =>
-    lintInstallConfig(buildInstallConfig(input))
-      .filter((finding) => finding.severity === severity)
-      .map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail }))
-  // Of what the policy allows only warnings remain; what it does not allow is told by the policy.
-  const violations = decision.allowed ? lint('error') : decision.violations
-  return {
-    allowed: violations.length === 0,
-    violations,
-    warnings: [...decision.warnings, ...lint('warning')],
-    installConfig: renderInstallConfig(input),
-    effectiveTags: cluster.effectiveTags,
-    footprint: decision.footprint,
-    usdPerHour: decision.cost.usdPerHour,
-    usdUntilExpiry: decision.cost.usdUntilExpiry,
-    destroyAt: cluster.destroyAt.toISOString(),
-    expectedDuration: (await findExpectedDuration(app.db, cluster)) ?? null,
-  }
-}
+import { clusterFor } from './queries.ts'
+import { requireInstallTurn } from './quota.ts'
+import type { ClusterRow } from './tables.ts'
 
 /**
  * Ends the cluster's other jobs and opens its destroy; a destroy that is under way already is returned as it is.
  * Throws NOT_FOUND, FORBIDDEN, CONFLICT (protected) or NOT_IN_STATE (gone already).
  */
 export async function destroyCluster(
-  app: App,
+  app: Pick<App, 'db' | 'queue'>,
   tx: Transaction,
   by: Actor,
   id: string,
@@ -204,7 +50,7 @@ export async function destroyCluster(
  * when the job did not fail or is not the cluster's latest.
  */
 export async function retryJob(
-  app: App,
+  app: Pick<App, 'db' | 'queue' | 'catalog'>,
   tx: Transaction,
   by: Actor,
   id: string,
@@ -223,100 +69,3 @@ export async function retryJob(
   const moved = transitionCluster(tx, by, cluster, 'retryCreate')
   return { cluster: moved, job: openJob(app, tx, by, moved, 'CREATE', moved.updatedAt) }
 }
-
-/** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */
-function placeRequest(app: Pick<App, 'catalog'>, by: Actor, request: ClusterRequest): Place {
-  const team = request.team ?? defaultTeam(by)
-  requireInTeam(by, 'cluster.create', team)
-  const owner = request.owner ?? nameOf(by)
-  if (owner !== nameOf(by) && !isAllowedInTeam(by, 'cluster.create-for-another', team))
-    throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
-      { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
-    ])
-  return { team, owner, profile: profileNamed(app.catalog, request.profile), quota: app.catalog.quotaOf(team) }
-}
-
-function planCluster(
-  { installationId }: Pick<App, 'installationId'>,
-  by: Actor,
-  request: ClusterRequest,
-  { team, owner, profile, quota }: Place,
-  usage: Usage,
-): Plan {
-  const decision = decide(request, profile, { team, quota, usage, now: new Date() })
-  const { terms, footprint, cost } = decision
-  const id = newId('clu')
-  const destroyAt = new Date(Date.now() + terms.ttlHours * HOUR_MS)
-  const requestTags = request.tags ?? {}
-  const tags = effectiveTags(
-    { tags: requestTags, profile },
-    { id, name: request.name, owner, team, costCenter: terms.costCenter, destroyAt, installationId },
-  )
-  return {
-    profile,
-    decision,
-    cluster: {
-      id,
-      name: request.name,
-      baseDomain: terms.baseDomain,
-      platform: profile.platform,
-      version: terms.version,
-      profile: profile.name,
-      profileHash: hashOf(profile),
-      profileSnapshot: profile,
-      region: terms.region,
-      owner,
-      team,
-      costCenter: terms.costCenter,
-      status: 'PENDING',
-      requestedBy: nameOf(by),
-      request,
-      requestTags,
-      effectiveTags: tags,
-      ttlHours: terms.ttlHours,
-      destroyAt,
-      preserveOnFailure: request.preserveOnFailure ?? false,
-      usdPerHour: cost.usdPerHour,
-      workerReplicas: terms.workerReplicas,
-      vcpu: footprint.vcpu,
-      graceHours: profile.lifecycle.graceHours,
-      statusReason: null,
-      infraId: null,
-      protected: false,
-      readyAt: null,
-      destroyedAt: null,
-      destroyRetryAt: null,
-      destroyFailures: 0,
-      abandonedAt: null,
-      lookAt: null,
-      looks: 0,
-    },
-  }
-}
-
-function defaultTeam(by: Actor): string {
-  if (by.kind === 'system') return DEFAULT_TEAM
-  // Who may do it for every team is put into none by a role that the administrator of one gives.
-  if (isAllowedInTeam(by, 'cluster.create', '*')) return DEFAULT_TEAM
-  const teams = new Set(by.bindings.map((binding) => binding.team))
-  const [only, ...others] = [...teams].filter((team) => team !== '*')
-  if (only === undefined) return DEFAULT_TEAM
-  if (others.length > 0)
-    throw new AppError('BAD_INPUT', 'you are in several teams: name one', [
-      { pointer: '/team', detail: `one of ${[only, ...others].join(', ')}` },
-    ])
-  return only
-}
-
-const insertRow = insertion(clusters)
-
-const mayRead = (by: Actor, cluster: { team: string; owner: string }) =>
-  by.kind === 'system' || explain(by, 'cluster.read', cluster).allowed
-
-const nameTaken = ({ name, baseDomain }: NewCluster, status: ClusterStatus | undefined) =>
-  new AppError(
-    'NAME_TAKEN',
-    `the name ${name}.${baseDomain} is held by a cluster${status === undefined ? '' : ` that is ${status}`}; ` +
-      'it is free when that cluster is proved destroyed',
-    [{ pointer: '/name', detail: 'take another name' }],
-  )

@@ -2,9 +2,9 @@
 import { sql } from 'drizzle-orm'
 import { bigint, check, index, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, oneOf } from '../db/columns.ts'
-import { artifactKinds } from '../vocabulary.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
 import { jobAttempts } from '../jobs/tables.ts'
+import { artifactKinds } from '../vocabulary.ts'
 import { clusters } from './tables.ts'
 
 // Every infraID that may own cloud resources. A row stands before the cloud is touched and stays open until

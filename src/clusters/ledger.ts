@@ -2,10 +2,10 @@
 // open until an inventory has proved that nothing of it is left.
 import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
+import type { InstallerMetadata } from '../installer/metadata.ts'
+import { jobAttempts } from '../jobs/tables.ts'
 import { clusterArtifacts, infraLedger } from './infra-tables.ts'
 import { clusters } from './tables.ts'
-import { jobAttempts } from '../jobs/tables.ts'
-import type { InstallerMetadata } from '../installer/metadata.ts'
 
 export type LedgerEntry = typeof infraLedger.$inferSelect
 export type ArtifactRow = typeof clusterArtifacts.$inferSelect

@@ -2,12 +2,12 @@
 // Actions and error texts are derived from it.
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { type ClusterRow, clusters } from './tables.ts'
-import type { ClusterStatus } from '../vocabulary.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { now, plainOf, update, type Changes } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
+import type { ClusterStatus } from '../vocabulary.ts'
+import { type ClusterRow, clusters } from './tables.ts'
 
 export const transitions = {
   startCreate: { from: ['PENDING', 'CREATING'], to: 'CREATING' },

@@ -4,12 +4,12 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { clusterOutputs } from './tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import type { Results } from '../installer/results.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { clusterFor } from './queries.ts'
+import { clusterOutputs } from './tables.ts'
 
 const kubeconfigShape = z.looseObject({
   clusters: z.array(z.looseObject({ cluster: z.looseObject({ server: z.url() }) })).min(1),

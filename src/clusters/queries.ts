@@ -2,13 +2,13 @@
 import { and, desc, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
-import { clusterOutputs, type ClusterRow, clusters } from './tables.ts'
-import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.ts'
-import type { ClusterStatus, Platform } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
+import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.ts'
+import type { ClusterStatus, Platform } from '../vocabulary.ts'
+import { clusterOutputs, type ClusterRow, clusters } from './tables.ts'
 
 /** The cluster, for the named action. Throws NOT_FOUND when the actor may not see it, FORBIDDEN when it may not act. */
 export async function clusterFor(

@@ -10,12 +10,12 @@ import { copySnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { clusterArtifacts } from './infra-tables.ts'
-import { clusterOutputs, clusters } from './tables.ts'
 import { messageOf } from '../errors.ts'
 import { KEY_ID_AT, KEY_ID_BYTES, readKeyId } from '../secrets.ts'
+import { clusterArtifacts } from './infra-tables.ts'
 import type { ArtifactRow } from './ledger.ts'
 import { contextOf, type Credential } from './outputs.ts'
+import { clusterOutputs, clusters } from './tables.ts'
 
 export type Rotation = {
   sealedAnew: number
@@ -44,7 +44,26 @@ const keyIdOf = (sealed: PgColumn) =>
   sql<string>`encode(substring(${sealed} from ${sql.raw(String(KEY_ID_AT + 1))} for ${sql.raw(String(KEY_ID_BYTES))}), 'hex')`
 
 /** As much as fits into one run. What cannot be opened is told and left, and does not stop the rest. */
-export async function resealSecrets(app: App): Promise<Rotation> {
+export async function resealSecrets(
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
+): Promise<Rotation> {
   const found = await countSealedElsewhere(app)
   const isOurs = (keyId: string) => keyId === UNKNOWN || app.box.olderKeyIds.includes(keyId)
   // As almost always: one query, and no look at each cluster's artifacts.
@@ -60,7 +79,24 @@ export async function resealSecrets(app: App): Promise<Rotation> {
 }
 
 async function resealEach<Row extends { id: string }>(
-  app: App,
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
   until: number,
   list: (app: App, after: string) => Promise<Row[]>,
   reseal: (app: App, row: Row) => Promise<number>,
@@ -83,7 +119,7 @@ async function resealEach<Row extends { id: string }>(
 }
 
 /** How many values that are in use are sealed under each key other than the present one. */
-export async function countSealedElsewhere(app: App): Promise<Record<string, number>> {
+export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promise<Record<string, number>> {
   const { rows } = await app.db.execute<{ keyId: string; values: number }>(sql`
     select key_id as "keyId", count(*)::int as values from (
       select unnest(array[${keyIdOf(clusterOutputs.kubeconfigSealed)}, ${keyIdOf(clusterOutputs.kubeadminPasswordSealed)}])

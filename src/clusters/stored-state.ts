@@ -7,13 +7,13 @@ import type { App } from '../app.ts'
 import { restoreSnapshot, SnapshotCorrupt } from '../artifacts/snapshot.ts'
 import { ArtifactMissing, type StoredArtifact } from '../artifacts/store.ts'
 import type { Transaction } from '../db/client.ts'
-import { clusterArtifacts } from './infra-tables.ts'
-import type { ClusterRow } from './tables.ts'
 import { messageOf } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
 import { stages, type Stage } from '../installer/stages.ts'
+import { clusterArtifacts } from './infra-tables.ts'
 import { keepEntry } from './ledger.ts'
+import type { ClusterRow } from './tables.ts'
 
 const RECORD = 'ocpctl-cluster.json'
 
@@ -42,7 +42,24 @@ const isPastBootstrap = (stage: Stage): boolean =>
  * afterwards. Throws StoreUnavailable.
  */
 export async function readStoredState(
-  app: App,
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
   clusterId: string,
   isLeftOut: (attemptId: string) => boolean,
   found: (infra: StoredInfra) => Promise<void>,

@@ -12,10 +12,10 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import { at, bytea, oneOf } from '../db/columns.ts'
-import { clusterStatuses, platforms, type ClusterStatus } from '../vocabulary.ts'
 import type { Resource } from '../clouds/inventory.ts'
+import { at, bytea, oneOf } from '../db/columns.ts'
 import type { Profile } from '../profiles/profile.ts'
+import { clusterStatuses, platforms, type ClusterStatus } from '../vocabulary.ts'
 import type { ClusterRequest } from './request.ts'
 
 export const clusters = pgTable(

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import { hasCode, messageOf } from '../errors.ts'
 import { diagnose, type Diagnosis } from '../diagnosis/diagnosis.ts'
+import { hasCode, messageOf } from '../errors.ts'
 
 const USAGE = `usage: node src/main.ts diagnose LOG [--exit-code N] [--json]
 

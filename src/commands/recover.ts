@@ -1,7 +1,6 @@
 // `recover`: holds cloud and artifact store against the database and takes back the clusters that it has lost.
 import type { App } from '../app.ts'
 import { adoptedEnd, findAdoptable, recover } from '../clusters/adopt.ts'
-import { findUnknown } from '../reconcile/resources.ts'
 import { ConfigError, type Config } from '../config.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import { messageOf } from '../errors.ts'
@@ -9,6 +8,7 @@ import { claimStore } from '../installation.ts'
 import { openLog } from '../observability/log.ts'
 import { loadCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
+import { findUnknown } from '../reconcile/resources.ts'
 import { openApp, openGround, STORE_WAIT_MS } from '../wiring.ts'
 
 /** Returns the exit code. Throws ConfigError for an option that there is not. */

@@ -1,8 +1,8 @@
 // The pool and its one way to open a transaction. A connection that dies while idle is logged and replaced.
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { Pool, type PoolClient } from 'pg'
 import { setTimeout } from 'node:timers/promises'
 import { callbackify } from 'node:util'
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
+import { Pool, type PoolClient } from 'pg'
 import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'

@@ -4,12 +4,12 @@ import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
 import { userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
-import { hasCode, messageOf } from '../errors.ts'
 import { ConfigError } from '../config.ts'
+import { hasCode, messageOf } from '../errors.ts'
 
 const run = promisify(execFile)
 

@@ -2,8 +2,8 @@
 // it, and whether something may exist in the cloud. It only reads; the same input always gives the same answer.
 import { causes, deadlineExceeded, noFailure, unknownError } from './catalog.ts'
 import type { Reason, ReasonActor, ReasonCategory, RetryAdvice } from './entry.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import { readLog, type LogLine, type ReadLog } from './evidence.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { symptoms } from './symptoms.ts'
 
 export type Run = {

@@ -5,8 +5,8 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { printParseErrorCode, visit } from 'jsonc-parser'
 import { AppError, type FieldError } from '../errors.ts'
-import { MOST_ERRORS, nearestTo, pointerTo } from './issues.ts'
 import type { Env } from './env.ts'
+import { MOST_ERRORS, nearestTo, pointerTo } from './issues.ts'
 
 type Document = ReturnType<OpenAPIHono<Env>['getOpenAPI31Document']>
 type Operation = { query: Map<string, { isRepeatable: boolean }>; body: 'required' | 'optional' | 'none' | 'not JSON' }

@@ -1,8 +1,8 @@
 // The sockets: how long a client may take to speak, and to listen. What Node refuses before there is a request answers
 // a problem too.
+import { randomUUID } from 'node:crypto'
 import { createServer as createNodeServer, STATUS_CODES, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { randomUUID } from 'node:crypto'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError, hasCode } from '../errors.ts'

@@ -1,7 +1,7 @@
 // The platform blocks of an install-config.
-import { tagBudget, tagIdentity, tagProblem, AWS_TAGS_WITHOUT_RISK } from './tags.ts'
-import { blockOf, listOf, textOf, type Block, type Report } from './finding.ts'
 import type { Platform } from '../vocabulary.ts'
+import { blockOf, listOf, textOf, type Block, type Report } from './finding.ts'
+import { tagBudget, tagIdentity, tagProblem, AWS_TAGS_WITHOUT_RISK } from './tags.ts'
 
 export const credentialsModes: Record<Platform, readonly string[]> = {
   aws: ['Mint', 'Passthrough', 'Manual'],

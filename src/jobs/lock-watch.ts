@@ -5,11 +5,11 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { lockCluster } from '../clusters/queries.ts'
 import { send, type Db, type Transaction } from '../db/client.ts'
-import { isOpen } from './job.ts'
-import { jobLocks, jobs } from './tables.ts'
-import { uptimeMs } from '../uptime.ts'
-import { closingOfLost, renewEveryMs, type Lock } from './lock.ts'
 import type { ActiveDelivery } from '../queue/queue.ts'
+import { uptimeMs } from '../uptime.ts'
+import { isOpen } from './job.ts'
+import { closingOfLost, renewEveryMs, type Lock } from './lock.ts'
+import { jobLocks, jobs } from './tables.ts'
 
 type Version = { version: string; sinceMs: number }
 type SeenLock = Lock & { version: string }

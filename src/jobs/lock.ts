@@ -5,8 +5,8 @@ import { eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
 import { selection } from '../db/statements.ts'
 import type { Statement } from '../db/together.ts'
-import { jobLocks, jobs } from './tables.ts'
 import type { Delivery, Queue } from '../queue/queue.ts'
+import { jobLocks, jobs } from './tables.ts'
 
 /** How often a lock of so many seconds is renewed. */
 export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6

@@ -1,11 +1,11 @@
 // A job's log while it is written: lines are numbered across attempts, collected, and stored as chunks under the fence.
 import { max, eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import type { LogLine } from './tables.ts'
-import type { LogLevel } from '../vocabulary.ts'
-import { jobLogChunks } from './tables.ts'
 import { announce } from '../events.ts'
+import type { LogLevel } from '../vocabulary.ts'
 import { fenced, type Lock } from './lock.ts'
+import type { LogLine } from './tables.ts'
+import { jobLogChunks } from './tables.ts'
 
 const FLUSH_MS = 500
 const CHUNK_LINES = 200

@@ -3,12 +3,12 @@ import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import { type ClusterRow, clusters } from '../clusters/tables.ts'
-import type { LogLine } from './tables.ts'
-import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
-import type { JobStatus, JobType } from '../vocabulary.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { AppError } from '../errors.ts'
+import type { JobStatus, JobType } from '../vocabulary.ts'
+import type { LogLine } from './tables.ts'
+import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
 
 export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
   const [found] = await db

@@ -12,6 +12,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
+import { clusters } from '../clusters/tables.ts'
 import { at, oneOf } from '../db/columns.ts'
 import {
   jobTypes,
@@ -21,7 +22,6 @@ import {
   type JobStatus,
   type AttemptOutcome,
 } from '../vocabulary.ts'
-import { clusters } from '../clusters/tables.ts'
 import type { LogLevel } from '../vocabulary.ts'
 
 /** What an operation needs beyond its cluster. */

@@ -1,7 +1,7 @@
 // One JSON line an event on stderr; stdout is for what a person or a script asked for. What looks like a secret is masked
 // before it is written.
-import { createMasker } from './mask.ts'
 import { pino, type Logger, type LoggerOptions } from 'pino'
+import { createMasker } from './mask.ts'
 
 export type Log = Logger
 

@@ -3,8 +3,8 @@ import type { Path } from '../install-config/finding.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET } from '../install-config/install-config.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { effectiveTags } from '../install-config/tags.ts'
-import { type Profile, profileSchema } from './profile.ts'
 import { vcpuByName } from './footprint.ts'
+import { type Profile, profileSchema } from './profile.ts'
 import { parseYamlAs, pointerOf, type Problem } from './yaml-file.ts'
 
 const PROBLEMS_SHOWN = 20

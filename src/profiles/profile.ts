@@ -1,8 +1,8 @@
 // What a platform team offers. The descriptions are the reference of docs/profiles.md and of the editors' JSON Schema.
 import { RE2JS } from 're2js'
 import { z } from 'zod'
-import { platforms } from '../vocabulary.ts'
 import { featureSets } from '../install-config/schema.ts'
+import { platforms } from '../vocabulary.ts'
 import {
   aws,
   azure,

@@ -1,13 +1,13 @@
 // A cluster that is on its way somewhere has a job that takes it there; without one it would stay on its way for ever.
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { type ClusterRow, clusters } from '../clusters/tables.ts'
-import { jobs } from '../jobs/tables.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
+import { type ClusterRow, clusters } from '../clusters/tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { openJob } from '../jobs/commands.ts'
 import { failCluster } from '../jobs/ends.ts'
 import { findLock } from '../jobs/lock.ts'
+import { jobs } from '../jobs/tables.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
 

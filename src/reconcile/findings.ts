@@ -2,14 +2,14 @@
 // lastSeenAt, and a pass that no longer sees it resolves it. Filing, repairing and resolving are audited.
 import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
+import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import { clusters, leakRecords } from '../clusters/tables.ts'
-import { findings } from './table.ts'
-import { findingTypes } from '../vocabulary.ts'
-import { requireAnywhere } from '../auth/permissions.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { newId } from '../ids.ts'
+import { findingTypes } from '../vocabulary.ts'
+import { findings } from './table.ts'
 
 export { findingTypes }
 export type FindingType = (typeof findingTypes)[number]

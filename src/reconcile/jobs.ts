@@ -2,11 +2,11 @@
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
-import { isOpen } from '../jobs/job.ts'
-import { type JobRow, jobs } from '../jobs/tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { endAsCancelled, endJob, endOf } from '../jobs/ends.ts'
+import { isOpen } from '../jobs/job.ts'
 import { findLock } from '../jobs/lock.ts'
+import { type JobRow, jobs } from '../jobs/tables.ts'
 import type { QueueEntry } from '../queue/queue.ts'
 import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
@@ -51,7 +51,7 @@ function isStranded(entry: QueueEntry | undefined): boolean {
 }
 
 async function repairOpenJob(
-  app: App,
+  app: Pick<App, 'queue'>,
   tx: Transaction,
   cluster: ClusterRow,
   jobId: string,
@@ -110,7 +110,7 @@ export async function checkQueueEntries(pass: Pass): Promise<void> {
 }
 
 async function repairEntry(
-  app: App,
+  app: Pick<App, 'queue'>,
   tx: Transaction,
   { queueId, jobId, state }: QueueEntry,
 ): Promise<Verdict | undefined> {

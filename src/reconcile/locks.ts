@@ -2,8 +2,8 @@
 // told, never broken, since how old they are is only known by the database's clock.
 import { and, eq, sql } from 'drizzle-orm'
 import type { Transaction } from '../db/client.ts'
-import { jobLocks, jobs } from '../jobs/tables.ts'
 import type { Lock } from '../jobs/lock.ts'
+import { jobLocks, jobs } from '../jobs/tables.ts'
 import type { Verdict } from './findings.ts'
 import type { Pass } from './pass.ts'
 

@@ -2,8 +2,8 @@
 // the cluster, looks again, repairs, and files the finding, all in one transaction.
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { ClusterRow } from '../clusters/tables.ts'
 import { lockCluster } from '../clusters/queries.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { fileFinding, type About, type Verdict } from './findings.ts'
 

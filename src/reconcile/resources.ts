@@ -3,8 +3,8 @@
 // again. Nothing is deleted because a tag was found, and what another installation owns is none of our business.
 import { inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { adoptLost } from '../clusters/adopt.ts'
 import type { Resource } from '../clouds/inventory.ts'
+import { adoptLost } from '../clusters/adopt.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { lookAgain } from './leftovers.ts'
@@ -27,14 +27,52 @@ export async function checkOwnedResources(pass: Pass): Promise<void> {
 }
 
 /** Those that no row of the database is about. Throws CannotTell. */
-export async function findUnknown(app: App): Promise<Map<string, Owned>> {
+export async function findUnknown(
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
+): Promise<Map<string, Owned>> {
   const unknown = new Map<string, Owned>()
   for await (const { id, owned, isKnown } of compareOwned(app)) if (!isKnown) unknown.set(id, owned)
   return unknown
 }
 
 /** Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. */
-async function* compareOwned(app: App): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
+async function* compareOwned(
+  app: Pick<
+    App,
+    | 'db'
+    | 'leaseDb'
+    | 'queue'
+    | 'events'
+    | 'store'
+    | 'box'
+    | 'catalog'
+    | 'inventory'
+    | 'installer'
+    | 'config'
+    | 'installationId'
+    | 'log'
+    | 'runsJobs'
+    | 'authenticators'
+    | 'onStep'
+  >,
+): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
   const all = await listOwned(app)
   const ids = [...all.keys()]
   for (let start = 0; start < ids.length; start += BATCH) {

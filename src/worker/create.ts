@@ -17,7 +17,7 @@ import { recallEntries, restoreLatest } from './restore.ts'
 import { retrySeconds } from './retry.ts'
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts'
 import { pointsOf, takeSteps, undoSteps, type OperationPlan, type Step } from './steps.ts'
-import { closeIfGone, destroyInfrastructure } from './take-away.ts'
+import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-away.ts'
 
 /** Waited for API, bootstrap, initialization or stability in vain. */
 const TIMEOUT_CODES = [5, 6, 7]
@@ -98,7 +98,7 @@ const steps: readonly Step<State>[] = [
       await operation.fencedWithCluster((tx) => openEntry(tx, facts))
       operation.infra = facts
     },
-    undo: takeAway,
+    undo: takeAwayUnlessKept,
   },
   {
     name: 'installed',
@@ -283,22 +283,4 @@ async function giveUp(operation: Operation): Promise<Outcome> {
   const message = 'the workers of this job died each time they ran it'
   const cleaned = await undoSteps(steps, operation, { isLast: true })
   return { kind: 'failed', reason: 'WORKER_LOST', message, statusReason: `WORKER_LOST: ${message}. ${cleaned}` }
-}
-
-/** What the ledger names is destroyed, unless it was asked to be kept. */
-async function takeAway(operation: Operation, { isLast }: { isLast: boolean }): Promise<string> {
-  const { app, claim } = operation
-  const entries = await listOpenEntries(app.db, claim.cluster.id)
-  if (entries.length === 0) return 'Nothing is left in the cloud.'
-  if (isLast && claim.cluster.preserveOnFailure)
-    return `What ${entries.map(({ infraId }) => infraId).join(' and ')} owns was kept, as asked; destroy the cluster to take it away.`
-  try {
-    await operation.enter('cleanup')
-    await destroyInfrastructure(operation, entries)
-    return 'What it made was destroyed.'
-  } catch (error) {
-    if (!(error instanceof DestroyFailed)) throw error
-    operation.log('error', error.message)
-    return `What it made could not be destroyed yet and will be tried again (${error.message}).`
-  }
 }

@@ -2,8 +2,8 @@
 // but our own is used.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { closeEntry, forgetBootstrap, listInfraIds, type LedgerEntry } from '../clusters/ledger.ts'
 import { describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
+import { closeEntry, forgetBootstrap, listInfraIds, listOpenEntries, type LedgerEntry } from '../clusters/ledger.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
@@ -216,3 +216,21 @@ async function find({ app, claim }: Operation, only?: string[]): Promise<Invento
 
 const describe = (answer: InventoryAnswer): string =>
   answer.verified ? describeResources(answer.resources) : `not known (${answer.reason})`
+
+/** What the ledger names is destroyed, unless it was asked to be kept. */
+export async function takeAwayUnlessKept(operation: Operation, { isLast }: { isLast: boolean }): Promise<string> {
+  const { app, claim } = operation
+  const entries = await listOpenEntries(app.db, claim.cluster.id)
+  if (entries.length === 0) return 'Nothing is left in the cloud.'
+  if (isLast && claim.cluster.preserveOnFailure)
+    return `What ${entries.map(({ infraId }) => infraId).join(' and ')} owns was kept, as asked; destroy the cluster to take it away.`
+  try {
+    await operation.enter('cleanup')
+    await destroyInfrastructure(operation, entries)
+    return 'What it made was destroyed.'
+  } catch (error) {
+    if (!(error instanceof DestroyFailed)) throw error
+    operation.log('error', error.message)
+    return `What it made could not be destroyed yet and will be tried again (${error.message}).`
+  }
+}

@@ -1,12 +1,13 @@
 import { z } from '@hono/zod-openapi'
-import { clusterRequest } from '../../clusters/request.ts'
-import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { abandonCluster, findLeftovers } from '../../clusters/abandon.ts'
-import { destroyCluster, prepareRequest, previewCluster, requestCluster } from '../../clusters/commands.ts'
+import { destroyCluster } from '../../clusters/commands.ts'
 import { readCredential, readOutputs } from '../../clusters/outputs.ts'
 import { clusterFor, findAttempts, listClusters } from '../../clusters/queries.ts'
+import { clusterRequest } from '../../clusters/request.ts'
+import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
 import { toPage } from '../../db/page.ts'
 import { listJobs } from '../../jobs/queries.ts'
+import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { once, oncePrepared } from '../once.ts'
 import {
   fieldErrorSchema,

@@ -1,10 +1,10 @@
 // What rows look like to clients: times in RFC 3339, nothing that is not meant to be seen.
 import { z } from '@hono/zod-openapi'
+import { actionsOf } from '../../clusters/lifecycle.ts'
 import type { ClusterRow } from '../../clusters/tables.ts'
+import { explainReason } from '../../diagnosis/service.ts'
 import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
 import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
-import { actionsOf } from '../../clusters/lifecycle.ts'
-import { explainReason } from '../../diagnosis/service.ts'
 
 export const time = z.iso.datetime()
 const tags = z.record(z.string(), z.string())
