@@ -1,5 +1,5 @@
 // Reading clusters. What the caller may not see is not there; what it may see but not do is FORBIDDEN.
-import { and, desc, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -46,13 +46,19 @@ export type ClusterFilter = {
   q?: string | undefined
 }
 
+/** A cluster in one state of its row: any change of the row makes another version. */
+export type Versioned = { id: string; rowVersion: string }
+
+// The transaction that wrote the row as it is.
+const rowVersion = sql<string>`${clusters}.xmin::text`
+
 /** One row more than the page asks for, newest first. */
 export async function listClusters(
   db: Reader,
   by: Actor,
   filter: ClusterFilter,
   page: PageRequest,
-): Promise<ClusterRow[]> {
+): Promise<Versioned[]> {
   const conditions: (SQL | undefined)[] = [
     clusterScope(by, 'cluster.read'),
     filter.status?.length ? inArray(clusters.status, filter.status) : undefined,
@@ -64,7 +70,13 @@ export async function listClusters(
     filter.q === undefined ? undefined : ilike(clusters.name, `%${filter.q.replace(/[\\%_]/g, '\\$&')}%`),
   ]
   const { where, orderBy, limit } = keyset(clusters.id, page, and(...conditions))
-  return db.select().from(clusters).where(where).orderBy(orderBy).limit(limit)
+  return db.select({ id: clusters.id, rowVersion }).from(clusters).where(where).orderBy(orderBy).limit(limit)
+}
+
+/** Of clusters that the actor is known to see. */
+export async function readClusters(db: Reader, ids: string[]): Promise<(ClusterRow & Versioned)[]> {
+  const rows = await db.select({ cluster: clusters, rowVersion }).from(clusters).where(inArray(clusters.id, ids))
+  return rows.map((row) => ({ ...row.cluster, rowVersion: row.rowVersion }))
 }
 
 /** Holds the cluster's row, which everybody who changes anything of the cluster locks first. */
@@ -111,23 +123,24 @@ export async function findAttempts(
   db: Reader,
   clusterId: string,
 ): Promise<{ job: JobRow; attempt: AttemptRow | undefined; failure: AttemptRow | undefined } | undefined> {
-  const [job] = await db.select().from(jobs).where(eq(jobs.clusterId, clusterId)).orderBy(desc(jobs.id)).limit(1)
-  if (!job) return undefined
-  const [attempt] = await db
-    .select()
-    .from(jobAttempts)
-    .where(eq(jobAttempts.jobId, job.id))
-    .orderBy(desc(jobAttempts.number))
-    .limit(1)
-  const [failed] = await db
-    .select({ attempt: jobAttempts })
-    .from(jobAttempts)
-    .innerJoin(jobs, eq(jobs.id, jobAttempts.jobId))
-    .where(and(eq(jobs.clusterId, clusterId), inArray(jobAttempts.outcome, ['FAILED', 'LOST'])))
-    .orderBy(desc(jobAttempts.id))
-    .limit(1)
-  return { job, attempt, failure: failed?.attempt }
+  const [[job], [attempt], [failure]] = await Promise.all([
+    newestJob(db, clusterId),
+    newestAttempt(db, clusterId),
+    newestFailure(db, clusterId),
+  ])
+  return job && { job, attempt: attempt?.jobId === job.id ? attempt : undefined, failure }
 }
+
+const newestJob = selection(jobs, 'where cluster_id = $1 order by id desc limit 1')
+const newestAttempt = selection(
+  jobAttempts,
+  'where job_id = (select id from jobs where cluster_id = $1 order by id desc limit 1) order by number desc limit 1',
+)
+const newestFailure = selection(
+  jobAttempts,
+  `join jobs on jobs.id = job_attempts.job_id
+   where jobs.cluster_id = $1 and job_attempts.outcome in ('FAILED', 'LOST') order by job_attempts.id desc limit 1`,
+)
 
 export async function findOutputs(db: Reader, clusterId: string) {
   const [row] = await db.select().from(clusterOutputs).where(eq(clusterOutputs.clusterId, clusterId))

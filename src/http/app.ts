@@ -16,6 +16,7 @@ import type { Env } from './env.ts'
 import { checkInput, readOperations } from './input.ts'
 import { addressReader, openLimits } from './limits.ts'
 import { openReadiness } from './readiness.ts'
+import { openShownClusters } from './shown.ts'
 import { problem, problemAnswer, router, titles } from './router.ts'
 import { adoptionRoutes } from './routes/adoption.ts'
 import { tokenRoutes } from './routes/api-tokens.ts'
@@ -84,12 +85,14 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const recordDenial = openDenials(app)
   const logRefusal = openRefusals(app)
   const readiness = openReadiness(app)
+  const shownClusters = openShownClusters(app.db)
   http.use(securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
     c.set('requestId', requestIdOf(c))
     c.set('address', addressOf(c))
     c.set('limits', limits)
+    c.set('shownClusters', shownClusters)
     c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
     await next()

@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
+import type { ShownClusters } from './shown.ts'
 
 export type Env = {
   Variables: {
@@ -13,6 +14,7 @@ export type Env = {
     /** undefined: the request came through no socket, as in tests. */
     address: string | undefined
     limits: Limits
+    shownClusters: ShownClusters
     readiness: () => Promise<Readiness>
   }
 }

@@ -1,0 +1,30 @@
+// The JSON of clusters, written once for each state of a row: most pages show what other pages have shown.
+import { LRUCache } from 'lru-cache'
+import { readClusters, type Versioned } from '../clusters/queries.ts'
+import type { Db } from '../db/client.ts'
+import { showCluster } from './routes/shapes.ts'
+
+/** Of about a kilobyte each. */
+const REMEMBERED = 5000
+
+/** The texts of these clusters, in their order; what is gone meanwhile is left out. */
+export type ShownClusters = (asked: readonly Versioned[]) => Promise<string[]>
+
+export function openShownClusters(db: Db): ShownClusters {
+  const texts = new LRUCache<string, { rowVersion: string; text: string }>({ max: REMEMBERED })
+  return async (asked) => {
+    const found = new Map<string, string>()
+    const missing: string[] = []
+    for (const { id, rowVersion } of asked) {
+      const known = texts.get(id)
+      if (known?.rowVersion === rowVersion) found.set(id, known.text)
+      else missing.push(id)
+    }
+    for (const { rowVersion, ...cluster } of missing.length > 0 ? await readClusters(db, missing) : []) {
+      const text = JSON.stringify(showCluster(cluster))
+      texts.set(cluster.id, { rowVersion, text })
+      found.set(cluster.id, text)
+    }
+    return asked.flatMap(({ id }) => found.get(id) ?? [])
+  }
+}
