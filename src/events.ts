@@ -137,7 +137,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       for (const word of words) waiting.add(word)
       if (telling) return
       telling = true
-      setImmediate(() => void tellAll())
+      void tellAll()
     },
     async close() {
       closing.abort()

@@ -6,6 +6,10 @@ import { parseArgs } from 'node:util'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
 import { measureOperations } from './operations.ts'
+import { measurePickup } from './pickup.ts'
+import { measureMemory, measureStart } from './process.ts'
+import { measurePure } from './pure.ts'
+import { measureReads } from './reads.ts'
 import { measureSubmit } from './submit.ts'
 
 const { values } = parseArgs({
@@ -14,6 +18,11 @@ const { values } = parseArgs({
 const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> = {
   submit: (ground, report) => measureSubmit(ground, report, values.baseline),
   operations: measureOperations,
+  pickup: measurePickup,
+  reads: (ground, report) => measureReads(ground, report, values.baseline),
+  memory: (ground, report) => measureMemory(ground, report, values.baseline),
+  start: measureStart,
+  pure: measurePure,
 }
 const report = openReport()
 const ground = await openGround()
