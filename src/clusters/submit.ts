@@ -104,9 +104,10 @@ export async function requestCluster(
   const cluster: ClusterRow = { ...planned, createdAt: at, updatedAt: at }
   const { id, name, team, owner, costCenter, destroyAt } = cluster
   // Whoever asks for the name at the same moment is refused by its lease.
-  send(tx, insertRow(cluster), (error) =>
-    isOfConstraint(error, 'clusters_name_lease') ? nameTaken(cluster, undefined) : error,
-  )
+  send(tx, {
+    ...insertRow(cluster),
+    explain: (error) => (isOfConstraint(error, 'clusters_name_lease') ? nameTaken(cluster, undefined) : error),
+  })
   writeAudit(tx, by, {
     action: 'cluster.request',
     clusterId: id,

@@ -27,17 +27,11 @@ export type Reader = Db | Transaction
 /**
  * For a statement whose answer nobody needs: the transaction goes on without it, and ends as that does. All that is sent
  * between two looks at the database is one statement to the server, and each sees what was there before all of them.
- * `explain`: the error to throw instead of the server's.
  */
-export function send(tx: Transaction, statement: Statement, explain?: (error: unknown) => unknown): void {
+export function send(tx: Transaction, statement: Statement): void {
   const done = runTogether(tx.$client, statement)
-  const told = explain
-    ? done.catch((error: unknown) => {
-        throw explain(error)
-      })
-    : done
-  told.catch(() => undefined) // told at the end
-  tx.sent.push(told)
+  done.catch(() => undefined) // told at the end
+  tx.sent.push(done)
 }
 
 const TOO_MANY_CONNECTIONS = '53300'

@@ -11,6 +11,8 @@ export type Statement = {
   values: unknown[]
   /** It has a `returning`, and fails unless it returns something. */
   mustReturn?: boolean
+  /** The error to throw instead of the server's, or that one. */
+  explain?: (error: unknown) => unknown
 }
 
 const waiting = new WeakMap<PoolClient, { statements: Statement[]; done: PromiseWithResolvers<void> }>()
@@ -62,7 +64,10 @@ export function sendTogether(client: PoolClient): void {
     const those = waiting.get(client)
     if (those) {
       waiting.delete(client)
-      query(merge(those.statements)).then(() => those.done.resolve(), those.done.reject)
+      query(merge(those.statements)).then(
+        () => those.done.resolve(),
+        (error: unknown) => those.done.reject(explained(those.statements, error)),
+      )
     }
     return query(...args)
   }
@@ -73,6 +78,9 @@ export function sendTogether(client: PoolClient): void {
     stream._write(Buffer.concat(buffers), 'buffer' as BufferEncoding, done) // as streams say of bytes
   }
 }
+
+const explained = (statements: Statement[], error: unknown): unknown =>
+  statements.reduce((told, { explain }) => explain?.(told) ?? told, error)
 
 /** What a connection knows a text by, in the 63 characters that PostgreSQL allows. */
 export function nameOf(text: string): string {
@@ -89,7 +97,8 @@ const texts = new LRUCache<string, string>({ max: 1000 })
 
 function merge(statements: Statement[]): { name: string; text: string; values: unknown[] } {
   const [only] = statements
-  if (only && statements.length === 1 && !only.mustReturn) return { ...only, name: nameOf(only.text) }
+  if (only && statements.length === 1 && !only.mustReturn)
+    return { name: nameOf(only.text), text: only.text, values: only.values }
   const key = statements.map(({ name }) => name).join('; ')
   const text = texts.get(key) ?? textOf(statements)
   texts.set(key, text)

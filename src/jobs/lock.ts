@@ -1,12 +1,12 @@
 // The right to work on a cluster. One row a cluster; each taking has a new fence, and whatever a handler writes is
 // refused once the row carries another. A row is a lock, whatever the clock says: it goes when its holder gives it back,
 // or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
-import { eq, sql } from 'drizzle-orm'
-import type { Db, Transaction } from '../db/client.ts'
-import { selection } from '../db/statements.ts'
+import { sql } from 'drizzle-orm'
+import { send, type Db, type Transaction } from '../db/client.ts'
+import { selection, update } from '../db/statements.ts'
 import type { Statement } from '../db/together.ts'
 import type { Delivery, Queue } from '../queue/queue.ts'
-import { jobLocks, jobs } from './tables.ts'
+import { jobLocks } from './tables.ts'
 
 /** How often a lock of so many seconds is renewed. */
 export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6
@@ -78,15 +78,20 @@ export async function renewLock(
   delivery: Delivery,
   seconds: number,
 ): Promise<{ cancelRequested: boolean }> {
-  return fenced(db, lock, async (tx) => {
-    await tx
-      .update(jobLocks)
-      .set({ expiresAt: inSeconds(seconds) })
-      .where(eq(jobLocks.clusterId, lock.clusterId))
+  const renew = async (tx: Transaction) => {
+    const [, cancelRequested] = await Promise.all([assertFence(tx, lock), isCancelRequested(tx, lock.jobId)])
+    const expiresAt = { sql: `clock_timestamp() + make_interval(secs => ${seconds})` }
+    send(tx, update(jobLocks, { expiresAt }, { clusterId: lock.clusterId, fence: lock.fence }))
     if (!(await queue.renew(tx, delivery))) throw new LockLost(`the queue gave ${lock.jobId} to another worker`)
-    const [job] = await tx.select({ at: jobs.cancelRequestedAt }).from(jobs).where(eq(jobs.id, lock.jobId))
-    return { cancelRequested: job?.at != null }
-  })
+    return { cancelRequested }
+  }
+  return db.transaction(renew, { readsFirst: true })
+}
+
+async function isCancelRequested(tx: Transaction, jobId: string): Promise<boolean> {
+  const text = 'select cancel_requested_at is not null as is from jobs where id = $1'
+  const { rows } = await tx.$client.query<{ is: boolean }>({ name: 'is cancelled', text, values: [jobId] })
+  return rows[0]?.is ?? false
 }
 
 export const releasing = ({ clusterId, fence, attemptId }: Lock): Statement => ({
@@ -105,5 +110,3 @@ export const closingOfLost = (clusterId: string): Statement => ({
       and id not in (select attempt_id from job_locks where cluster_id = $1)`,
   values: [clusterId],
 })
-
-const inSeconds = (seconds: number) => sql`clock_timestamp() + make_interval(secs => ${seconds})`
