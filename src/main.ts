@@ -1,6 +1,11 @@
 // One executable, a command each. The environment is read here alone.
-import { ConfigError, readConfig } from './config.ts'
-import { messageOf } from './errors.ts'
+import { setFlagsFromString } from 'node:v8'
+
+// Before anything else is loaded: left to itself, V8 takes 150 MB for the young generation while it reads a thousand modules,
+// and never gives them back.
+setFlagsFromString('--semi-space-growth-factor=1')
+const { ConfigError, readConfig } = await import('./config.ts')
+const { messageOf } = await import('./errors.ts')
 
 const USAGE = `usage: node src/main.ts COMMAND
 

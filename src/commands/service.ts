@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import type { App } from '../app.ts'
 import { ensureAdministrator } from '../auth/api-tokens.ts'
 import { ConfigError, type Config } from '../config.ts'
@@ -53,6 +54,8 @@ export async function runService(config: Config, role: Role): Promise<void> {
     closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)
     closers.push(async () => server && (await closeServer(server)))
+    // What main.ts has set for the loading; requests make much that dies young.
+    setFlagsFromString('--semi-space-growth-factor=2')
     if (server) greet(app, server, token, role)
     else log.info('the worker is ready')
     const drainSeconds = await stop.asked
