@@ -15,7 +15,7 @@ import { initializePercent, percentOf, type Stage } from '../installer/stages.ts
 import { recordStage } from '../jobs/attempts.ts'
 import type { Claim } from '../jobs/claim.ts'
 import { fenced, fencedWithCluster, LockLost } from '../jobs/lock.ts'
-import { openJobLog } from '../jobs/log.ts'
+import type { JobLogs } from '../jobs/log.ts'
 import { createMasker, secretsOfEnvironment, secretsOfPullSecret } from '../observability/mask.ts'
 import type { LogLevel } from '../vocabulary.ts'
 import { DirectoryGone, Stopped, type StopKind } from './failures.ts'
@@ -73,7 +73,7 @@ export type RunLimits = {
   giveUp?: AbortSignal
 }
 
-export async function openOperation(app: App, claim: Claim): Promise<Operation> {
+export async function openOperation(app: App, claim: Claim, logs: JobLogs): Promise<Operation> {
   const { lock, cluster, attempt } = claim
   let stopper = new AbortController()
   let cancelIsHandled = false
@@ -86,7 +86,7 @@ export async function openOperation(app: App, claim: Claim): Promise<Operation> 
     ...(pullSecret === undefined ? [] : secretsOfPullSecret(pullSecret)),
     ...secretsOfEnvironment(app.config.environment),
   ])
-  const jobLog = await openJobLog(app, lock)
+  const jobLog = await logs.open(lock)
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
   let snapshots = 0

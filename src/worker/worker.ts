@@ -8,6 +8,7 @@ import type { App } from '../app.ts'
 import { hasCode, messageOf } from '../errors.ts'
 import { listOpenAttempts, noteCause } from '../jobs/attempts.ts'
 import { claimJob } from '../jobs/claim.ts'
+import { openJobLogs } from '../jobs/log.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
 import { LockLost } from '../jobs/lock.ts'
 import { type Outcome, settleDeadJob, settleJob } from '../jobs/settle.ts'
@@ -51,6 +52,7 @@ export async function startWorker(app: App): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
   const running = new Set<Operation>()
   const losses = new AbortController()
+  const logs = openJobLogs(app)
   const masker = createMasker(secretsOfEnvironment(app.config.environment))
   let isLeaving = false
   let draining = false
@@ -76,7 +78,7 @@ export async function startWorker(app: App): Promise<Worker> {
       throw error
     })
     if (!claim) return
-    const operation = await openOperation(app, claim).catch(async (error: unknown) => {
+    const operation = await openOperation(app, claim, logs).catch(async (error: unknown) => {
       const message = messageOf(error)
       await settleJob(app, claim, { kind: 'interrupted', message, retryInSeconds: UNEXPECTED_RETRY_SECONDS })
       throw error
