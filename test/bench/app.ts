@@ -1,5 +1,4 @@
 // The service's parts in this process, on a database of the bench.
-import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import type { App } from '../../src/app.ts'
@@ -15,7 +14,7 @@ export async function openBenchApp(ground: Ground, url: string): Promise<{ app: 
   const config = readConfig({
     DATABASE_URL: url,
     OCPCTL_DATA_DIR: mkdtempSync(join(ground.dir, 'app-')),
-    OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
+    OCPCTL_SECRETS_KEY: ground.secretsKey,
     OCPCTL_PROFILES: join(ground.dir, 'profiles'),
     OCPCTL_LOG_LEVEL: 'error',
   })

@@ -13,10 +13,11 @@ import { ROOT } from '../harness.ts'
 
 /** Each has every kind of quota, none of which is reached, and holds some dozens of clusters. */
 const TEAMS = 100
-const TOKEN = `ocp_${'bench'.repeat(8)}`
+export const TOKEN = `ocp_${'bench'.repeat(8)}`
 
 export type Ground = {
   dir: string
+  secretsKey: string
   url: string
   /** The URL of a new, empty database. */
   createDatabase: (name: string) => Promise<string>
@@ -35,6 +36,7 @@ export async function openGround(): Promise<Ground> {
   const postgres = await startEmbeddedPostgres(dir, { shared_buffers: '256MB', max_connections: '200' })
   return {
     dir,
+    secretsKey: randomBytes(32).toString('base64'),
     url: postgres.url,
     async createDatabase(name) {
       await query(postgres.url, `create database ${name}`)
@@ -81,7 +83,7 @@ export async function startServer(
       PATH: process.env['PATH'],
       DATABASE_URL: database,
       OCPCTL_ADMIN_TOKEN: TOKEN,
-      OCPCTL_SECRETS_KEY: randomBytes(32).toString('base64'),
+      OCPCTL_SECRETS_KEY: ground.secretsKey,
       OCPCTL_DATA_DIR: home,
       OCPCTL_PROFILES: join(ground.dir, 'profiles'),
       OCPCTL_RATE_LIMIT_PER_MINUTE: '0',

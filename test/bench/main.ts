@@ -5,11 +5,13 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
+import { measureLogs } from './logs.ts'
 import { measureOperations } from './operations.ts'
 import { measurePickup } from './pickup.ts'
 import { measureMemory, measureStart } from './process.ts'
 import { measurePure } from './pure.ts'
 import { measureReads } from './reads.ts'
+import { measureSnapshots } from './snapshots.ts'
 import { measureSubmit } from './submit.ts'
 
 const { values } = parseArgs({
@@ -19,6 +21,8 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   submit: (ground, report) => measureSubmit(ground, report, values.baseline),
   operations: measureOperations,
   pickup: measurePickup,
+  logs: measureLogs,
+  snapshots: measureSnapshots,
   reads: (ground, report) => measureReads(ground, report, values.baseline),
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   start: measureStart,

@@ -40,7 +40,7 @@ export async function measureOperations(ground: Ground, report: Report): Promise
     }
     for (let round = 0; round <= ROUNDS; round++) {
       const ours = await timed(
-        () => fillJobs(url, round),
+        () => fillJobs(url, round, CLUSTERS),
         async () => {
           await app.queue.work(CONCURRENCY, async (delivery) => {
             const claim = await claimJob(app, delivery, 'bench')
@@ -96,8 +96,9 @@ export async function measureOperations(ground: Ground, report: Report): Promise
   report.ratio('operations / graphile-worker', medianOf(rates.ours) / medianOf(rates.graphile), '≥ 0.6')
 }
 
-async function fillJobs(url: string, round: number): Promise<void> {
-  const rows = Array.from({ length: CLUSTERS }, (_, n) => {
+/** So many clusters that wait for their installation, with jobs and entries of the queue. */
+export async function fillJobs(url: string, round: number, count: number): Promise<void> {
+  const rows = Array.from({ length: count }, (_, n) => {
     const [clusterId, jobId] = [newId('clu'), newId('job')]
     return { clusterId, jobId, name: `o${round}-${n}`, uuid: uuidOf(jobId) }
   })
