@@ -1,4 +1,4 @@
-// Everything the verbs need, opened once by main.ts and handed on. No module holds state of its own.
+// The parts that the verbs need. main.ts opens them once and hands them on. No module holds state of its own.
 import type { ArtifactStore } from './artifacts/store.ts'
 import type { Authenticators } from './auth/authenticate.ts'
 import type { Inventory } from './clouds/inventory.ts'
@@ -13,13 +13,13 @@ import type { SecretBox } from './secrets.ts'
 
 export type App = Readonly<{
   config: Config
-  /** Parts what this installation owns from what others own in the same cloud accounts. */
+  /** Separates what this installation owns from what others own in the same cloud accounts. */
   installationId: string
   /** Whether a worker runs in this process. */
   runsJobs: boolean
   log: Log
   db: Db
-  /** For renewals of leases alone. */
+  /** Used only to renew leases. */
   leaseDb: Db
   queue: Queue
   events: Events
@@ -29,6 +29,9 @@ export type App = Readonly<{
   catalog: Catalog
   inventory: Inventory
   installer: Installer
-  /** Called at each point of an operation, mostly after a durable step. Tests hang on to it; the service does nothing. */
+  /**
+   * Called at each point of an operation, mostly after a durable step. Tests hook in here; the service's own does
+   * nothing.
+   */
   onStep: (point: string, at: { clusterName: string; attempt: number }) => void
 }>

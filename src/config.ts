@@ -1,4 +1,4 @@
-// The only reader of the environment. It becomes one frozen object that is handed to everything else.
+// Only this module interprets the environment. It makes one frozen object, which is handed to everything else.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import proxyAddr from '@fastify/proxy-addr'
@@ -18,7 +18,7 @@ const whole = (min: number, max: number) =>
 
 const isLoopback = ({ hostname }: URL) => ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
 
-/** Whoever can read or change the traffic could say who anybody is. */
+/** Plain HTTP is only safe on this host: somebody who reads or changes the traffic could claim any identity. */
 const safeUrl = (value: string) =>
   URL.canParse(value) &&
   new URL(value).username + new URL(value).password === '' &&
@@ -28,7 +28,7 @@ const list = (check: (item: string) => boolean, error: string) =>
     .string()
     .transform((text) => text.split(',').map((item) => item.trim()))
     .superRefine((items, context) => {
-      // By its place: an item may be a secret.
+      // Named by its position, because an item may be a secret.
       const wrong = items.findIndex((item) => !check(item))
       const place = items.length > 1 ? `; number ${wrong + 1} of yours is not one` : ''
       if (wrong !== -1) context.addIssue({ code: 'custom', message: `${error}${place}` })
@@ -126,7 +126,7 @@ export type Config = Readonly<{
   installerDir: string | undefined
   profilesDir: string
   secretsKey: string | undefined
-  /** They open what they sealed, and seal no more. */
+  /** These keys open what they sealed, and seal nothing more. */
   secretsKeysOld: readonly string[]
   adminToken: string | undefined
   workerConcurrency: number
@@ -134,13 +134,13 @@ export type Config = Readonly<{
   leaseSeconds: number
   drainTimeoutSeconds: number
   pullSecretFile: string | undefined
-  /** undefined: nobody signs in so. */
+  /** undefined: nobody signs in with OIDC. */
   oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
-  /** stsEndpoints undefined: those of AWS; accounts undefined: any. */
+  /** stsEndpoints undefined: the endpoints of AWS. accounts undefined: any account. */
   awsIam:
     | { serverId: string; accounts: string[] | undefined; stsEndpoints: string[] | undefined; region: string }
     | undefined
-  /** Whose X-Forwarded-For is believed. */
+  /** The proxies whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[]
   corsOrigins: readonly string[]
   /** 0: no limit. */
@@ -155,7 +155,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Throws ConfigError with one line a variable that is unknown or wrong. */
+/** Throws ConfigError, with one line for each variable that is unknown or wrong. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
@@ -242,13 +242,16 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   })
 }
 
-/** Real milliseconds for a span of the installer's or the cloud's time, which a simulation shortens; at least the floor. */
+/**
+ * Converts a span of the installer's or the cloud's time to real milliseconds. A simulation shortens it, but never
+ * below the floor.
+ */
 export const realMs = ({ installerDir, simulator }: Config, spanMs: number, floorMs: number): number =>
   installerDir === undefined ? Math.max(floorMs, spanMs / simulator.speed) : spanMs
 
 export type AwsSigning = { serverId: string; endpoint: string; region: string }
 
-/** What a caller's token of AWS is made of, on a machine that need not be set up for the service. Throws ConfigError. */
+/** Reads what a caller's AWS token is made of. The machine need not be set up for the service. Throws ConfigError. */
 export function readAwsSigning(environment: Record<string, string | undefined>, serverId?: string): AwsSigning {
   const of = (name: string) => environment[name] || undefined
   const id = variables.shape.OCPCTL_AWS_IAM_SERVER_ID.safeParse(serverId ?? of('OCPCTL_AWS_IAM_SERVER_ID'))

@@ -1,5 +1,5 @@
-// Every failure that a person may be told about. The code is stable, the status follows from it, and the
-// detail says what is wrong, where, and what to do. Anything else is a bug: logged at the edge, never shown.
+// Every failure that a person may be told about. The code is stable and determines the status. The detail says what is
+// wrong, where, and what to do. Any other failure is a bug: it is logged at the edge and never shown.
 
 const statusByCode = {
   BAD_INPUT: 400,
@@ -27,9 +27,9 @@ export type ErrorStatus = (typeof statusByCode)[ErrorCode]
 export type FieldError = {
   pointer: string
   detail: string
-  /** The values that would do, or the range that they lie in. */
+  /** The values that would be accepted, or the range that they lie in. */
   allowed?: (string | number)[] | { min?: number; max?: number }
-  /** The one of them that is nearest to what was asked. */
+  /** The allowed value that is nearest to the given one. */
   nearest?: string | number
 }
 
@@ -51,7 +51,7 @@ export class AppError extends Error {
 
 /** The message of anything thrown, without the null characters that PostgreSQL refuses to store. */
 export function messageOf(error: unknown): string {
-  // Drizzle puts the statement and its values into the message; the cause has what went wrong.
+  // Drizzle puts the statement and its values into the message. The cause says what went wrong.
   if (error instanceof Error && 'params' in error && error.cause !== undefined) return messageOf(error.cause)
   return (error instanceof Error ? error.message : String(error)).replaceAll('\u0000', '')
 }
@@ -63,20 +63,20 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return false
 }
 
-/** Whether the database refused something for this constraint or unique index of it. */
+/** Whether the database refused something because of this constraint or unique index. */
 export function isOfConstraint(error: unknown, name: string): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if ('constraint' in cause && cause.constraint === name) return true
   return false
 }
 
-/** Connection exceptions, an administrator's shutdown, a crash, a start, and no connection left. */
+/** Codes of connection exceptions, an administrator's shutdown, a crash, a start, and no free connection. */
 const GONE_CODES = /^(08...|57P0[123]|53300|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/
-/** What pg and its pool say without a code. */
+/** Messages of pg and its pool that come without a code. */
 const GONE_MESSAGES =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout exceeded when trying to connect|timeout expired)/
 
-/** Whether the database went away, or had no connection left: asked again in a moment, it may answer. */
+/** Whether the database went away, or had no connection left. It may answer when it is asked again in a moment. */
 export function isDatabaseGone(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (GONE_MESSAGES.test(cause.message)) return true

@@ -1,5 +1,5 @@
-// Word between processes that something changed, by LISTEN and NOTIFY. A hint only: whoever waits also looks by
-// itself now and then, so a lost word costs seconds, never correctness.
+// Processes tell each other that something changed, by LISTEN and NOTIFY. A message is only a hint: everybody who waits
+// also looks now and then. So a lost message costs seconds, never correctness.
 import { EventEmitter } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'pg'
@@ -7,7 +7,7 @@ import type { Transaction } from './db/client.ts'
 import type { Log } from './observability/log.ts'
 
 const CHANNEL = 'ocpctl_events'
-/** Of a connection or statement that a link may swallow. */
+/** How long a connection or a statement may take, since a broken link may swallow it. */
 const PATIENCE_MS = 10_000
 const PROBE_MS = 10_000
 const SHORTEST_WAIT_MS = 500
@@ -17,18 +17,21 @@ const GAP = Symbol('gap')
 /** `work all`: the queue has something to do. */
 export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access' | 'work'
 
-/** Sent when the transaction has committed: a NOTIFY within it would have all commits wait for each other. */
+/** Sent after the transaction has committed: a NOTIFY within it would make all commits wait for each other. */
 export function announce(tx: Transaction, topic: EventTopic, id: string): void {
   tx.words.push(`${topic} ${id}`)
 }
 
 export type Events = {
-  /** Calls back for each word on the topic about the id; returns the way to stop. */
+  /** Calls `heard` for each word on the topic about the id. Returns a function that ends this. */
   on: (topic: EventTopic, id: string, heard: () => void) => () => void
   /** Calls back when words may have been lost. */
   onGap: (heard: () => void) => () => void
   isListening: () => boolean
-  /** Sends these words to every process, with whatever else is to be sent just now; they are lost while it cannot listen. */
+  /**
+   * Sends these words to every process, together with others that are ready just now. They are lost while it cannot
+   * listen.
+   */
   tell: (words: string[]) => void
   close: () => Promise<void>
 }
@@ -44,7 +47,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
     listening = is
     emitter.emit(GAP)
   }
-  /** A connection that listens. Throws when there is none; what was opened of it is closed then. */
+  /** Opens a connection that listens. Throws when it cannot; then it has closed what it opened. */
   const connect = async (): Promise<Client> => {
     const next = new Client({
       connectionString: url,
@@ -54,7 +57,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       query_timeout: PATIENCE_MS,
     })
     next.on('error', () => undefined)
-    // Anybody in the database may notify, and an EventEmitter gives some words a meaning of its own.
+    // Anybody in the database may notify, and an EventEmitter gives some event names a special meaning.
     next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(`heard ${payload}`))
     try {
       await next.connect()
@@ -65,7 +68,7 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
       throw error
     }
   }
-  /** Resolves when the connection has ended, or no longer answers; it is closed then. */
+  /** Resolves when the connection has ended or no longer answers. The connection is closed then. */
   const end = async (of: Client): Promise<void> => {
     const ended = new AbortController()
     of.once('end', () => ended.abort())
@@ -76,11 +79,11 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
         await of.query('select 1')
       }
     } catch {
-      // It ended, or was asked to, or swallows what it is sent.
+      // The connection ended, or was asked to end, or swallows what it is sent.
     }
     await of.end().catch(() => undefined)
   }
-  // One connection at a time, and one attempt at one: each has ended before the next begins.
+  // There is one connection at a time, and one attempt to connect. Each has ended before the next begins.
   const keep = async (): Promise<void> => {
     for (let failures = 0; !closing.signal.aborted;) {
       if (client) {

@@ -1,6 +1,6 @@
-// The same key and body from the same principal gives the same answer, also when both arrive at once: the key is
-// written first in the transaction of the change, so the second waits for the first and replays it. A change that
-// fails takes its key with it.
+// The same key and body from the same principal gives the same answer, even when both requests arrive at once. The key
+// is written first in the transaction of the change, so the second request waits for the first and replays its answer.
+// When a change fails, its key is rolled back too.
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { and, eq, gt, lt, sql } from 'drizzle-orm'
@@ -34,12 +34,12 @@ export type IdempotentRequest = {
   key: string | undefined
   operation: string
   body: unknown
-  /** For an answer with a secret in it: how it is kept, and read again. */
+  /** For an answer that contains a secret: how it is sealed for storage, and opened again. */
   sealing?: { seal: (body: unknown) => unknown; open: (kept: unknown) => unknown } | undefined
 }
 
 /**
- * `prepare` is sent along with the key: it may read and wait for its turn, and changes nothing. Throws
+ * `prepare` is sent along with the key. It may read and wait for its turn, but it changes nothing. Throws
  * IDEMPOTENCY_KEY_MISSING without a key, IDEMPOTENCY_KEY_REUSED when the key came with another request.
  */
 export async function answerOnce<Prepared>(
@@ -70,7 +70,7 @@ export async function answerOnce<Prepared>(
             'IDEMPOTENCY_KEY_REUSED',
             `Idempotency-Key "${key}" was used with another request; take a new key`,
           )
-        // It was entered by a transaction that did not come into being.
+        // The key was entered, but its transaction never began.
         if (stored.status === null)
           throw new AppError(
             'UNAVAILABLE',
@@ -88,7 +88,10 @@ export async function answerOnce<Prepared>(
   )
 }
 
-/** False when it is there already; one that is over begins anew. Waits for whoever is just entering it. */
+/**
+ * Returns false when the key exists already. An expired key is entered anew. Waits for a transaction that is just
+ * entering it.
+ */
 async function enterKey(tx: Transaction, principal: string, key: string, requestHash: string): Promise<boolean> {
   const { rowCount } = await tx.$client.query({
     name: 'enter key',
@@ -108,7 +111,7 @@ const keepAnswer = (principal: string, key: string, status: number, body: unknow
   values: [principal, key, status, JSON.stringify(body)],
 })
 
-/** Whether a request with this key has been answered, so that nothing need be gathered for it. Holds no lock. */
+/** Whether a request with this key has been answered already. If so, nothing need be gathered for it. Holds no lock. */
 export async function isAnswered(db: Db, by: Actor, key: string | undefined): Promise<boolean> {
   if (key === undefined) return false
   const { principal, key: column, expiresAt } = idempotencyKeys
@@ -119,7 +122,7 @@ export async function isAnswered(db: Db, by: Actor, key: string | undefined): Pr
   return rows.length > 0
 }
 
-/** Removes the keys that are over, in batches, so that no statement is long. Returns how many. */
+/** Removes the expired keys, in batches, so that no statement is long. Returns how many. */
 export async function purgeKeys(db: Db): Promise<number> {
   for (let purged = 0; ;) {
     // idempotency_keys_expiry

@@ -7,7 +7,7 @@ export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 
 export const uuidOf = (id: string): string => toUUID(fromString(id))
 
-/** The least id of a millisecond: whatever was made in it or later comes after. */
+/** The least id of a millisecond: every id that was made in it or later comes after. */
 export function firstIdAt(prefix: IdPrefix, at: Date): string {
   const hex = Math.max(0, at.getTime()).toString(16).padStart(12, '0')
   return fromUUID(`${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`, prefix).toString()

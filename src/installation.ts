@@ -1,6 +1,6 @@
-// Which installation of the service this is. The database holds its id, the fingerprint of the secrets key and whether the
-// artifact store has been marked as its own: a process with another key or another store would make clusters that nobody
-// can read or destroy, so it ends before it does anything.
+// Which installation of the service this is. The database holds its id, the fingerprint of the secrets key, and whether
+// the artifact store has been marked as its own. A process with another key or another store would make clusters that
+// nobody can read or destroy. So it ends before it does anything.
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
@@ -15,26 +15,30 @@ import { newId } from './ids.ts'
 import type { Log } from './observability/log.ts'
 import type { SecretBox } from './secrets.ts'
 
-/** One row. Its id parts what it owns from what others own in the same cloud accounts. */
+/**
+ * The table has one row. Its id separates what this installation owns from what others own in the same cloud accounts.
+ */
 export const installation = pgTable(
   'installation',
   {
     isOnly: boolean('is_only').primaryKey().default(true),
     id: text('id').notNull(),
-    /** Of the secrets key: a process with another one could open nothing. */
+    /** The fingerprint of the secrets key: a process with another key could open nothing. */
     keyFingerprint: text('key_fingerprint').notNull(),
-    /** Since when the artifact store carries the id. */
+    /** The time since which the artifact store carries the id. */
     storeMarkedAt: at('store_marked_at'),
     createdAt: at('created_at').notNull().defaultNow(),
   },
   () => [check('installation_is_only', sql.raw('is_only'))],
 )
 
-/** Before the id, the name of the object that says whose store it is. */
+/** The prefix of the object that says whose store it is. The id follows it. */
 const MARKER = 'installation/'
 const STORE_RETRY_MS = 2000
 
-/** Makes it at the first start of all. Throws ConfigError when the secrets key is not this installation's. */
+/**
+ * Makes the installation at the very first start. Throws ConfigError when the secrets key is not this installation's.
+ */
 export async function openInstallation(db: Db, box: SecretBox, log: Log): Promise<string> {
   await db
     .insert(installation)
@@ -47,7 +51,7 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
       `OCPCTL_SECRETS_KEY is not the key of this database, which is ${keyFingerprint.slice(0, 8)}…, and yours is ` +
         `${box.keyId}…: set the key that the other processes have, or, to replace it, name the old one in OCPCTL_SECRETS_KEYS_OLD`,
     )
-  // A rotation: what the old key sealed is still read with it.
+  // The key was rotated: what the old key sealed is still read with the old key.
   await db
     .update(installation)
     .set({ keyFingerprint: box.fingerprint })
@@ -60,9 +64,9 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
 }
 
 /**
- * Finds that the store is this installation's, or marks it if nobody has: a worker does, which may write to it. A store that
- * does not answer is asked again until it does, or until the signal aborts, whose reason is thrown. Throws ConfigError when
- * the store is another one.
+ * Checks that the store is this installation's, or marks it if nobody has. Only a worker marks it, because it may write
+ * to the store. A store that does not answer is asked again until it does, or until the signal aborts; then the
+ * signal's reason is thrown. Throws ConfigError when the store is another one.
  */
 export async function claimStore(
   { db, store, log, runsJobs }: Pick<App, 'db' | 'store' | 'log' | 'runsJobs'>,
@@ -105,7 +109,7 @@ async function claimStoreOnce(db: Db, store: ArtifactStore, mayMark: boolean): P
   if (storeMarkedAt === null) await db.update(installation).set({ storeMarkedAt: sql`now()` })
 }
 
-/** By the names of objects alone: bytes that rot in one of them must not keep a service from starting. */
+/** Reads only the names of objects: damaged bytes in one of them must not keep a service from starting. */
 async function listOwners(store: ArtifactStore): Promise<string[]> {
   const ids: string[] = []
   for await (const key of store.list(MARKER)) ids.push(key.slice(MARKER.length))

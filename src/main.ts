@@ -1,8 +1,8 @@
-// One executable, a command each. The environment is read here alone.
+// One executable, with one function for each command. Only this file reads process.env.
 import { setFlagsFromString } from 'node:v8'
 
-// Before anything else is loaded: left to itself, V8 takes 150 MB for the young generation while it reads a thousand modules,
-// and never gives them back.
+// This comes before anything else is loaded. By default V8 takes 150 MB for the young generation while it reads a
+// thousand modules, and never gives them back.
 setFlagsFromString('--semi-space-growth-factor=1')
 const { ConfigError, readConfig } = await import('./config.ts')
 const { messageOf } = await import('./errors.ts')
@@ -21,7 +21,7 @@ const USAGE = `usage: node src/main.ts COMMAND
 
 The environment is described in README.md.`
 
-// Each loads what it needs when it runs: a log can be diagnosed without the clients of the clouds.
+// Each command loads what it needs when it runs: a log can be diagnosed without the clients of the clouds.
 async function main(command: string | undefined, options: string[]): Promise<void> {
   switch (command) {
     case 'all':
@@ -58,11 +58,12 @@ async function main(command: string | undefined, options: string[]): Promise<voi
 
 main(process.argv[2], process.argv.slice(3))
   .catch((error: unknown) => {
-    // Whoever starts the program needs the sentence; the stack is for what nobody foresaw.
+    // The person who starts the program needs the sentence. The stack is for errors that nobody foresaw.
     process.stderr.write(
       `ocpctl: ${error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
     )
     process.exitCode = 1
   })
-  // A socket that nobody answers would keep the process; all that is to be closed has been closed or given up.
+  // A socket whose peer does not answer would keep the process alive. All that had to be closed has been closed or
+  // given up.
   .finally(() => process.stdout.write('', () => process.exit()))

@@ -1,9 +1,10 @@
 /**
- * Encryption at rest. Promises that a sealed value opens only with its key and only where it was put (its context), and
- * that no byte of plaintext is handed on before it has been authenticated. Never writes plaintext to disk.
+ * Encryption at rest. A sealed value opens only with its key and only where it was put (its context). No byte of
+ * plaintext is handed on before it has been authenticated. Plaintext is never written to disk.
  *
- * A sealed value is a header (format, key id, salt) and AES-256-GCM frames of 256 KiB under a key derived from the salt.
- * The nonce is the index of the frame and whether it is the last, so that frames cannot be reordered, dropped or added.
+ * A sealed value is a header (format, key id, salt) and AES-256-GCM frames of 256 KiB under a key derived from the
+ * salt. The nonce is the index of the frame and whether it is the last, so that frames cannot be reordered, dropped or
+ * added.
  */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
@@ -11,7 +12,7 @@ import { Readable, Transform } from 'node:stream'
 
 const FORMAT = Buffer.from('OCS1')
 const SALT_BYTES = 16
-/** Where a sealed value names the key that sealed it. */
+/** The position in a sealed value of the id of the key that sealed it. */
 export const KEY_ID_AT = FORMAT.length
 export const KEY_ID_BYTES = 4
 const HEADER_BYTES = FORMAT.length + KEY_ID_BYTES + SALT_BYTES
@@ -19,7 +20,10 @@ const FRAME_BYTES = 256 * 1024
 const TAG_BYTES = 16
 const SEALED_FRAME_BYTES = FRAME_BYTES + TAG_BYTES
 
-/** A sealed value that does not open: unknown key, changed or cut bytes, or another context than it was sealed for. */
+/**
+ * Thrown for a sealed value that does not open: the key is unknown, bytes were changed or cut off, or the context is
+ * another one than it was sealed for.
+ */
 export class SecretUnreadable extends Error {
   override readonly name = 'SecretUnreadable'
 }
@@ -27,24 +31,26 @@ export class SecretUnreadable extends Error {
 export interface SecretBox {
   /** First 8 hexadecimal digits of the SHA-256 of the key that seals. */
   readonly keyId: string
-  /** Of the keys that only open, in the same form. */
+  /** The ids of the keys that only open, in the same form. */
   readonly olderKeyIds: readonly string[]
-  /** SHA-256 over the key that seals: tells whether two processes have the same, and nothing of the key. */
+  /** SHA-256 over the key that seals. It tells whether two processes have the same key, and nothing about the key. */
   readonly fingerprint: string
   readonly olderFingerprints: readonly string[]
-  /** The context names the one place the value belongs to, as `cluster_outputs:clu_…:kubeconfig`; it is not stored. */
+  /**
+   * The context names the one place the value belongs to, such as `cluster_outputs:clu_…:kubeconfig`. It is not stored.
+   */
   seal(plaintext: Buffer | string, context: string): Buffer
   /** Throws SecretUnreadable. */
   open(sealed: Buffer, context: string): Buffer
   sealStream(context: string): Transform
   /**
    * Reads the file twice, so that its end is authenticated before its beginning is used. Throws SecretUnreadable. The
-   * file is closed with the stream, and also when there is none.
+   * file is closed together with the stream, and also when no stream is returned.
    */
   openFile(file: FileHandle, context: string): Promise<Readable>
 }
 
-/** `olderKeys` open what they sealed before a rotation; only the first key seals. */
+/** `olderKeys` open what they sealed before a rotation. Only the first key seals. */
 export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffer | string)[] = []): SecretBox {
   const sealingKey = readKey(key)
   const sealingKeyId = keyIdOf(sealingKey)
@@ -114,7 +120,7 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
         },
         transform(chunk: Buffer, _encoding, done) {
           for (let at = 0; at < chunk.length;) {
-            // A full frame waits until more follows: only then is it known not to be the last.
+            // A full frame waits until more bytes follow: only then is it known that it is not the last.
             if (filled === FRAME_BYTES) {
               this.push(frames.seal(frame, false))
               filled = 0
@@ -138,13 +144,13 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
         await file.close()
         throw error
       }
-      // A stream that nobody began to read closes too.
+      // A stream that nobody began to read also closes the file.
       return Readable.from(openFrames(file, context)).once('close', () => void file.close())
     },
   }
 }
 
-/** Which key sealed the value; its first bytes will do. Throws SecretUnreadable. */
+/** Tells which key sealed the value. The first bytes of the value are enough. Throws SecretUnreadable. */
 export function readKeyId(sealed: Buffer): string {
   if (sealed.length < KEY_ID_AT + KEY_ID_BYTES || !sealed.subarray(0, FORMAT.length).equals(FORMAT))
     throw new SecretUnreadable('not a sealed value, or cut short')

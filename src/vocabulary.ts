@@ -1,4 +1,4 @@
-// The closed lists: the words of which a column, a request or an answer holds one and no other.
+// The closed lists of words. A column, a request or an answer holds one word of its list and no other.
 export const clusterStatuses = [
   'PENDING',
   'CREATING',

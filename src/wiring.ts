@@ -1,4 +1,4 @@
-// Opens the parts that the verbs need, and nothing else does.
+// Opens the parts that the verbs need. No other module opens them.
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** What every store keeps to: the port itself, its errors, and which keys are allowed. */
+/** What every store follows: the port itself, its errors, and which keys are allowed. */
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 
@@ -13,9 +13,9 @@ export interface ArtifactStore {
   find(key: string): Promise<{ sizeBytes: number } | undefined>
   /** Every key that starts with the prefix, in byte order. */
   list(prefix: string): AsyncIterable<string>
-  /** An absent key is fine. */
+  /** No error when the key is absent. */
   delete(key: string): Promise<void>
-  /** A URL that downloads the key without credentials, or undefined: stream it yourself. */
+  /** A URL that downloads the key without credentials. undefined: the caller must stream it itself. */
   presign(key: string, options: { expiresInSeconds: number; filename: string }): Promise<string | undefined>
   /** Throws StoreUnavailable with a reason fit for a readiness report. */
   check(): Promise<void>
@@ -23,7 +23,7 @@ export interface ArtifactStore {
 
 export interface StoredArtifact {
   sizeBytes: number
-  /** Hexadecimal, of the stored bytes. */
+  /** The hash of the stored bytes, in hexadecimal. */
   sha256: string
 }
 
@@ -41,7 +41,7 @@ export class ArtifactMissing extends Error {
   }
 }
 
-/** The store cannot do its work now: unreachable, refused, full. */
+/** The store cannot do its work now: it is unreachable, refuses, or is full. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
@@ -58,13 +58,13 @@ export function checkPrefix(prefix: string): void {
   if (prefix !== '') checkKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix)
 }
 
-/** The body's bytes as they pass, and then what they came to. */
+/** Passes the body's bytes on, and measures them on the way. */
 export function measure(body: Readable) {
   const hash = createHash('sha256')
   let sizeBytes = 0
 
   async function* passOn(): AsyncGenerator<Buffer> {
-    // Left whole when reading stops early, so that body.errored is never anything but the body's own error.
+    // The body is left whole when reading stops early, so that body.errored is always the body's own error.
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)
       hash.update(bytes)

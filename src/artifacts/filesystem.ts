@@ -1,5 +1,5 @@
 /**
- * Artifacts as files under one directory. A body is written beside its place, made durable, then linked to it, so that
+ * Artifacts as files under one directory. A body is written elsewhere first, made durable, then linked to its place. So
  * a key never shows half a body and never replaces another.
  */
 import { randomUUID } from 'node:crypto'
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { checkKey, checkPrefix, measure, ArtifactExists, ArtifactMissing, StoreUnavailable } from './artifact.ts'
 import type { ArtifactStore } from './artifact.ts'
 
-// No key contains a tilde, so this cannot be one.
+// No key contains a tilde, so this name cannot be a key.
 const INCOMING = '~incoming'
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000
 
@@ -40,12 +40,12 @@ export function openFilesystemStore(root: string): ArtifactStore {
     }
   }
 
-  /** Never hides why a put failed; what it cannot remove counts as abandoned. */
+  /** Never hides why a put failed. A file that it cannot remove counts as abandoned. */
   async function discard(path: string): Promise<void> {
     await rm(path, { force: true }).catch(() => undefined)
   }
 
-  /** What a killed process left behind. */
+  /** Removes what a killed process left behind. */
   async function removeAbandoned(): Promise<void> {
     for (const name of await readdir(incoming)) {
       const path = join(incoming, name)
@@ -101,7 +101,7 @@ export function openFilesystemStore(root: string): ArtifactStore {
 
     async *list(prefix) {
       checkPrefix(prefix)
-      // From where the prefix leads to: what stands beside it may be much.
+      // Begins at the prefix's directory, because there may be much beside it.
       yield* walk(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix)
     },
 

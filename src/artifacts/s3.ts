@@ -1,6 +1,6 @@
 /**
- * Artifacts in an S3 bucket, or in anything that speaks S3. Relies on conditional writes (If-None-Match) to never
- * overwrite. Parts of an upload whose process was killed are for the bucket's lifecycle rule to remove.
+ * Artifacts in an S3 bucket, or in anything that speaks S3. Conditional writes (If-None-Match) make sure that nothing
+ * is overwritten. When a process was killed during an upload, the bucket's lifecycle rule must remove the parts.
  */
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -20,19 +20,19 @@ import { checkKey, checkPrefix, measure, ArtifactExists, ArtifactMissing, StoreU
 import type { ArtifactStore, StoredArtifact } from './artifact.ts'
 
 export interface S3Options {
-  /** Another service than AWS; it is addressed as endpoint/bucket/key. */
+  /** The address of a service other than AWS. Objects are addressed as endpoint/bucket/key. */
   s3Endpoint?: string
   /** Encrypts every object under this KMS key. */
   s3KmsKeyId?: string
-  /** Default: as the AWS SDK finds it; us-east-1 with an endpoint. */
+  /** Default: the region that the AWS SDK finds; us-east-1 with an endpoint. */
   s3Region?: string
-  /** Default: as the AWS SDK finds them. */
+  /** Default: the credentials that the AWS SDK finds. */
   s3Credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
   /** How long a connection may stay silent, three times over, before the operation fails. Default 20 s. */
   s3TimeoutMs?: number
 }
 
-// Two parts in memory for each upload; S3 takes 10 000 parts, so 80 GB.
+// Each upload has two parts in memory. S3 takes 10 000 parts, so 80 GB.
 const PART_BYTES = 8 * 1024 * 1024
 const PARTS_AT_ONCE = 2
 const CHECK_TIMEOUT_MS = 5_000
@@ -58,7 +58,10 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
     return new StoreUnavailable(`S3 bucket ${bucket}: ${reasonOf(error)}`, { cause: error })
   }
 
-  /** A put whose answer was lost is tried again and then refused by its own object: the mark tells. */
+  /**
+   * A put whose answer was lost is tried again and then refused because of its own object. The mark tells that the
+   * object is its own.
+   */
   async function isStoredWith(mark: string, key: string): Promise<boolean> {
     const found = await client.send(new HeadObjectCommand(addressOf(key)))
     return found.Metadata?.['put'] === mark
@@ -66,7 +69,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
 
   async function abort(key: string, { uploadId }: Upload): Promise<void> {
     if (!uploadId) return
-    // The upload has failed already and that is what the caller must hear; it may also be gone by now.
+    // The upload has failed already, and the caller must hear of that failure. The upload may also be gone by now.
     await client.send(new AbortMultipartUploadCommand({ ...addressOf(key), UploadId: uploadId })).catch(() => undefined)
   }
 
@@ -77,7 +80,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
       client,
       params: {
         ...addressOf(key),
-        // Parts reach the client as buffers: a stream would be sent in aws-chunked framing, which some servers store.
+        // Parts reach the client as buffers. A stream would be sent in aws-chunked framing, which some servers store.
         Body: Readable.from(measured.chunks),
         IfNoneMatch: '*',
         Metadata: { put: mark },
@@ -113,7 +116,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
       try {
         const { Body } = await client.send(new GetObjectCommand(addressOf(key)))
         if (Body instanceof Readable) {
-          // A connection that breaks before anybody reads must not end the process; whoever reads then is told.
+          // A connection that breaks before anybody reads must not end the process. A later reader gets the error.
           Body.on('error', () => undefined)
           return Body
         }
@@ -159,7 +162,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
     },
 
     async check() {
-      // Needs no right that list() does not need, and unlike HeadBucket its refusal has a reason.
+      // Needs no right that list() does not need. Unlike HeadBucket, its refusal has a reason.
       const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: root, MaxKeys: 1 })
       try {
         await client.send(command, { abortSignal: AbortSignal.timeout(CHECK_TIMEOUT_MS) })
@@ -180,7 +183,7 @@ function isTaken(error: unknown): boolean {
   return error instanceof S3ServiceException && names.includes(error.name)
 }
 
-/** What a second try meets when the first one stored the object. */
+/** The errors that a second try meets when the first one stored the object. */
 function mayBeOurs(error: unknown): boolean {
   return isTaken(error) || (error instanceof S3ServiceException && error.name === 'NoSuchUpload')
 }

@@ -16,7 +16,7 @@ import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import { measure } from './artifact.ts'
 import type { ArtifactStore, StoredArtifact } from './artifact.ts'
 
-/** The stored object is not the snapshot that was taken, or cannot be opened; asking again will not help. */
+/** The stored object is not the snapshot that was taken, or cannot be opened. Asking again will not help. */
 export class SnapshotCorrupt extends Error {
   override readonly name = 'SnapshotCorrupt'
   constructor(key: string, reason: string, options?: ErrorOptions) {
@@ -34,14 +34,14 @@ export class DirectoryInUse extends Error {
 export interface Snapshot {
   key: string
   sizeBytes: number
-  /** Hexadecimal, of the sealed bytes. */
+  /** The hash of the sealed bytes, in hexadecimal. */
   sha256: string
 }
 
-/** What the compressor gives at once: its own 16 KiB cost more in turns of the loop than in compression. */
+/** How much the compressor gives at once. With its own 16 KiB, the turns of the loop cost more than the compression. */
 const CHUNK_BYTES = 1024 * 1024
 
-/** Regular files, directories and their modes; anything else is left out and no link is followed. */
+/** Stores regular files, directories and their modes. Anything else is left out, and no link is followed. */
 export async function writeSnapshot(
   store: ArtifactStore,
   box: SecretBox,
@@ -61,7 +61,10 @@ export async function writeSnapshot(
   return await storing
 }
 
-/** The same archive under a new key, sealed with the present secrets key; what is read is verified first. Throws as openSnapshot. */
+/**
+ * The same archive under a new key, sealed with the present secrets key. What is read is verified first. Throws as
+ * openSnapshot.
+ */
 export async function copySnapshot(
   store: ArtifactStore,
   box: SecretBox,
@@ -79,7 +82,7 @@ async function storeSealed(
   { source, sealed, piping }: { source: Readable | tar.Pack; sealed: Readable; piping: Promise<void> },
 ): Promise<Snapshot> {
   const storing = store.put(key, sealed)
-  // A store that refuses at once leaves nobody to read: what fills the stream must not wait for ever.
+  // A store that refuses at once does not read on. The code that fills the stream must not wait for ever.
   storing.catch((error: unknown) => source.destroy(asError(error)))
   const [stored, piped] = await Promise.allSettled([storing, piping])
   // The store's error comes first: it is the cause, or carries the cause that ended the body.
@@ -89,8 +92,8 @@ async function storeSealed(
 }
 
 /**
- * The archive of a snapshot, decrypted: tar in zstd. All of it has been verified, and what is on the disk meanwhile, under
- * `workDir`, is sealed and has no name. Throws ArtifactMissing, SnapshotCorrupt, or the error of the store or the file
+ * The archive of a snapshot, decrypted: tar in zstd. All of it has been verified. Meanwhile the disk has only a sealed
+ * file without a name, under `workDir`. Throws ArtifactMissing, SnapshotCorrupt, or the error of the store or the file
  * system.
  */
 export async function openSnapshot(
@@ -126,7 +129,7 @@ async function openMeasured(
   }
 }
 
-/** A file that is gone when it is closed, or when the process ends in whatever way. */
+/** A file that is gone when it is closed, or when the process ends in any way. */
 async function openNameless(workDir: string): Promise<FileHandle> {
   await mkdir(workDir, { recursive: true, mode: 0o700 })
   const path = join(workDir, `sealed-${randomUUID()}`)
@@ -136,7 +139,7 @@ async function openNameless(workDir: string): Promise<FileHandle> {
 }
 
 /**
- * Without a recorded SHA-256 (the database has lost it) only the seal is verified. Throws ArtifactMissing,
+ * Without a recorded SHA-256 (the database has lost it), only the seal is verified. Throws ArtifactMissing,
  * SnapshotCorrupt, DirectoryInUse, or the error of the store or the file system.
  */
 export async function restoreSnapshot(
@@ -155,11 +158,11 @@ export async function restoreSnapshot(
       await unpack(archive, files)
     } catch (error) {
       archive.destroy()
-      // A failed system call says nothing against the snapshot: the disk may be full.
+      // A failed system call does not mean that the snapshot is bad: the disk may be full.
       if (error instanceof Error && 'syscall' in error) throw error
       throw new SnapshotCorrupt(key, asError(error).message, { cause: error })
     }
-    // Takes the place of an empty directory, and of no other.
+    // This replaces an empty directory, and no other.
     await rename(files, dir)
     return stored
   } finally {
@@ -192,17 +195,17 @@ function addEntry(pack: tar.Pack, header: Partial<tar.Header> & { name: string }
   return new Promise((resolve, reject) => {
     const done = (error?: Error | null) => (error ? reject(error) : resolve())
     const entry = content ? pack.entry(header, content, done) : pack.entry(header, done)
-    // Its error event carries nothing that the callback does not, but must not go unheard.
+    // Its error event carries nothing that the callback does not, but it must have a listener.
     entry.on('error', () => undefined)
   })
 }
 
 /**
- * The file up to its size when looked at, so that a log that grows all the time ends somewhere. A file that changes
- * meanwhile is read again, as it may be half rewritten; the third reading stands.
+ * Reads the file up to its size when looked at, so that a log that grows all the time ends somewhere. A file that
+ * changes meanwhile is read again, because it may be half rewritten. The third reading is taken as it is.
  */
 async function readFileAsItIs(path: string) {
-  // Something else may stand there by now: neither follow a link nor wait for a pipe's other end.
+  // Something else may be there by now. So no link is followed, and the other end of a pipe is not waited for.
   const file = await unlessVanished(open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
   if (!file) return undefined
   try {
@@ -249,7 +252,7 @@ async function unpack(plain: Readable, root: string): Promise<void> {
         throw new Error(`entry ${name} is neither a file nor a directory`)
       }
     }
-    // Last and innermost first: a directory may be read-only.
+    // Done last, and innermost first: a directory may be read-only.
     for (const { path, mode } of directories.toReversed()) await chmod(path, mode & 0o777)
   }
 

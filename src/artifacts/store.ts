@@ -1,6 +1,6 @@
 /**
- * Opens the place where state outlives its host. An artifact is written once, whole and durable, or it is not there;
- * it is never changed afterwards. Which vendor keeps it is decided here and known nowhere else.
+ * Opens the place where state outlives its host. An artifact is written once, whole and durable, or it is not there. It
+ * is never changed afterwards. Only this module decides and knows which vendor keeps it.
  */
 import { fileURLToPath } from 'node:url'
 import { ConfigError } from '../config.ts'
@@ -9,7 +9,7 @@ import { openFilesystemStore } from './filesystem.ts'
 import { openS3Store } from './s3.ts'
 import type { S3Options } from './s3.ts'
 
-// Callers import all of the port from here. Adapters import artifact.ts, which keeps the imports free of circles.
+// Callers import all of the port from here. Adapters import artifact.ts, so that imports have no circles.
 export { ArtifactExists, ArtifactMissing, StoreUnavailable } from './artifact.ts'
 export type { ArtifactStore, StoredArtifact } from './artifact.ts'
 

@@ -1,4 +1,5 @@
-// The trail of who did what, written in the transaction of the change it is about: if it fails, the change fails.
+// The trail of who did what. It is written in the transaction of the change it is about: if the writing fails, the
+// change fails.
 import { type Actor, nameOf } from '../auth/principal.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
@@ -15,7 +16,7 @@ export type AuditEntry = {
 
 const insertEvent = insertion(auditEvents, ['position', 'at'])
 
-/** Sent: the transaction does not commit without it. */
+/** The event is only sent, but the transaction does not commit without it. */
 export function writeAudit(tx: Transaction, by: Actor, entry: AuditEntry): void {
   const origin = by.kind === 'caller' ? by.origin : undefined
   const event = {

@@ -30,7 +30,7 @@ export async function listAudit(db: Reader, by: Actor, filter: AuditFilter, page
   return db.select().from(auditEvents).where(where).orderBy(orderBy).limit(limit)
 }
 
-/** All of a time, oldest first, in batches. Throws FORBIDDEN. */
+/** All events of a span of time, oldest first, in batches. Throws FORBIDDEN. */
 export async function* exportAudit(db: Reader, by: Actor, filter: AuditFilter): AsyncGenerator<AuditRow[]> {
   requireAnywhere(by, 'audit.read')
   let after: string | undefined
@@ -47,14 +47,14 @@ export async function* exportAudit(db: Reader, by: Actor, filter: AuditFilter): 
   }
 }
 
-/** Whether the id is of anything that one may be denied. */
+/** Whether the id belongs to a thing that may be denied to a caller. */
 export async function isSomething(db: Reader, id: string): Promise<boolean> {
   const tables = { clu: clusters, job: jobs, art: clusterArtifacts, tok: apiTokens, rbm: rbacMappings }
   const table = Object.hasOwn(tables, id.slice(0, 3)) ? tables[id.slice(0, 3) as keyof typeof tables] : undefined // just seen
   return table !== undefined && (await db.$count(table, eq(table.id, id))) > 0
 }
 
-// Ids are in the order of time, so that a span of it is a span of the primary key.
+// Ids are in the order of time, so a span of time is a span of the primary key.
 const conditionOf = ({ actor, action, clusterId, from, to }: AuditFilter): SQL | undefined =>
   and(
     actor === undefined ? undefined : eq(auditEvents.actor, actor),

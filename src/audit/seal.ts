@@ -1,6 +1,6 @@
-// The proof that nobody changed the trail: each event gets a number and a hash over the event and the hash before it. A
-// trigger notes every new event as unsealed in its own transaction, and a job seals what has been committed, so that
-// writers wait for nothing. Whoever has a later hash from the log can prove everything before it.
+// The proof that nobody changed the trail. Each event gets a number and a hash over the event and the hash before it. A
+// trigger notes every new event as unsealed in its own transaction. A job seals the committed events, so that writers
+// wait for nothing. Anybody who has a later hash from the log can prove everything before it.
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { asc, desc, eq, gt, inArray, sql } from 'drizzle-orm'
@@ -10,7 +10,7 @@ import type { Db, Reader } from '../db/client.ts'
 import { auditEvents, type AuditRow, auditSeals, auditUnsealed } from './tables.ts'
 
 export type Head = { number: number; hash: string }
-/** eventId is null when only a seal is known of the event. */
+/** eventId is null when nothing but a seal is known of the event. */
 export type AuditProblem = { eventId: string | null; kind: 'changed' | 'removed' | 'inserted'; detail: string }
 export type AuditProof = {
   isIntact: boolean
@@ -18,7 +18,7 @@ export type AuditProof = {
   sealed: number
   unsealed: number
   head: Head
-  /** The first of them. */
+  /** The first problems that were found. */
   problems: AuditProblem[]
 }
 
@@ -26,7 +26,9 @@ const BATCH = 1000
 const PROBLEMS_SHOWN = 100
 const BEGINNING: Head = { number: 0, hash: '0'.repeat(64) }
 
-/** Seals what is not, in batches; two at once wait for each other. Returns how many, and the newest seal. */
+/**
+ * Seals the unsealed events, in batches. Two runs at once wait for each other. Returns how many, and the newest seal.
+ */
 export async function sealAudit(db: Db): Promise<{ sealed: number; head: Head }> {
   let sealed = 0
   for (;;) {
@@ -40,7 +42,7 @@ function sealBatch(db: Db): Promise<{ head: Head; count: number }> {
   return db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('audit seal', 0))`)
     let head = await findHead(tx)
-    // One that is sealed already would fail each batch from now on.
+    // An event that is sealed already would make each batch fail from now on.
     await tx
       .delete(auditUnsealed)
       .where(sql`exists (select from ${auditSeals} where ${auditSeals.eventId} = ${auditUnsealed.eventId})`)
@@ -63,8 +65,8 @@ function sealBatch(db: Db): Promise<{ head: Head; count: number }> {
 }
 
 /**
- * Reads the whole trail and names each event that is not as it was sealed. With a seal that is known from elsewhere, a
- * chain that was made anew or cut off before it is found out too. Throws FORBIDDEN.
+ * Reads the whole trail and names each event that is not as it was sealed. With a seal that is known from elsewhere, it
+ * also finds a chain that was made anew or cut off before that seal. Throws FORBIDDEN.
  */
 export async function verifyAudit(db: Reader, by: Actor, known?: Head): Promise<AuditProof> {
   requireAnywhere(by, 'audit.read')
@@ -111,13 +113,15 @@ function check(before: Head, seal: typeof auditSeals.$inferSelect, event: AuditR
       kind: 'inserted',
       detail: `the event of seal ${number} holds what no event of the service holds`,
     })
-  // After a gap the hash before it is not known.
+  // After a gap the previous hash is not known.
   else if (gap === 0 && hashOf(before.hash, event) !== hash)
     found.push({ eventId, kind: 'changed', detail: `the event is not what seal ${number} says, or stands elsewhere` })
   return found
 }
 
-/** Events that came past the trigger. One snapshot: an event is unsealed or sealed in it, never neither. */
+/**
+ * Events that bypassed the trigger. The query uses one snapshot: in it an event is unsealed or sealed, never neither.
+ */
 async function findInserted(db: Reader): Promise<AuditProblem[]> {
   const rows = await db
     .select({ id: auditEvents.id })
@@ -144,7 +148,7 @@ async function findHead(db: Reader): Promise<Head> {
   return last ? { number: last.number, hash: last.hash } : BEGINNING
 }
 
-/** SHA-256 over the hash before it and the event as canonical JSON (RFC 8785), in hex. */
+/** SHA-256 over the previous hash and the event as canonical JSON (RFC 8785), in hex. */
 function hashOf(before: string, event: AuditRow): string {
   return createHash('sha256')
     .update(before)
@@ -152,10 +156,13 @@ function hashOf(before: string, event: AuditRow): string {
     .digest('hex')
 }
 
-/** undefined: it came past the service, since JSON does not know its values; it must not hold up the seals of the others. */
+/**
+ * undefined: the event bypassed the service, since JSON cannot express its values. It must not hold up the seals of the
+ * others.
+ */
 function canonicalOf({ at, session, ...rest }: AuditRow): string | undefined {
   try {
-    // Sealed events from before there were sessions keep their hash.
+    // Events that were sealed before there were sessions keep their hash.
     return canonicalize({ ...rest, at: at.toISOString(), ...(session === null ? {} : { session }) })
   } catch {
     return undefined

@@ -15,7 +15,7 @@ export const auditEvents = pgTable(
     action: text('action').notNull(),
     clusterId: text('cluster_id'),
     jobId: text('job_id'),
-    /** Of an assumed role: which of those that share the role it was. */
+    /** For an assumed role: the session, which tells apart those that share the role. */
     session: text('session'),
     outcome: text('outcome', { enum: ['success', 'failure', 'denied'] }).notNull(),
     detail: jsonb('detail').$type<Record<string, unknown>>().notNull().default({}),

@@ -1,5 +1,5 @@
-// Which tokens and roles there are, remembered by each process until it hears of a change. The database says so for every
-// change, whoever makes it; while a process cannot hear, it remembers nothing.
+// The existing tokens and roles. Each process remembers them until it hears of a change. The database announces every
+// change, whoever makes it. While a process cannot hear, it remembers nothing.
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import type { Db, Reader } from '../db/client.ts'
@@ -10,19 +10,23 @@ import { readArn, withoutPath } from './arn.ts'
 import { type Binding, type Principal, principalName } from './principal.ts'
 import { apiTokens, rbacMappings } from './tables.ts'
 
-/** A connection that is dead without a word is heard of no earlier: so long may a change go unnoticed at worst. */
+/** A connection that dies silently is noticed no earlier, so a change may go unnoticed for this long at worst. */
 const LONGEST_MS = 5000
 const REMEMBERED = 10_000
 const USE_NOTED_EVERY_MS = 60_000
 
-/** Whoever holds a transaction has what is not remembered read in it: to wait for a second connection could wait for itself. */
+/**
+ * A caller that holds a transaction passes it as reader. Waiting for a second connection could mean waiting for itself.
+ */
 export type Access = {
   tokenOf: (secret: string, reader?: Reader) => Promise<KnownToken | undefined>
-  /** Of the enabled ones. */
+  /** Only the enabled bindings. */
   bindingsOf: (principals: readonly Principal[], reader?: Reader) => Promise<readonly Binding[]>
-  /** Partition and account of the groups of IAM that have a role: only their users need be asked for groups. */
+  /**
+   * Partition and account of the IAM groups that have a role. Only users of these accounts need be asked for groups.
+   */
   iamGroupOwners: () => Promise<ReadonlySet<string>>
-  /** For who has just made a change, and may not wait for word of it. */
+  /** For a caller that has just made a change and must not wait for word of it. */
   forget: () => void
 }
 
@@ -42,7 +46,8 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
     if (known) return known.value as T // each key is read by one function alone
     const before = changes
     const value = await read()
-    // What was read before a change is not kept; what is not there could be asked for without end.
+    // A value that was read before a change is not kept. Absent values are not kept either, since they could be asked
+    // for without end.
     if (value !== undefined && changes === before && events.isListening()) memory.set(key, { value })
     return value
   }
@@ -84,7 +89,7 @@ export function openAccess(db: Db, events: Events, log: Log, longestMs = LONGEST
 
 async function findBindings(db: Reader, principals: readonly Principal[]): Promise<Binding[]> {
   const byType = Map.groupBy(principals, ({ type }) => type)
-  // rbac_mappings_binding: each type with its names.
+  // Index rbac_mappings_binding: each type with its names.
   const named = [...byType].map(([type, of]) => {
     const isRole = type === 'iam_role'
     const names = of.map(({ id }) => (isRole ? withoutPath(id) : id))

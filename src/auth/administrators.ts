@@ -6,7 +6,10 @@ import { AppError } from '../errors.ts'
 import type { PrincipalType, Role } from '../vocabulary.ts'
 import { apiTokens, rbacMappings } from './tables.ts'
 
-/** Whether one stays without those that `leaving` names: with the role, and with a way in that is open here. */
+/**
+ * Whether an administrator stays without those that `leaving` names. It must have the role, and a way to sign in that
+ * is open here.
+ */
 export async function hasAdministrator(config: Config, tx: Transaction, leaving?: SQL): Promise<boolean> {
   const isLiving = and(
     isNull(apiTokens.revokedAt),
@@ -29,16 +32,18 @@ export async function hasAdministrator(config: Config, tx: Transaction, leaving?
   return found !== undefined
 }
 
-/** To be called before what `leaving` names goes. Throws CONFLICT unless another platform administrator stays. */
+/**
+ * Must be called before the rows that `leaving` names go. Throws CONFLICT unless another platform administrator stays.
+ */
 export async function keepAnAdministrator(config: Config, tx: Transaction, role: Role, leaving: SQL): Promise<void> {
   if (role !== 'platform_admin') return
-  // Two that take each other's role at once must not both succeed.
+  // When two administrators take each other's role at once, only one of them may succeed.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('last administrator', 0))`)
   if (!(await hasAdministrator(config, tx, leaving)))
     throw new AppError('CONFLICT', 'this is the last platform administrator who can sign in: name another one first')
 }
 
-/** Beside tokens. */
+/** The ways to sign in beside tokens. */
 function waysIn({ awsIam, oidc }: Config): PrincipalType[] {
   return [
     ...(awsIam ? (['iam_user', 'iam_role', 'iam_group'] as const) : []),

@@ -1,4 +1,4 @@
-// API tokens: 256 random bits, stored hashed. The secret is shown once, when it is made.
+// API tokens: 256 random bits, stored as a hash. The secret is shown once, when the token is made.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import { alias, type AnyPgColumn } from 'drizzle-orm/pg-core'
@@ -60,7 +60,9 @@ export async function createToken(
 
 export type TokenRow = typeof apiTokens.$inferSelect
 
-/** The caller's own, a platform administrator's are all; newest first, one row more than the page asks for. */
+/**
+ * A caller gets its own tokens, a platform administrator gets all. Newest first, one row more than the page asks for.
+ */
 export async function listTokens(
   db: Reader,
   by: Caller,
@@ -78,11 +80,17 @@ export type TokenRequest = {
   name: string
   scopes: Scope[]
   expiresInDays: number
-  /** caller: it may do what its maker may; itself: it is a principal of its own, without rights until a role is bound to it. */
+  /**
+   * caller: the token may do what its maker may. itself: it is a principal of its own, without rights until a role is
+   * bound to it.
+   */
   standsFor: 'caller' | 'itself'
 }
 
-/** Throws FORBIDDEN when it would have a scope that the caller's own credential lacks, BAD_INPUT when it could do nothing. */
+/**
+ * Throws FORBIDDEN when the token would have a scope that the caller's own credential lacks, BAD_INPUT when it could do
+ * nothing.
+ */
 export async function requestToken(
   tx: Transaction,
   by: Caller,
@@ -110,8 +118,8 @@ export async function requestToken(
 }
 
 /**
- * Ends it at once in every process. Throws NOT_FOUND unless the caller made it or is a platform administrator, CONFLICT
- * when it is the last one's.
+ * Ends the token at once in every process. Throws NOT_FOUND unless the caller made it or is a platform administrator,
+ * CONFLICT when it belongs to the last administrator.
  */
 export async function revokeToken(config: Config, tx: Transaction, by: Caller, id: string): Promise<void> {
   requireAnywhere(by, 'token.write')
@@ -142,8 +150,8 @@ const earlier = (a: Date | null, b: Date | null) => (a === null || (b !== null &
 export type KnownToken = { id: string; principal: Principal; scopes: Scope[]; expiresAt: Date | null }
 
 /**
- * The token of a secret, unless it is revoked or over, or the token that it stands for is. Found by its prefix, known by
- * its hash in constant time.
+ * Finds the token of a secret. It is not found when it, or the token that it stands for, is revoked or expired. It is
+ * looked up by its prefix, and its hash is compared in constant time.
  */
 export async function findToken(db: Reader, secret: string): Promise<KnownToken | undefined> {
   const rows = await db
@@ -165,8 +173,8 @@ export async function findToken(db: Reader, secret: string): Promise<KnownToken 
 }
 
 /**
- * Makes the first platform administrator when there is none, or makes the given secret one. Returns the secret only
- * when it was made here: it cannot be shown again.
+ * Makes the first platform administrator when there is none, or gives the role to the given secret. Returns the secret
+ * only when it was made here: it cannot be shown again.
  */
 export async function ensureAdministrator(config: Config, db: Db, log: Log): Promise<string | undefined> {
   const given = config.adminToken

@@ -9,7 +9,7 @@ import { AWS_TOKEN_PREFIX, openAwsIam, type AwsIam } from './aws-iam.ts'
 import { openOidc, type Oidc } from './oidc.ts'
 import type { Caller, Identity, Origin } from './principal.ts'
 
-/** What this service believes; undefined: not set up here. */
+/** The kinds of sign-in that this service accepts. undefined: not set up here. */
 export type Authenticators = Readonly<{ access: Access; awsIam: AwsIam | undefined; oidc: Oidc | undefined }>
 
 export function openAuthenticators(config: Config, db: Db, events: Events, log: Log): Authenticators {
@@ -27,7 +27,7 @@ export function openAuthenticators(config: Config, db: Db, events: Events, log: 
 const LONGEST_TOKEN = 12 * 1024
 const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 
-/** Throws UNAUTHENTICATED, or UNAVAILABLE when whoever could vouch for the caller does not answer. */
+/** Throws UNAUTHENTICATED, or UNAVAILABLE when the service that confirms the caller's identity does not answer. */
 export async function authenticate(
   authenticators: Authenticators,
   authorization: string | undefined,
@@ -39,8 +39,8 @@ export async function authenticate(
 }
 
 /**
- * The caller as the database has it within a transaction, which must wait neither for a connection of its own nor for
- * anybody else: of AWS or an issuer it is who it was when the request came. Throws UNAUTHENTICATED.
+ * Reads the caller again within a transaction. It must wait neither for a connection of its own nor for another
+ * service, so an identity of AWS or an issuer stays as it was when the request came. Throws UNAUTHENTICATED.
  */
 export async function renewCaller(
   { access }: Authenticators,

@@ -1,8 +1,8 @@
 /**
- * Sign-in with an AWS identity. The caller presigns STS GetCallerIdentity with a header that names this server, and sends
- * the URL as its token; STS says whose signature it is. The URL is the caller's word: nothing is asked of any host, path
- * or action but the ones that are allowed here, no redirect is followed, and a token for another server has the wrong
- * signature. The protocol is that of aws-iam-authenticator, under names of our own.
+ * Sign-in with an AWS identity. The caller presigns STS GetCallerIdentity with a header that names this server, and
+ * sends the URL as its token. STS says whose signature it is. The URL comes from the caller and is not trusted: only
+ * the hosts, paths and actions that are allowed here are asked, and no redirect is followed. A token for another server
+ * has the wrong signature. The protocol is that of aws-iam-authenticator, under names of our own.
  */
 import { createHash } from 'node:crypto'
 import { IAMClient, paginateListGroupsForUser, type IAMClientConfig } from '@aws-sdk/client-iam'
@@ -15,7 +15,7 @@ import type { Identity, Principal } from './principal.ts'
 
 export const AWS_TOKEN_PREFIX = 'ocpctl-aws-v1.'
 export const SERVER_ID_HEADER = 'x-ocpctl-server-id'
-/** How long a presigned request counts from its signing; STS itself takes no older one. */
+/** How long a presigned request counts from its signing. STS itself takes no older one. */
 export const LONGEST_LIFE_SECONDS = 15 * 60
 
 const CLOCK_SKEW_MS = 5 * 60_000
@@ -52,11 +52,11 @@ export type AwsIamOptions = {
   serverId: string
   /** Origins that may be asked instead of those of AWS. */
   stsEndpoints?: readonly string[] | undefined
-  /** Accounts whose identities may sign in; undefined: any. */
+  /** Accounts whose identities may sign in. undefined: any account. */
   accounts?: readonly string[] | undefined
-  /** Of the groups that have a role: only users of these are asked for theirs. */
+  /** The owners of the groups that have a role. Only users of these owners are asked for their groups. */
   groupOwners: () => Promise<ReadonlySet<string>>
-  /** Asked for the groups of users, with the server's own credentials. */
+  /** IAM is asked for the groups of users, with the server's own credentials. */
   iam: IAMClientConfig
   log: Log
 }
@@ -64,7 +64,7 @@ export type AwsIam = { identityOf: (token: string) => Promise<Identity> }
 type Known = { identity: Identity; expiresAt: number }
 
 export function openAwsIam(options: AwsIamOptions): AwsIam {
-  // Only what STS has confirmed, by the hash of the token: the token itself is kept nowhere.
+  // Only what STS has confirmed, by the hash of the token. The token itself is kept nowhere.
   const known = new LRUCache<string, Known>({ max: 10_000 })
   const asked = new Map<string, Promise<Known>>()
   const iam = new IAMClient({ maxAttempts: 2, ...options.iam })
@@ -117,7 +117,7 @@ export function readToken(
   const text = Buffer.from(encoded, 'base64url').toString()
   if (!URL.canParse(text)) throw refused('it holds no URL')
   const url = new URL(text)
-  // What the URL parser reads and what was written are one thing: no user, port, fragment, or odd spelling of the host.
+  // The URL must be written exactly as the URL parser reads it: no user, port, fragment, or odd spelling of the host.
   if (url.href !== text) throw refused('its URL is not in its plain form')
   const isAllowed = stsEndpoints ? stsEndpoints.includes(url.origin) : AWS_STS.test(url.origin)
   if (!isAllowed)
@@ -126,7 +126,7 @@ export function readToken(
     )
   if (url.username !== '' || url.password !== '' || url.hash !== '') throw refused('its URL holds more than a request')
   if (url.pathname !== '/') throw refused('its path is not /')
-  // Nothing that one reader might take for a separator, and another for a part of a value.
+  // No character that one reader might take for a separator, and another for a part of a value.
   if (!/^\?[\w.~%&=-]+$/.test(url.search)) throw refused('its parameters are not percent-encoded')
   const names = [...url.searchParams.keys()]
   for (const name of PARAMETERS)
@@ -170,7 +170,7 @@ async function askSts(url: URL, serverId: string): Promise<string> {
     throw unavailable(messageOf(error))
   }
   if (response.status >= 500 || response.status === 429) throw unavailable(`status ${response.status}`)
-  // Of what a refusal says only its code: the rest is of no use to the caller.
+  // Only the code of a refusal is told: the rest is of no use to the caller.
   if (response.status !== 200) {
     const code = /\b([A-Z][A-Za-z]{5,60})\b/.exec(codeIn(body))?.[1] ?? response.status
     const hint = code === 'SignatureDoesNotMatch' ? ': it is for another server id, or the secret key is wrong' : ''
@@ -202,7 +202,10 @@ async function readUpTo(response: Response, bytes: number): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** STS names no groups. IAM is asked for those of a user, with the server's own credentials; other accounts' count for nothing. */
+/**
+ * STS names no groups, so IAM is asked for a user's groups, with the server's own credentials. Groups of other accounts
+ * do not count.
+ */
 async function groupsOf(
   client: IAMClient,
   principal: Principal,
@@ -216,7 +219,7 @@ async function groupsOf(
     for await (const page of paginateListGroupsForUser({ client }, { UserName }))
       for (const { Arn = '' } of page.Groups ?? []) {
         const group = readArn(Arn)
-        // A user of the same name in the server's account is somebody else.
+        // A user of the same name in the server's account is another person.
         if (group?.principal.type === 'iam_group' && group.owner === owner) groups.push(group.principal)
       }
     return groups

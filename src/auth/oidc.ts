@@ -1,4 +1,4 @@
-// Sign-in with a JWT of one OpenID Connect issuer, whose keys are found by discovery and read again as they rotate.
+// Sign-in with a JWT of one OpenID Connect issuer. Its keys are found by discovery and read again as they rotate.
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
@@ -10,21 +10,21 @@ export type OidcOptions = {
   audience: string
   groupsClaim: string
   log: Log
-  /** How long keys are believed in without a look; a key unknown until then is looked for at once. Default 5 minutes. */
+  /** How long keys are trusted without a new look. An unknown key is looked for at once. Default 5 minutes. */
   keysMaxAgeMs?: number
   /** The least time between two looks for an unknown key. Default 10 s. */
   keysCooldownMs?: number
 }
 export type Oidc = { identityOf: (jwt: string) => Promise<Identity> }
 
-// Signatures alone: with a shared secret, whoever may verify may also sign.
+// Only asymmetric signatures: with a shared secret, anybody who can verify can also sign.
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
-/** What jose says when the keys cannot be had. */
+/** The codes of jose when the keys cannot be fetched. */
 const OF_THE_ISSUER = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
 const CLOCK_TOLERANCE_SECONDS = 30
-/** Of a token that says it lives for longer. */
+/** The greatest age of a token, even if the token says that it lives for longer. */
 const OLDEST = '24h'
-/** ID tokens and access tokens (RFC 9068); others, such as logout tokens, prove nobody's presence. */
+/** ID tokens and access tokens (RFC 9068). Others, such as logout tokens, do not prove that anybody is present. */
 const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
 const ANSWER_MS = 5000
 const MOST_GROUPS = 500

@@ -1,14 +1,14 @@
-// The one table of who may do what. It becomes the condition of the query that fetches the thing, so that what a
-// caller may not see does not exist for it; what is not in the table is denied.
+// The one table of who may do what. It becomes the condition of the query that fetches the thing, so that a thing that
+// the caller may not see does not exist for it. What is not in the table is denied.
 import { and, eq, or, sql, type SQL } from 'drizzle-orm'
 import { clusters } from '../clusters/tables.ts'
 import { AppError } from '../errors.ts'
 import type { Role } from '../vocabulary.ts'
 import { type Actor, type Binding, type Caller, nameOf, principalName, type Scope } from './principal.ts'
 
-/** own: what the caller owns in the team of the binding; team: all that the team has; any: whatever team it is of. */
+/** own: what the caller owns in the team of the binding; team: all that the team has; any: what any team has. */
 type Reach = 'own' | 'team' | 'any'
-/** says: what it is in words, before the name of the thing. */
+/** says: the action in words, before the name of the thing. */
 type Rule = { says: string; needs: Scope } & Partial<Record<Role, Reach>>
 
 const seers = { requester: 'team', team_admin: 'team', platform_admin: 'any', auditor: 'any' } as const
@@ -70,7 +70,7 @@ function grantOf(binding: Binding, action: Action): Grant | undefined {
   return reach && { reach, team: reach === 'any' ? '*' : binding.team }
 }
 
-/** What its bindings allow the caller; nothing when its credential lacks the scope. */
+/** What the caller's bindings allow it. Nothing when its credential lacks the scope. */
 function grantsOf(by: Caller, action: Action): Grant[] {
   if (lacksScope(by, action)) return []
   return by.bindings.flatMap((binding) => grantOf(binding, action) ?? [])
@@ -104,14 +104,14 @@ export function requireAnywhere(by: Actor, action: Action): void {
   if (by.kind === 'caller' && grantsOf(by, action).length === 0) throw denial(by, action)
 }
 
-/** Whether the actor may take the action on what is not its own, in every team. */
+/** Whether the actor may take the action on things that are not its own, in every team. */
 export function isAllowedForAll(by: Actor, action: Action): boolean {
   return by.kind === 'system' || grantsOf(by, action).some(({ reach }) => reach === 'any')
 }
 
 export type Target = { team?: string; owner?: string; name?: string }
 
-/** The error that says why not. */
+/** The error that says why the action is denied. */
 export function denial(by: Actor, action: Action, target: Target = {}): AppError {
   const why = by.kind === 'caller' ? `: ${explain(by, action, target).because}` : ''
   return new AppError('FORBIDDEN', `${nameOf(by)} may not ${described(action, target)}${why}`)
@@ -124,7 +124,9 @@ export type Explanation = {
   bindings: { id: string; role: Role; team: string; via: string; allows: boolean; because: string }[]
 }
 
-/** In words what the functions above decide; without a target: whether the caller may do it anywhere at all. */
+/**
+ * Explains in words what the functions above decide. Without a target: whether the caller may do it anywhere at all.
+ */
 export function explain(by: Caller, action: Action, target: Target = {}): Explanation {
   const bindings = by.bindings.map((binding) => {
     const because = refusal(by, binding, action, target)

@@ -1,22 +1,27 @@
-// Who acts. A person or pipeline carries a principal and its bindings; the service's own clock-driven work is an actor too.
+// Who acts. A person or pipeline has a principal and its bindings. The service's own scheduled work is an actor too.
 import type { PrincipalType, Role } from '../vocabulary.ts'
 
 export type Scope = 'read' | 'write'
 
 export type Principal = Readonly<{ type: PrincipalType; id: string }>
-/** team `*` means every team; `via` is the principal that it is given to: the caller's own, or a group of it. */
+/**
+ * team `*` means every team. `via` is the principal that the role was given to: the caller's own, or one of its groups.
+ */
 export type Binding = Readonly<{ id: string; team: string; role: Role; via: Principal }>
 /** Where a request came from, for the audit trail. */
 export type Origin = Readonly<{ requestId: string; address: string | undefined; agent: string | undefined }>
 
-/** Who a credential proves its bearer to be. */
+/** The identity that a credential proves. */
 export type Identity = Readonly<{
   principal: Principal
-  /** Whose bindings count for it too. */
+  /** The groups whose bindings also count for the caller. */
   groups: readonly Principal[]
-  /** Which of those who share the principal it is, with its kind: `token:…`, `session:…`, `name:…`. For the audit trail alone. */
+  /**
+   * Several may share the principal; this says which of them it is, with its kind: `token:…`, `session:…`, `name:…`.
+   * Only for the audit trail.
+   */
   session: string | undefined
-  /** Of the API token that it came with, if any. */
+  /** The id of the API token that was sent, if any. */
   tokenId: string | undefined
   scopes: readonly Scope[]
 }>

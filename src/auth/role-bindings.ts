@@ -1,5 +1,5 @@
 // Which principal has which role in which team. A team administrator rules its own team and cannot give more than it
-// has; the last platform administrator cannot be removed.
+// has. The last platform administrator cannot be removed.
 import { and, eq, inArray, isNull, ne, or, type SQL } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
 import type { Config } from '../config.ts'
@@ -32,7 +32,7 @@ export async function listBindings(db: Reader, by: Actor, page: PageRequest): Pr
   return db.select().from(rbacMappings).where(where).orderBy(orderBy).limit(limit)
 }
 
-/** Those of the caller that are switched off. */
+/** The caller's bindings that are switched off. */
 export async function listDisabled(db: Reader, by: Caller): Promise<BindingRow[]> {
   const mine = [by.principal, ...by.groups].map(({ type, id }) =>
     and(eq(rbacMappings.principalType, type), eq(rbacMappings.principal, id)),
@@ -134,7 +134,7 @@ async function requirePrincipal(tx: Transaction, { type, id }: Principal): Promi
       { pointer: '/principal', detail, ...(nearest === undefined ? {} : { nearest }) },
     ])
   if (type === 'token') {
-    // Shared with nobody who revokes it: that waits, and then sees the binding.
+    // The row is locked in share mode. Somebody who revokes the token must wait, and then sees the binding.
     const [token] = await tx
       .select({ id: apiTokens.id })
       .from(apiTokens)

@@ -43,7 +43,7 @@ export const apiTokens = pgTable(
   (t) => [
     uniqueIndex('api_tokens_secret').on(t.secretHash),
     index('api_tokens_maker').on(t.createdBy, t.id),
-    // How a token is found: its hash is then compared in constant time.
+    // A token is found by this prefix. Its hash is then compared in constant time.
     index('api_tokens_prefix')
       .on(t.prefix)
       .where(sql`revoked_at is null`),

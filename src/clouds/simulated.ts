@@ -1,4 +1,5 @@
-// What still exists in the simulated cloud: one file a resource. It is searched whole, as a tag search of a cloud is.
+// What still exists in the simulated cloud: one file per resource. All of it is searched, as in a tag search of a
+// cloud.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -11,7 +12,7 @@ const resourceFile = z.looseObject({
   name: z.string(),
   region: z.string(),
   tags: z.record(z.string(), z.string()),
-  /** Of a DNS record: the name that it points to. */
+  /** For a DNS record: the name that it points to. */
   target: z.string().optional(),
 })
 type ResourceFile = z.infer<typeof resourceFile>
@@ -40,7 +41,7 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
 
 const show = ({ id, type, name, region }: ResourceFile): Resource => ({ id, type, name, region })
 
-/** Azure does not tell upper from lower case in keys. */
+/** Azure does not distinguish upper and lower case in keys. */
 const tagOf = ({ tags }: ResourceFile, key: string): string | undefined =>
   Object.entries(tags).find(([name]) => name.toLowerCase() === key)?.[1]
 

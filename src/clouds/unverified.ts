@@ -1,4 +1,5 @@
-// Clouds that cannot be asked what still exists: of them emptiness is never claimed, so nothing there is DESTROYED by proof.
+// Clouds that cannot be asked what still exists. For them nobody claims emptiness, so nothing there is DESTROYED by
+// proof.
 import type { Platform } from '../vocabulary.ts'
 import type { Inventory } from './inventory.ts'
 
@@ -12,7 +13,9 @@ export function openUnverifiedInventory(): Inventory {
   return { find: refuse, findRecords: refuse }
 }
 
-/** The simulated cloud stands for every platform. Without it each platform has its own, or is not verified. */
+/**
+ * The simulated cloud stands for every platform. Without it each platform has its own inventory, or is not verified.
+ */
 export function openInventory(inventories: {
   simulated?: Inventory | undefined
   aws?: Inventory | undefined

@@ -12,7 +12,7 @@ import { listInfraIds } from './ledger.ts'
 import { clusterFor } from './queries.ts'
 import { clusters, leakRecords, type ClusterRow } from './tables.ts'
 
-/** What an abandoned cluster would leave, asked of the cloud outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
+/** Asks the cloud what an abandoned cluster would leave, outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
 export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
   const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
   const infraIds = await listInfraIds(app.db, id)
@@ -20,8 +20,8 @@ export async function findLeftovers(app: App, by: Actor, id: string): Promise<In
 }
 
 /**
- * Gives up a destroy that cannot end, and records what it leaves. The name stays held: what is left may answer to it.
- * Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE unless the cluster is DESTROY_FAILED.
+ * Gives up a destroy that cannot end, and records what it leaves. The name stays held, because what is left may still
+ * use it. Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE unless the cluster is DESTROY_FAILED.
  */
 export async function abandonCluster(
   tx: Transaction,

@@ -1,6 +1,7 @@
-// Takes back a cluster that the database has lost, after a fail-over to a server that lacked its newest commits or a
-// restore of an older dump. The cloud knows it by its tag, and the artifact store holds its state, sealed with our own key:
-// both together prove that it is ours. It comes back under its own id and holds its name again.
+// Takes back a cluster that the database has lost. That happens after a fail-over to a server that lacked its newest
+// commits, or after a restore of an older dump. The cloud knows the cluster by its tag, and the artifact store holds
+// its state, sealed with our own key: both together prove that it is ours. It comes back under its own id and holds its
+// name again.
 import { eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { StoreUnavailable } from '../artifacts/store.ts'
@@ -19,20 +20,23 @@ import { type ClusterRow, clusters } from './tables.ts'
 
 const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
 const HOUR_MS = 3_600_000
-/** As long as one may live that nobody knew of any more: time to find it and to extend its end. */
+/** How long a cluster that was lost may live at most: time to find it and to extend its end. */
 const LIVES_ON_HOURS = 24
 const SHORTEST_LIFE_MS = 60_000
 const LEFTOVER_MS = 60_000
 
 export type Adoptable = {
-  /** As it was asked for. */
+  /** The cluster as it was asked for. */
   record: ClusterRow
   infras: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot'>[]
-  /** Of a finished installation. */
+  /** Only a finished installation has them. */
   outputs: SealedOutputs | undefined
 }
 
-/** What the store has of a cluster; undefined when that is not enough. Throws StoreUnavailable, UnsafeMetadata. */
+/**
+ * Finds what the store has of a cluster. Returns undefined when that is not enough. Throws StoreUnavailable,
+ * UnsafeMetadata.
+ */
 export async function findAdoptable(app: App, clusterId: string): Promise<Adoptable | undefined> {
   const infras: Adoptable['infras'] = []
   let record: ClusterRow | undefined
@@ -52,7 +56,7 @@ export async function findAdoptable(app: App, clusterId: string): Promise<Adopta
   return record && { record, infras, outputs }
 }
 
-/** As findAdoptable, for a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
+/** As findAdoptable, on behalf of a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
 export async function adoptableFor(app: App, by: Actor, clusterId: string): Promise<Adoptable> {
   requireAnywhere(by, 'cluster.adopt')
   const found = await findAdoptable(app, clusterId).catch((error: unknown) => {
@@ -64,25 +68,28 @@ export async function adoptableFor(app: App, by: Actor, clusterId: string): Prom
   const { platform, region, name, baseDomain } = found.record
   const infraIds = found.infras.map(({ metadata }) => metadata.infraID)
   const answer = await app.inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
-  // Its state is kept for a while after it was destroyed.
+  // The store keeps the state for a while after the cluster was destroyed.
   if (answer.verified && answer.resources.length === 0)
     throw new AppError('NOT_FOUND', `nothing of ${clusterId} stands in the cloud any more: there is nothing to adopt`)
   return found
 }
 
-/** The end of a cluster that is adopted now: its own, but no later than a day from now. */
+/** The end of a cluster that is adopted now: its own end, but no later than a day from now. */
 export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
   new Date(
     Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
   )
 
-/** Adopts what the store has of a cluster that nobody knows; undefined when that is not enough. Throws as both. */
+/**
+ * Adopts what the store has of a cluster that the database does not know. Returns undefined when that is not enough.
+ * Throws as findAdoptable and recover.
+ */
 export async function adoptLost(app: App, clusterId: string): Promise<ClusterRow | undefined> {
   const found = await findAdoptable(app, clusterId)
   return found && recover(app, found)
 }
 
-/** As adoptCluster, by the service itself. */
+/** As adoptCluster, done by the service itself. */
 export async function recover(app: App, found: Adoptable): Promise<ClusterRow> {
   const cluster = await app.db.transaction((tx) => adoptCluster(app, tx, RECOVERY, found))
   const { id: clusterId, status } = cluster
@@ -91,8 +98,9 @@ export async function recover(app: App, found: Adoptable): Promise<ClusterRow> {
 }
 
 /**
- * A finished one becomes READY; of any other what it made is destroyed. Throws FORBIDDEN, CONFLICT when the database
- * knows it after all, NAME_TAKEN when another cluster has its name by now.
+ * A cluster whose installation finished becomes READY. Of any other cluster, what it made is destroyed. Throws
+ * FORBIDDEN, CONFLICT when the database knows the cluster after all, NAME_TAKEN when another cluster has its name by
+ * now.
  */
 export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: Adoptable): Promise<ClusterRow> {
   requireAnywhere(by, 'cluster.adopt')

@@ -1,5 +1,5 @@
-// What is stored of a cluster, for whoever may have its credentials, which are in it. Each reading is an audit event that
-// is committed before the first byte goes out.
+// The stored artifacts of a cluster. They contain credentials, so only a caller who may have these gets them. Each
+// reading is an audit event, which is committed before the first byte goes out.
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { and, eq } from 'drizzle-orm'
@@ -33,8 +33,9 @@ export async function listArtifacts(
 }
 
 /**
- * The content as tar in zstd, verified; the caller reads it or destroys it. Every artifact is sealed, so that no store
- * could hand it out by itself. Throws NOT_FOUND, FORBIDDEN, CONFLICT when it is not what was stored, and UNAVAILABLE.
+ * Returns the content as tar in zstd, verified. The caller reads the stream or destroys it. Every artifact is sealed,
+ * so that no store could hand it out by itself. Throws NOT_FOUND, FORBIDDEN, CONFLICT when the content is not what was
+ * stored, and UNAVAILABLE.
  */
 export async function readArtifact(
   app: Pick<

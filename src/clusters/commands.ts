@@ -1,4 +1,5 @@
-// What may be asked of clusters. Each verb reads: who, input, change, audit, return; and runs in the caller's transaction.
+// The verbs on clusters. Each one reads in this order: who, input, change, audit, return. It runs in the caller's
+// transaction.
 import { and, eq, gt, inArray } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -14,8 +15,8 @@ import { requireInstallTurn } from './quota.ts'
 import type { ClusterRow } from './tables.ts'
 
 /**
- * Ends the cluster's other jobs and opens its destroy; a destroy that is under way already is returned as it is.
- * Throws NOT_FOUND, FORBIDDEN, CONFLICT (protected) or NOT_IN_STATE (gone already).
+ * Ends the cluster's other jobs and opens its destroy. A destroy that is already under way is returned as it is. Throws
+ * NOT_FOUND, FORBIDDEN, CONFLICT (protected) or NOT_IN_STATE (gone already).
  */
 export async function destroyCluster(
   app: Pick<App, 'db' | 'queue'>,
@@ -46,8 +47,8 @@ export async function destroyCluster(
 }
 
 /**
- * Asks again for what a failed job was for, as a new job. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or NOT_IN_STATE
- * when the job did not fail or is not the cluster's latest.
+ * Opens a new job that does again what a failed job was for. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or
+ * NOT_IN_STATE when the job did not fail or is not the cluster's latest.
  */
 export async function retryJob(
   app: Pick<App, 'db' | 'queue' | 'catalog'>,

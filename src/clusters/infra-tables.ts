@@ -7,8 +7,8 @@ import { jobAttempts } from '../jobs/tables.ts'
 import { artifactKinds } from '../vocabulary.ts'
 import { clusters } from './tables.ts'
 
-// Every infraID that may own cloud resources. A row stands before the cloud is touched and stays open until
-// an inventory has proved that nothing is left.
+// Every infraID that may own cloud resources. Its row exists before the cloud is touched. The row stays open until an
+// inventory has proved that nothing is left.
 export const infraLedger = pgTable(
   'infra_ledger',
   {
@@ -26,7 +26,7 @@ export const infraLedger = pgTable(
     emptyAt: at('empty_at'),
   },
   (t) => [
-    // More than one only after the database has lost commits and the lost entry was put back.
+    // A cluster has more than one only after the database lost commits and the lost entry was put back.
     index('infra_ledger_open')
       .on(t.clusterId)
       .where(sql`empty_at is null`),
@@ -48,17 +48,17 @@ export const clusterArtifacts = pgTable(
     key: text('key').notNull(),
     sha256: text('sha256').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
-    /** The key of the secret box that sealed it; null: from before this was noted. */
+    /** The key of the secret box that sealed it. null: it was stored before this was noted. */
     keyId: text('key_id'),
     createdAt: at('created_at').notNull().defaultNow(),
-    /** When the stored bytes were last seen to be the recorded ones. */
+    /** When the stored bytes were last found to be the recorded ones. */
     verifiedAt: at('verified_at'),
   },
   (t) => [
     check('cluster_artifacts_kind', oneOf('kind', artifactKinds)),
     index('cluster_artifacts_cluster').on(t.clusterId, t.id),
     uniqueIndex('cluster_artifacts_key').on(t.key),
-    // What a rotation of the secrets key has still to seal anew.
+    // The artifacts that a rotation of the secrets key has still to seal anew.
     index('cluster_artifacts_sealed_with').on(t.keyId, t.id),
     index('cluster_artifacts_infra').on(t.infraId, t.id),
   ],

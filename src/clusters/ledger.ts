@@ -1,4 +1,4 @@
-// The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched, and stays
+// The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched. It stays
 // open until an inventory has proved that nothing of it is left.
 import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -17,11 +17,11 @@ export type LedgerFacts = {
   metadata: InstallerMetadata
   snapshotId: string
   bootstrappedAt?: Date | null
-  /** Set from the start of one that is only put back to be looked for. */
+  /** An entry that is put back only to be looked for has this from the start. */
   emptyAt?: Date | null
 }
 
-/** Oldest first. More than one only where the database had lost commits. */
+/** Oldest first. There is more than one only where the database had lost commits. */
 export async function listOpenEntries(db: Reader, clusterId: string): Promise<LedgerEntry[]> {
   return db
     .select()
@@ -44,7 +44,7 @@ export async function listInfraIds(db: Reader, clusterId: string): Promise<strin
   return (await listEntries(db, clusterId)).map((entry) => entry.infraId)
 }
 
-/** Whether anything of it may stand. */
+/** Whether anything of the cluster may still exist. */
 export async function hasOpenEntries(tx: Transaction, clusterId: string): Promise<boolean> {
   const { rows } = await tx.$client.query({
     name: 'open entry',
@@ -54,7 +54,7 @@ export async function hasOpenEntries(tx: Transaction, clusterId: string): Promis
   return rows.length > 0
 }
 
-/** Puts back an entry that the database has lost; false when it is there. One statement. */
+/** Puts back an entry that the database has lost. Returns false when the entry is there. One statement. */
 export async function keepEntry(tx: Transaction, facts: LedgerFacts): Promise<boolean> {
   // The attempt's row may be lost too.
   const attemptId = facts.attemptId && sql<string>`(select id from job_attempts where id = ${facts.attemptId})`
@@ -67,7 +67,7 @@ export async function keepEntry(tx: Transaction, facts: LedgerFacts): Promise<bo
   return put.length > 0
 }
 
-/** Shows the infraID with the cluster, whose row the caller has locked. */
+/** Writes the infraID into the cluster's row, where it is shown. The caller has locked this row. */
 export async function nameInfra(tx: Transaction, clusterId: string, infraId: string): Promise<void> {
   await tx
     .update(clusters)
@@ -90,7 +90,7 @@ export async function closeEntry(tx: Transaction, infraId: string): Promise<void
     .where(eq(infraLedger.infraId, infraId))
 }
 
-/** As closeEntry, of all that the cluster has. */
+/** As closeEntry, for all entries of the cluster. */
 export async function closeEntries(tx: Transaction, clusterId: string): Promise<void> {
   await tx
     .update(infraLedger)
@@ -98,7 +98,10 @@ export async function closeEntries(tx: Transaction, clusterId: string): Promise<
     .where(and(eq(infraLedger.clusterId, clusterId), isNull(infraLedger.emptyAt)))
 }
 
-/** Opens the newest entry that answers to the leftovers again, or else the newest; undefined when there never was one. */
+/**
+ * Opens again the newest entry that the leftovers belong to, or else the newest entry. Returns undefined when there
+ * never was one.
+ */
 export async function reopenEntry(
   tx: Transaction,
   clusterId: string,
@@ -135,7 +138,7 @@ export async function markBootstrapped(tx: Transaction, infraId: string): Promis
     .where(eq(infraLedger.infraId, infraId))
 }
 
-/** What a destroy has begun on is never finished as an install: half of it may be gone. */
+/** An install on which a destroy has begun is never finished: half of it may be gone. */
 export async function forgetBootstrap(tx: Transaction, infraId: string): Promise<void> {
   await tx.update(infraLedger).set({ bootstrappedAt: null }).where(eq(infraLedger.infraId, infraId))
 }

@@ -1,5 +1,5 @@
-// The one writer of clusters.status: one table of legal transitions, each a guarded UPDATE with its audit event.
-// Actions and error texts are derived from it.
+// The one writer of clusters.status: one table of legal transitions. Each transition is a guarded UPDATE with its audit
+// event. Actions and error texts are derived from the table.
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { send, type Transaction } from '../db/client.ts'
@@ -30,7 +30,7 @@ export const transitions = {
   },
   finishDestroy: { from: ['DESTROYING'], to: 'DESTROYED' },
   failDestroy: { from: ['DESTROYING'], to: 'DESTROY_FAILED' },
-  /** Something of it stands after all. */
+  /** Something of the destroyed cluster exists after all. */
   reopenDestroy: { from: ['DESTROYED'], to: 'DESTROYING' },
 } as const satisfies Record<string, { from: ClusterStatus[]; to: ClusterStatus }>
 
@@ -38,8 +38,8 @@ export type Transition = keyof typeof transitions
 export type ClusterAction = 'destroy'
 
 /**
- * Moves a cluster whose row this transaction has locked, and returns it as it is then, apart from what an expression made of
- * it; undefined when its state does not allow the transition.
+ * Moves a cluster whose row this transaction has locked, and returns the new row. Values that an SQL expression
+ * computes are not in it. Returns undefined when the cluster's state does not allow the transition.
  */
 export function tryTransition(
   tx: Transaction,
@@ -87,7 +87,7 @@ export function transitionCluster(
   )
 }
 
-/** What may be asked of a cluster now, apart from who asks. */
+/** What the cluster's state allows now, whoever asks. */
 export function actionsOf(cluster: Pick<ClusterRow, 'status' | 'protected'>): ClusterAction[] {
   const from: readonly ClusterStatus[] = transitions.startDestroy.from
   return !cluster.protected && from.includes(cluster.status) ? ['destroy'] : []

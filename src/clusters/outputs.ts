@@ -1,4 +1,4 @@
-// What a READY cluster hands to its owner. Credentials are sealed, and each reading of one is an audit event.
+// What a READY cluster gives its owner. Credentials are sealed, and each reading of one is an audit event.
 import { eq } from 'drizzle-orm'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -21,9 +21,9 @@ export const contextOf = (clusterId: string, credential: Credential) => `cluster
 
 export type SealedOutputs = typeof clusterOutputs.$inferInsert
 
-/** Throws when the kubeconfig is not one. */
+/** Throws when the kubeconfig is not a valid one. */
 export function sealOutputs(box: SecretBox, clusterId: string, outputs: Results): SealedOutputs {
-  // A pretty error would show the lines around it, credentials included.
+  // A pretty error would show the lines around the mistake, including credentials.
   const { clusters } = kubeconfigShape.parse(parse(outputs.kubeconfig, { prettyErrors: false }))
   return {
     clusterId,
@@ -48,7 +48,10 @@ export async function readOutputs(tx: Transaction, by: Actor, id: string) {
   return row
 }
 
-/** As readOutputs, and UNAVAILABLE when its key is not configured; the reading is audited in the same transaction. */
+/**
+ * As readOutputs, and throws UNAVAILABLE when the key of the credential is not configured. The reading is audited in
+ * the same transaction.
+ */
 export async function readCredential(
   tx: Transaction,
   box: SecretBox,

@@ -1,4 +1,5 @@
-// Reading clusters. What the caller may not see is not there; what it may see but not do is FORBIDDEN.
+// Reading clusters. For a caller who may not see a cluster, it is NOT_FOUND. For a caller who may see it but not do the
+// action, it is FORBIDDEN.
 import { and, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -49,7 +50,7 @@ export type ClusterFilter = {
 /** A cluster in one state of its row: any change of the row makes another version. */
 export type Versioned = { id: string; rowVersion: string }
 
-// The transaction that wrote the row as it is.
+// The id of the transaction that wrote this version of the row.
 const rowVersion = sql<string>`${clusters}.xmin::text`
 
 /** One row more than the page asks for, newest first. */
@@ -73,19 +74,19 @@ export async function listClusters(
   return db.select({ id: clusters.id, rowVersion }).from(clusters).where(where).orderBy(orderBy).limit(limit)
 }
 
-/** Of clusters that the actor is known to see. */
+/** Reads clusters that the actor is known to be allowed to see. */
 export async function readClusters(db: Reader, ids: string[]): Promise<(ClusterRow & Versioned)[]> {
   const rows = await db.select({ cluster: clusters, rowVersion }).from(clusters).where(inArray(clusters.id, ids))
   return rows.map((row) => ({ ...row.cluster, rowVersion: row.rowVersion }))
 }
 
-/** Holds the cluster's row, which everybody who changes anything of the cluster locks first. */
+/** Locks the cluster's row. Everybody who changes anything of the cluster locks this row first. */
 export async function lockCluster(tx: Transaction, id: string): Promise<ClusterRow | undefined> {
   const [row] = await lockById(tx, id)
   return row
 }
 
-/** As lockCluster, the cluster of this job. */
+/** As lockCluster, for the cluster of this job. */
 export async function lockClusterOf(tx: Transaction, jobId: string): Promise<ClusterRow | undefined> {
   const [row] = await lockByJob(tx, jobId)
   return row
@@ -148,8 +149,8 @@ export async function findOutputs(db: Reader, clusterId: string) {
 }
 
 /**
- * Unprotected clusters that the janitor is to destroy, at most `limit`: their time is over, or what a failure left is to
- * be taken away now. An abandoned one is left alone.
+ * Unprotected clusters that the janitor must destroy, at most `limit`. Either their time is over, or it is time to take
+ * away what a failure left. An abandoned cluster is left alone.
  */
 export async function listDueDestroys(db: Reader, limit = 100): Promise<string[]> {
   const due = (condition: SQL) =>
@@ -158,8 +159,8 @@ export async function listDueDestroys(db: Reader, limit = 100): Promise<string[]
       .from(clusters)
       .where(and(condition, eq(clusters.protected, false), isNull(clusters.abandonedAt)))
       .limit(limit)
-  // Each half has a partial index of its own: clusters_end, clusters_destroy_retry.
-  // Few are past their end at a time: the grace of their profiles is read from those alone.
+  // Each half has a partial index of its own: clusters_end, clusters_destroy_retry. Few clusters are past their end at
+  // a time, and the grace is read from the profiles of those alone.
   const grace = sql`make_interval(hours => coalesce((${clusters.profileSnapshot} #>> '{lifecycle,graceHours}')::int, 0))`
   const expired = sql`${clusters.destroyAt} <= now() and ${clusters.destroyAt} + ${grace} <= now() and ${clusters.status} <> 'DESTROYED' and ${clusters.status} not in ('DESTROYING', 'DESTROY_FAILED')`
   const leftover = sql`${clusters.destroyRetryAt} <= now() and ${clusters.status} in ('FAILED', 'DESTROY_FAILED') and ${clusters.destroyRetryAt} is not null`

@@ -1,5 +1,5 @@
-// What a team and a profile hold. A reservation is the cluster's own row: whoever asks takes the team's turn first, so that
-// requests at the same instant count each other, and holds it until its transaction ends.
+// What a team and a profile hold. The cluster's own row is the reservation. Each request takes the team's turn first
+// and holds it until its transaction ends, so that requests at the same instant count each other.
 import type { Reader, Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import type { Usage } from '../policy/decision.ts'
@@ -8,18 +8,21 @@ import type { Quota } from '../profiles/quotas.ts'
 
 export const nothingHeld: Usage = { clusters: 0, vcpu: 0, installs: 0, usdThisMonth: 0, profileUsdThisMonth: 0 }
 
-/** Waits for the turn of team and profile where they have limits, and reads what counts against these then. */
+/**
+ * Waits for the turn of the team and of the profile, where they have limits. Then reads what counts against these
+ * limits.
+ */
 export async function readUsageInTurn(tx: Transaction, team: string, quota: Quota, profile: Profile): Promise<Usage> {
   const names = [
     ...(hasLimits(quota) ? [turnOfTeam(team)] : []),
     ...(profile.cost.monthlyCeilingUsd === undefined ? [] : [`quota profile ${profile.name}`]),
   ]
-  // Both are sent at once; the server reads when it has the turn.
+  // Both are sent at once; the server reads when the transaction has the turn.
   const [, usage] = await Promise.all([takeTurns(tx, names), readUsage(tx, team, quota, profile)])
   return usage
 }
 
-/** What counts against the limits there are; zeros where there is none. */
+/** What counts against the existing limits; zeros where there is no limit. */
 export async function readUsage(db: Reader, team: string, quota: Quota, profile: Profile): Promise<Usage> {
   const [ofTeam, ofProfile] = await Promise.all([
     hasLimits(quota) ? readHoldings(db, 'team', team) : undefined,
@@ -45,14 +48,14 @@ const hasLimits = (quota: Quota) => Object.values(quota).some((limit) => limit !
 
 const turnOfTeam = (team: string) => `quota team ${team}`
 
-/** Always in this order, so that two never wait for each other. */
+/** Takes the turns always in this order, so that two transactions never wait for each other. */
 async function takeTurns(tx: Transaction, names: string[]): Promise<void> {
   if (names.length === 0) return
   const text = 'select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest($1::text[]) as name'
   await tx.$client.query({ name: 'take turns', text, values: [names] })
 }
 
-/** From the rows of this month and those that live: clusters_team_spend, clusters_profile_spend. */
+/** Reads the rows of this month and those of living clusters: clusters_team_spend, clusters_profile_spend. */
 async function readHoldings(
   db: Reader,
   whose: 'team' | 'profile',

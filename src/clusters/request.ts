@@ -1,9 +1,9 @@
-// What is asked for: the shape of a request for a cluster.
+// The shape of a request for a cluster.
 import { z } from 'zod'
 import { readSshKey } from '../install-config/ssh-key.ts'
 import { platforms } from '../vocabulary.ts'
 
-/** Label only and at most 21 characters, so that the infraID keeps the whole name. */
+/** Only a label, of at most 21 characters, so that the infraID keeps the whole name. */
 export const clusterName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$/, {
   error: 'must be a DNS label of at most 21 characters: lower-case letters, digits and dashes, such as demo-1',
 })
@@ -14,7 +14,7 @@ const word = z
   .max(128)
   .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
 
-// In plain letters, so that no team looks like another one.
+// Only plain letters, so that no team looks like another one.
 const TEAM = '[A-Za-z0-9](?:[A-Za-z0-9 ._:/@+=-]{0,126}[A-Za-z0-9])?'
 const TEAM_SAID =
   'has 1 to 128 letters A to Z, digits, spaces or any of . _ : / @ + = -, with a letter or digit at both ends'
@@ -22,7 +22,7 @@ const teamName = z
   .string()
   .trim()
   .regex(new RegExp(`^${TEAM}$`), { error: TEAM_SAID })
-/** Of a role, which may be for all teams. */
+/** The team of a role; a role may be for all teams. */
 export const teamOrAll = z
   .string()
   .trim()

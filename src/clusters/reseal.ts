@@ -1,6 +1,7 @@
-// The rotation of the key that seals: what an older key has sealed is sealed anew, so that the older key can be dropped.
-// Every step may be the last of the process, and be taken by several at once. A snapshot goes to a new object, never over
-// the old one; an object is announced to the queue before it can become useless, which removes it unless a row names it.
+// The rotation of the key that seals. What an older key has sealed is sealed anew, so that the older key can be
+// dropped. Every step may be the last of the process, and several processes may take it at once. A snapshot goes to a
+// new object, never over the old one. Before an object can become useless it is announced to the queue, which removes
+// it unless a row names it.
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql, type SQL } from 'drizzle-orm'
@@ -19,22 +20,22 @@ import { clusterOutputs, clusters } from './tables.ts'
 
 export type Rotation = {
   sealedAnew: number
-  /** How many values each other key still seals; 'unknown' until the key of a snapshot has been looked up. */
+  /** How many values each other key still seals. A snapshot counts as 'unknown' until its key has been looked up. */
   left: Record<string, number>
-  /** Why those that were tried are among them. */
+  /** Why the values that were tried are still among them. */
   failures: { subject: string; reason: string }[]
 }
 
 const ROTATION: Actor = { kind: 'system', name: 'key-rotation' }
 const UNKNOWN = 'unknown'
 const BATCH = 50
-/** Well before the queue thinks that a run is lost. */
+/** A run ends well before the queue thinks that it is lost. */
 const RUN_MS = 4 * 60_000
-/** Longer than anybody who has read a row takes to fetch its object. */
+/** Longer than any reader of a row takes to fetch its object. */
 const DISCARD_AFTER_SECONDS = 3600
-/** A row is not switched to an object that may be on the point of being discarded. */
+/** A row is not switched to an object that may be about to be discarded. */
 const SWITCH_WITHIN_SECONDS = DISCARD_AFTER_SECONDS / 2
-/** Nobody needs the state of a cluster that has been gone for longer; it stays sealed as it is. */
+/** Nobody needs the state of a cluster that has been gone for longer than this. It stays sealed as it is. */
 const KEPT_DAYS = 30
 
 // Each half has a partial index of its own: clusters_status_live, clusters_destroyed.
@@ -43,7 +44,9 @@ const isInUse = sql`(${clusters.status} <> 'DESTROYED'
 const keyIdOf = (sealed: PgColumn) =>
   sql<string>`encode(substring(${sealed} from ${sql.raw(String(KEY_ID_AT + 1))} for ${sql.raw(String(KEY_ID_BYTES))}), 'hex')`
 
-/** As much as fits into one run. What cannot be opened is told and left, and does not stop the rest. */
+/**
+ * Does as much as fits into one run. A value that cannot be opened is reported and left, and does not stop the rest.
+ */
 export async function resealSecrets(
   app: Pick<
     App,
@@ -66,7 +69,7 @@ export async function resealSecrets(
 ): Promise<Rotation> {
   const found = await countSealedElsewhere(app)
   const isOurs = (keyId: string) => keyId === UNKNOWN || app.box.olderKeyIds.includes(keyId)
-  // As almost always: one query, and no look at each cluster's artifacts.
+  // This is the usual case: one query, and no look at each cluster's artifacts.
   if (!Object.keys(found).some(isOurs)) return { sealedAnew: 0, left: found, failures: [] }
   const until = Date.now() + RUN_MS
   const outputs = await resealEach(app, until, listOutputs, resealOutputs)
@@ -118,7 +121,7 @@ async function resealEach<Row extends { id: string }>(
   }
 }
 
-/** How many values that are in use are sealed under each key other than the present one. */
+/** Counts the values in use that are sealed under each key other than the present one. */
 export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promise<Record<string, number>> {
   const { rows } = await app.db.execute<{ keyId: string; values: number }>(sql`
     select key_id as "keyId", count(*)::int as values from (
@@ -133,7 +136,7 @@ export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promis
   return Object.fromEntries(rows.map(({ keyId, values }) => [keyId, values]))
 }
 
-/** The keys among these that are not configured: what they sealed cannot be opened. */
+/** The keys among these that are not configured: the values that they sealed cannot be opened. */
 export const missingKeys = (app: App, left: Record<string, number>): string[] =>
   Object.keys(left).filter((keyId) => keyId !== UNKNOWN && !app.box.olderKeyIds.includes(keyId))
 
@@ -235,7 +238,10 @@ async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> 
   })
 }
 
-/** Of a snapshot from before this was noted: the object itself says which key sealed it, if it is the object. */
+/**
+ * For a snapshot that was stored before this was noted. The object itself says which key sealed it, if its bytes are
+ * the recorded ones.
+ */
 async function noteKeyId({ db, store }: App, { id, key, sha256 }: ArtifactRow): Promise<string> {
   const hash = createHash('sha256')
   let head = Buffer.alloc(0)
@@ -252,7 +258,7 @@ async function noteKeyId({ db, store }: App, { id, key, sha256 }: ArtifactRow): 
   return keyId
 }
 
-/** Never used before, so that whoever discards an object by its key can meet no other. */
+/** A name that was never used before, so that a discard of an object by its key can hit no other object. */
 const nextKey = (key: string, keyId: string) =>
   `${key.replace(/\.[0-9a-f]{8}-[0-9a-f]{16}$/, '')}.${keyId}-${randomBytes(8).toString('hex')}`
 

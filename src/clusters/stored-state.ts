@@ -1,5 +1,6 @@
-// What the artifact store knows of a cluster by itself. It outlives a database that has lost its newest commits: every
-// snapshot holds the installer's metadata and the cluster as it was asked for. Only what our own key sealed is believed.
+// What the artifact store alone knows of a cluster. It outlives a database that has lost its newest commits: every
+// snapshot holds the installer's metadata and the cluster as it was asked for. Only what our own key sealed is
+// believed.
 import { existsSync } from 'node:fs'
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import type { ClusterRow } from './tables.ts'
 
 const RECORD = 'ocpctl-cluster.json'
 
-/** One attempt's infrastructure, as its newest readable snapshot has it, unpacked in `dir`. */
+/** The infrastructure of one attempt, taken from its newest readable snapshot and unpacked in `dir`. */
 export type StoredInfra = {
   attemptId: string
   metadata: InstallerMetadata
@@ -38,7 +39,7 @@ const isPastBootstrap = (stage: Stage): boolean =>
   stages.indexOf(stage) >= stages.indexOf('initialize') && stages.indexOf(stage) <= stages.indexOf('complete')
 
 /**
- * Calls back for each attempt that the store has state of, oldest first, but those left out; the directory is gone
+ * Calls back for each attempt of which the store has state, oldest first, except those left out. The directory is gone
  * afterwards. Throws StoreUnavailable.
  */
 export async function readStoredState(
@@ -111,18 +112,18 @@ async function readNewest(app: App, attemptId: string, keys: string[], dir: stri
 async function readRecord(dir: string): Promise<ClusterRow | undefined> {
   if (!existsSync(join(dir, RECORD))) return undefined
   const isTime = (value: unknown) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)
-  // Written by this service and sealed since; times are the only values that JSON does not keep as they are.
+  // This service wrote it, and it has been sealed since. Times are the only values that JSON does not keep as they are.
   return JSON.parse(await readFile(join(dir, RECORD), 'utf8'), (key, value: unknown) =>
     key.endsWith('At') && isTime(value) ? new Date(String(value)) : value,
   ) as ClusterRow
 }
 
-/** Throws UnsafeMetadata unless what was stored is of this one cluster. */
+/** Throws UnsafeMetadata unless the stored state belongs to this one cluster. */
 export function assertStoredIsOf(infra: StoredInfra, cluster: Pick<ClusterRow, 'name' | 'platform'>): void {
   assertSafeMetadata(infra.metadata, { clusterName: cluster.name, platform: cluster.platform })
 }
 
-/** Puts back the rows of what was stored, those that are lost; false when the ledger had its entry. */
+/** Puts back those rows of the stored state that are lost. Returns false when the ledger had its entry. */
 export async function keepStored(
   tx: Transaction,
   clusterId: string,

@@ -1,4 +1,4 @@
-// Asking for a cluster: where the request belongs, what it would come to, and the rows that it becomes.
+// Asking for a cluster: where the request belongs, what it would lead to, and the rows that it becomes.
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { explain, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
@@ -32,7 +32,7 @@ const DEFAULT_TEAM = 'default'
 
 type Place = { team: string; owner: string; profile: Profile; quota: Quota }
 
-/** Its times are the database's. */
+/** A new cluster without the times that the database sets. */
 type NewCluster = Omit<ClusterRow, 'createdAt' | 'updatedAt'>
 
 type Plan = {
@@ -41,16 +41,19 @@ type Plan = {
   cluster: NewCluster
 }
 
-/** What a request needs of the database. */
+/** What a request needs from the database. */
 type Prepared = {
-  /** The time of the transaction, by the database. */
+  /** The database's time of the transaction. */
   at: Date
-  /** Of its name; undefined: it is free. */
+  /** The holder of the name; undefined: the name is free. */
   holder: { status: ClusterStatus; team: string; owner: string } | undefined
   usage: Usage
 }
 
-/** Waits for the turn of the request's team and profile, and reads. Undefined for a request that belongs nowhere. */
+/**
+ * Waits for the turn of the request's team and profile, and reads. Returns undefined for a request that belongs
+ * nowhere.
+ */
 export async function prepareRequest(
   app: Pick<App, 'catalog'>,
   tx: Transaction,
@@ -61,7 +64,7 @@ export async function prepareRequest(
   try {
     place = placeRequest(app, by, request)
   } catch (error) {
-    // requestCluster says it, to those who have no answer yet.
+    // requestCluster throws this error again, for a request that has no stored answer yet.
     if (error instanceof AppError) return undefined
     throw error
   }
@@ -82,8 +85,8 @@ export async function prepareRequest(
 }
 
 /**
- * `prepared`: by prepareRequest, in this transaction. Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every violation,
- * NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN.
+ * `prepared` comes from prepareRequest, in this transaction. Throws POLICY_VIOLATION or QUOTA_EXCEEDED with every
+ * violation, NAME_TAKEN, NOT_FOUND (profile), FORBIDDEN.
  */
 export async function requestCluster(
   app: Pick<App, 'catalog' | 'installationId' | 'queue'>,
@@ -103,7 +106,7 @@ export async function requestCluster(
   if (holder) throw nameTaken(planned, mayRead(by, holder) ? holder.status : undefined)
   const cluster: ClusterRow = { ...planned, createdAt: at, updatedAt: at }
   const { id, name, team, owner, costCenter, destroyAt } = cluster
-  // Whoever asks for the name at the same moment is refused by its lease.
+  // When somebody else asks for the name at the same moment, the name lease refuses the second request.
   send(tx, {
     ...insertRow(cluster),
     explain: (error) => (isOfConstraint(error, 'clusters_name_lease') ? nameTaken(cluster, undefined) : error),
@@ -128,11 +131,11 @@ export type Preview = {
   usdPerHour: number
   usdUntilExpiry: number
   destroyAt: string
-  /** Of the installation; null while there is no history of its kind. */
+  /** The expected duration of the installation; null while there is no history of its kind. */
   expectedDuration: Expectation | null
 }
 
-/** What a request would come to; writes nothing. */
+/** What a request would lead to. Writes nothing. */
 export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
   const place = placeRequest(app, by, request)
   const usage = await readUsage(app.db, place.team, place.quota, place.profile)
@@ -151,7 +154,8 @@ export async function previewCluster(app: App, by: Actor, request: ClusterReques
     lintInstallConfig(buildInstallConfig(input))
       .filter((finding) => finding.severity === severity)
       .map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail }))
-  // Of what the policy allows only warnings remain; what it does not allow is told by the policy.
+  // The policy gives only warnings for what it allows, so the lint gives the errors then. What the policy does not
+  // allow, it reports itself.
   const violations = decision.allowed ? lint('error') : decision.violations
   return {
     allowed: violations.length === 0,
@@ -239,7 +243,8 @@ function planCluster(
 
 function defaultTeam(by: Actor): string {
   if (by.kind === 'system') return DEFAULT_TEAM
-  // Who may do it for every team is put into none by a role that the administrator of one gives.
+  // A caller who may create clusters for every team keeps the default team. A role from one team's administrator must
+  // not move the caller into that team.
   if (isAllowedInTeam(by, 'cluster.create', '*')) return DEFAULT_TEAM
   const teams = new Set(by.bindings.map((binding) => binding.team))
   const [only, ...others] = [...teams].filter((team) => team !== '*')

@@ -1,4 +1,4 @@
-// What is durable of a cluster. Wrong states are made impossible here: a check on the state, and the name's lease.
+// The durable data of a cluster. Wrong states are made impossible here, by a check on the state and by the name lease.
 import { sql } from 'drizzle-orm'
 import {
   boolean,
@@ -46,19 +46,22 @@ export const clusters = pgTable(
     preserveOnFailure: boolean('preserve_on_failure').notNull().default(false),
     usdPerHour: doublePrecision('usd_per_hour').notNull(),
     workerReplicas: integer('worker_replicas').notNull().default(0),
-    /** Of all nodes; what the quotas count. */
+    /** The vCPUs of all nodes, which the quotas count. */
     vcpu: integer('vcpu').notNull().default(0),
-    /** How long past its end it may live, which counts as promised too. */
+    /** How long the cluster may live past its end. This time counts as promised too. */
     graceHours: integer('grace_hours').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
     readyAt: at('ready_at'),
     destroyedAt: at('destroyed_at'),
-    /** A failed destroy is tried again then; each failure in a row waits longer. */
+    /** When a failed destroy is tried again. Each further failure in a row makes the wait longer. */
     destroyRetryAt: at('destroy_retry_at'),
     destroyFailures: integer('destroy_failures').notNull().default(0),
     abandonedAt: at('abandoned_at'),
-    /** Of a DESTROYED one whose worker was once lost: the inventory is looked at again then, so many times by now. */
+    /**
+     * For a DESTROYED cluster whose worker was once lost: when the inventory is looked at again, and (looks) how often
+     * it was so far.
+     */
     lookAt: at('look_at'),
     looks: integer('looks').notNull().default(0),
   },
@@ -68,12 +71,12 @@ export const clusters = pgTable(
     check('clusters_name', sql.raw(`name ~ '^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$'`)),
     check('clusters_ttl', sql.raw('ttl_hours > 0')),
     check('clusters_destroyed_at', sql.raw(`(status = 'DESTROYED') = (destroyed_at is not null)`)),
-    // The name lease: held from the request until DESTROYED is proved, by failed clusters too.
+    // The name lease: held from the request until DESTROYED is proved. Failed clusters hold it too.
     uniqueIndex('clusters_name_lease')
       .on(t.name, t.baseDomain)
       .where(sql`status <> 'DESTROYED'`),
     index('clusters_team').on(t.team, t.id),
-    // What quotas count: those that live, and those destroyed in this month.
+    // The clusters that quotas count: those that live, and those destroyed in this month.
     index('clusters_team_spend').on(t.team, t.destroyedAt),
     index('clusters_profile_spend').on(t.profile, t.destroyedAt),
     // How long the last installations of a kind took.

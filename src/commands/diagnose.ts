@@ -17,7 +17,7 @@ type Streams = {
   stderr: { write: (text: string) => unknown }
 }
 
-/** Resolves with the exit code of the process: 0 when there is an answer, 2 when it was asked wrongly. */
+/** Resolves with the exit code of the process: 0 when there is an answer, 2 when the command was used wrongly. */
 export async function runDiagnose(args: string[], streams: Streams = process): Promise<number> {
   const refuse = (message: string) => {
     streams.stderr.write(`ocpctl: ${message}\n`)

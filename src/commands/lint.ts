@@ -1,11 +1,14 @@
-// `lint FILE`: what can be said against an install-config.yaml without credentials, with line numbers.
+// `lint FILE`: what can be found wrong with an install-config.yaml without credentials, with line numbers.
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { pointerOf, readYaml } from '../profiles/yaml-file.ts'
 
-/** Prints a line a finding; 1 when there are errors, 0 otherwise. Throws ConfigError when there is nothing to read. */
+/**
+ * Prints one line per finding. Returns 1 when there are errors, 0 otherwise. Throws ConfigError when there is nothing
+ * to read.
+ */
 export async function runLint(options: string[]): Promise<number> {
   const [file, ...more] = options
   if (file === undefined || more.length > 0) throw new ConfigError('usage: lint FILE, an install-config.yaml')

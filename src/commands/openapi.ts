@@ -1,4 +1,4 @@
-// `openapi`: the files that are written from the code.
+// `openapi`: writes the files that are generated from the code.
 import { readFile, writeFile } from 'node:fs/promises'
 import { ConfigError } from '../config.ts'
 import { describeApi } from '../http/app.ts'

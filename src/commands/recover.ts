@@ -1,4 +1,5 @@
-// `recover`: holds cloud and artifact store against the database and takes back the clusters that it has lost.
+// `recover`: compares cloud and artifact store with the database, and takes back the clusters that the database has
+// lost.
 import type { App } from '../app.ts'
 import { adoptedEnd, findAdoptable, recover } from '../clusters/adopt.ts'
 import { ConfigError, type Config } from '../config.ts'
@@ -11,7 +12,7 @@ import { migrateQueue } from '../queue/setup.ts'
 import { findUnknown } from '../reconcile/resources.ts'
 import { openApp, openGround, STORE_WAIT_MS } from '../wiring.ts'
 
-/** Returns the exit code. Throws ConfigError for an option that there is not. */
+/** Returns the exit code. Throws ConfigError for an unknown option. */
 export async function runRecover(options: string[], readConfig: () => Config): Promise<number> {
   const unknown = options.filter((option) => option !== '--apply')
   if (unknown.length > 0) throw new ConfigError(`recover takes --apply and nothing else, not ${unknown.join(' ')}`)
@@ -54,7 +55,7 @@ export async function recoverLost(
         `${clusterId} ${record.name}.${record.baseDomain} of ${record.owner} (${record.team}), ${infraIds}, ${count} resources: ${apply ? 'is' : 'would become'} ${becomes}`,
       )
     } catch (error) {
-      // One that cannot be taken back must not keep the others from it.
+      // A cluster that cannot be taken back must not prevent the others from being taken back.
       left++
       print(`${clusterId}: ${count} resources, and it was not taken back: ${messageOf(error)}`)
     }

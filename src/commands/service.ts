@@ -22,7 +22,7 @@ import { startWorker } from '../worker/worker.ts'
 
 const CLOSE_MS = 5000
 
-/** Runs until a signal asks it to stop and all that runs has ended. */
+/** Runs until a signal asks it to stop and everything that was running has ended. */
 export async function runService(config: Config, role: Role): Promise<void> {
   const log = openLog(config.logLevel)
   const catalog = loadCatalog(config.profilesDir)
@@ -30,7 +30,7 @@ export async function runService(config: Config, role: Role): Promise<void> {
   const ground = await openGround(config)
   const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
-    // A link that swallows everything never says goodbye; nothing that matters is lost with it.
+    // A link that swallows everything never ends its connection. Nothing that matters is lost with it.
     for (const closer of closers.splice(0).toReversed()) {
       const closed = await Promise.race([closer().then(() => true), setTimeout(CLOSE_MS, false)]).catch(
         (error: unknown) => log.error({ err: error }, 'closing failed'),
@@ -54,7 +54,7 @@ export async function runService(config: Config, role: Role): Promise<void> {
     closers.push(async () => stopWatching())
     const server = role === 'work' ? undefined : await listen(app)
     closers.push(async () => server && (await closeServer(server)))
-    // What main.ts has set for the loading; requests make much that dies young.
+    // Replaces the setting that main.ts made for the loading. Requests make many objects that live only briefly.
     setFlagsFromString('--semi-space-growth-factor=2')
     if (server) greet(app, server, token, role)
     else log.info('the worker is ready')
@@ -73,7 +73,7 @@ export async function runService(config: Config, role: Role): Promise<void> {
   }
 }
 
-/** All that a role needs of the database, in order. What it opens is closed by the closers, also when it throws. */
+/** All that a role needs of the database, in order. The closers close what it opens, also when it throws. */
 async function openService(
   ground: Ground,
   log: Log,
@@ -85,18 +85,18 @@ async function openService(
   await migrateDatabase(ground.url, log, migrateQueue)
   const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
   await requireStore(app, giveUp)
-  // What every install needs is missed at the start rather than by the first one.
+  // When something that every install needs is missing, the start fails, rather than the first install.
   if (role !== 'serve') await app.installer.pullSecret()
   const worker = role === 'serve' ? undefined : await startWorker(app)
   if (worker) closers.push(() => worker.drain(0))
   if (role !== 'serve') await startSchedules(app)
   await tellOfKeys(app)
-  // Last: its token is shown once, and no later failure may make the start begin anew.
+  // Done last: the token is shown once, and no later failure may make the start begin anew.
   const token = role === 'work' ? undefined : await ensureAdministrator(app.config, app.db, app.log)
   return { app, token, worker }
 }
 
-/** A worker waits for a store that does not answer; an API goes on without, and its readiness says so. */
+/** A worker waits for a store that does not answer. An API goes on without the store, and its readiness says so. */
 async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
   const late = app.runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
   await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
@@ -122,7 +122,7 @@ async function listen(app: App): Promise<Server> {
 async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return
   const closed = new Promise((resolve) => server.close(resolve))
-  // Streams have no end of their own; requests get a moment to finish.
+  // Streams never end by themselves. Requests get a moment to finish.
   globalThis.setTimeout(() => server.closeAllConnections(), 2000).unref()
   await closed
 }
@@ -160,8 +160,8 @@ function greet(app: App, server: Server, token: string | undefined, role: Role):
 }
 
 /**
- * `asked` resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed Ctrl-C.
- * `again` resolves at the second signal. From here on no signal ends the process by itself.
+ * `asked` resolves with the seconds that running jobs may take to end: none when somebody at the keyboard pressed
+ * Ctrl-C. `again` resolves at the second signal. From here on no signal ends the process by itself.
  */
 function listenForStop(drainSeconds: number): { asked: Promise<number>; again: Promise<void> } {
   const first = Promise.withResolvers<number>()

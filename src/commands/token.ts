@@ -1,4 +1,5 @@
-// The command that makes a sign-in token from the caller's own AWS credentials. They are used to sign, and go nowhere.
+// The command that makes a sign-in token from the caller's own AWS credentials. They are used only to sign, and are
+// sent nowhere.
 import { parseArgs } from 'node:util'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { defaultProvider } from '@aws-sdk/credential-provider-node'

@@ -1,4 +1,4 @@
-// Gives every living cluster its end.
+// Destroys every cluster whose end has come.
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { destroyCluster } from '../clusters/commands.ts'
@@ -6,7 +6,7 @@ import { listDueDestroys } from '../clusters/queries.ts'
 
 const JANITOR: Actor = { kind: 'system', name: 'janitor' }
 
-/** Those whose time is over, and what failures left behind. */
+/** Destroys the clusters whose time is over, and what failures left behind. */
 export async function destroyDueClusters(app: App): Promise<void> {
   for (const id of await listDueDestroys(app.db)) {
     try {

@@ -1,4 +1,4 @@
-// Says what disagrees between database, queue, artifact store and cloud.
+// Reports what disagrees between database, queue, artifact store and cloud.
 import type { App } from '../app.ts'
 import { reconcile } from '../reconcile/reconcile.ts'
 

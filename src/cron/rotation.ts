@@ -1,4 +1,5 @@
-// Tells how far the rotation of the secrets key has come: at 0 left an older key may be dropped.
+// Tells how far the rotation of the secrets key has come. When 0 values are left under an older key, that key may be
+// dropped.
 import type { App } from '../app.ts'
 import { countSealedElsewhere, missingKeys, resealSecrets } from '../clusters/reseal.ts'
 
@@ -14,7 +15,9 @@ export async function rotateKeys(app: App): Promise<void> {
   app.log[level](summary, `${sealedAnew} values sealed anew, ${count} left under older keys`)
 }
 
-/** At the start of a process: what it cannot open, and whether its older keys have become useless. */
+/**
+ * Run at the start of a process. It tells what the process cannot open, and whether its older keys have become useless.
+ */
 export async function tellOfKeys(app: App): Promise<void> {
   const left = await countSealedElsewhere(app)
   const missing = missingKeys(app, left)

@@ -1,4 +1,4 @@
-// What the clock does. Each piece takes no input, re-reads the world, and is safe to run twice.
+// What runs by the clock. Each piece takes no input, reads the state of the world again, and is safe to run twice.
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
@@ -13,7 +13,7 @@ export async function startSchedules(app: App): Promise<void> {
   await app.queue.workDiscards((key) => discardArtifact(app, key))
   await app.queue.schedule('look-again', '* * * * *', () => lookAtDestroyed(app))
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
-  // Two of them at once wait for each other.
+  // Two runs at once wait for each other.
   await app.queue.schedule('seal-audit', '* * * * *', () => sealNewEvents(app), { expireInSeconds: 60 })
   await app.queue.schedule('purge-idempotency-keys', '17 * * * *', async () => {
     const purged = await purgeKeys(app.db)
@@ -26,6 +26,6 @@ export async function startSchedules(app: App): Promise<void> {
 
 async function sealNewEvents(app: App): Promise<void> {
   const { sealed, head } = await sealAudit(app.db)
-  // The log is kept elsewhere: who has this hash can prove all that came before it.
+  // The log is kept elsewhere: anybody who has this hash can prove all that came before it.
   if (sealed > 0) app.log.info({ sealed, ...head }, 'the audit trail is sealed')
 }

@@ -10,23 +10,27 @@ import { uptimeMs } from '../uptime.ts'
 import { forgetWaiting, isRefused, refuseAll, runTogether, sendTogether, type Statement } from './together.ts'
 
 type Drizzle<Client> = Omit<NodePgDatabase, 'transaction'> & { $client: Client }
-/** Its statements are answered in the order in which they are asked, and need not be awaited one by one. */
+/** Its statements are answered in the order in which they are sent. They need not be awaited one by one. */
 export type Transaction = Drizzle<PoolClient> & {
-  /** What must have succeeded before it commits. */
+  /** Statements that must have succeeded before it commits. */
   readonly sent: Promise<unknown>[]
-  /** Told to other processes once it has committed. */
+  /** Words that other processes are told once it has committed. */
   readonly words: string[]
 }
 export type Db = Drizzle<Pool> & {
-  /** `readsFirst`: what it sends before it awaits anything changes nothing, and goes out together with BEGIN. */
+  /**
+   * `readsFirst`: the statements that it sends before it awaits anything go out together with BEGIN. If BEGIN fails, they
+   * take effect without it. So they only read, or write what is understood to be unfinished.
+   */
   transaction: <T>(change: (tx: Transaction) => Promise<T>, options?: { readsFirst?: boolean }) => Promise<T>
 }
 /** What a read needs: the pool or an open transaction. */
 export type Reader = Db | Transaction
 
 /**
- * For a statement whose answer nobody needs: the transaction goes on without it, and ends as that does. All that is sent
- * between two looks at the database is one statement to the server, and each sees what was there before all of them.
+ * For a statement whose answer nobody needs. The transaction goes on without the answer, and fails if the statement
+ * fails. All that is sent between two reads is one statement to the server, and each part sees what was there before
+ * all of them.
  */
 export function send(tx: Transaction, statement: Statement): void {
   const done = runTogether(tx.$client, statement)
@@ -58,12 +62,12 @@ export function openDatabase(
     idleTimeoutMillis: options.idleSeconds * 1000,
     connectionTimeoutMillis: Math.min(10_000, patienceMs),
     keepAlive: true,
-    // What does not depend on an answer need not wait for it.
+    // A statement that does not depend on an answer need not wait for it.
     pipeline: true,
-    // A statement of ours is short; one that hangs on a dead link must not hold a lease or a request.
+    // Our statements are short. One that hangs on a dead link must not hold a lease or a request.
     query_timeout: patienceMs,
-    // The server gives up first, with a clean error; and a process that freezes inside a transaction must not hold its
-    // row locks for as long as it is frozen.
+    // The server gives up first, with a clean error. Also, a process that freezes inside a transaction must not hold
+    // its row locks for as long as it is frozen.
     statement_timeout: Math.floor((patienceMs * 5) / 6),
     lock_timeout: 10_000,
     idle_in_transaction_session_timeout: 10_000,
@@ -72,8 +76,8 @@ export function openDatabase(
   pool.on('error', (error) => {
     if (!closing) options.log.warn({ err: error }, 'an idle database connection died and is replaced')
   })
-  // The pool listens to idle clients only. One that dies between two statements of a transaction would end the process;
-  // its next statement fails, which is how the transaction hears of it.
+  // The pool listens to idle clients only. Without this listener, a client that dies between two statements of a
+  // transaction would end the process. Its next statement fails, and so the transaction learns of it.
   pool.on('connect', (client) => {
     client.on('error', () => undefined)
     sendTogether(client)
@@ -96,8 +100,8 @@ export function openDatabase(
 type Connected = (error: Error | undefined, client: PoolClient | undefined, done: (release?: unknown) => void) => void
 
 /**
- * Where the server has no connection left for a new one, one of the pool's own is free in a moment: that is waited for, as
- * when the pool itself is at its bound.
+ * When the server has no connection left for a new one, one of the pool's own is free in a moment. This pool waits for
+ * that one, as it does when it is at its own limit.
  */
 class PatientPool extends Pool {
   override connect(): Promise<PoolClient>
@@ -125,8 +129,9 @@ class PatientPool extends Pool {
 }
 
 /**
- * For the renewals of leases alone. Its connection is opened now and kept, so that a shortage of connections, or a pool that
- * waits for others, never costs an install; a second one takes its place while the first hangs. Throws when there is none.
+ * Only for the renewals of leases. Its connection is opened now and kept, so that a shortage of connections, or a pool
+ * that waits for others, never costs an install. A second connection takes its place while the first hangs. Throws when
+ * no connection can be opened.
  */
 export async function openLeaseDatabase(url: string, options: { log: Log; name: string }): Promise<Database> {
   const database = openDatabase(url, {
@@ -135,7 +140,7 @@ export async function openLeaseDatabase(url: string, options: { log: Log; name: 
     max: 2,
     lifetimeSeconds: 0, // for ever
     idleSeconds: 0, // never closed for being idle
-    // What opens it again when it has died.
+    // The probe opens the connection again when it has died.
     probeSeconds: 10,
     patienceMs: 5_000,
   })
@@ -149,12 +154,12 @@ export async function openLeaseDatabase(url: string, options: { log: Log; name: 
 }
 
 /**
- * Drizzle keeps a connection for ever when its BEGIN fails, and gives one back whose transaction is still open when the
- * ROLLBACK did not get through; the next borrower would commit the half of it. So the connection is ours: one that is
- * not known to be idle again is destroyed, and the server rolls back.
+ * Drizzle keeps a connection for ever when its BEGIN fails. It also gives back a connection whose transaction is still
+ * open because the ROLLBACK did not get through; the next borrower would commit half of it. So this code handles the
+ * connection itself: one that is not known to be idle again is destroyed, and the server rolls back.
  */
 function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transaction'] {
-  // To make one costs more than most statements do.
+  // Making one costs more than most statements do.
   const known = new WeakMap<PoolClient, Transaction>()
   const on = (client: PoolClient): Transaction => {
     const tx = known.get(client) ?? Object.assign(drizzle(client), { sent: [], words: [] })
@@ -171,7 +176,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
       tx.sent.push(begun)
       if (!readsFirst) await begun
       const result = await change(tx)
-      // Sent along: where a statement before it failed, the server rolls back instead.
+      // COMMIT is sent along with the statements. If a statement before it failed, the server rolls back instead.
       const committed = client.query('commit')
       committed.catch(() => undefined)
       await allOf(tx)
@@ -181,7 +186,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
       return result
     } catch (error) {
       forgetWaiting(client)
-      // What failed first has made the rest fail.
+      // The statement that failed first has made the rest fail.
       const cause = await allOf(tx).then(
         () => error,
         (earlier: unknown) => earlier,
@@ -198,7 +203,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
   }
 }
 
-/** Throws what the first of them threw, in the order in which they were sent. */
+/** Throws the error of the first statement that failed, in the order in which they were sent. */
 async function allOf({ sent }: Transaction): Promise<void> {
   for (const statement of sent) await statement
 }

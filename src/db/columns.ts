@@ -1,10 +1,10 @@
-// What the tables of the nouns have in common.
+// What the tables of clusters, jobs and all the others have in common.
 import { sql } from 'drizzle-orm'
 import { customType, timestamp } from 'drizzle-orm/pg-core'
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
 
-/** To the millisecond, as JavaScript has it. */
+/** Precise to the millisecond, like a JavaScript Date. */
 export const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
 
 /** The condition of a check: the column holds one of these words. */

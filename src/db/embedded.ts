@@ -1,5 +1,5 @@
-// The PostgreSQL that a newcomer need not install. It lives in the data directory, listens on loopback, and ends
-// with its owner: a small shell holds the server and stops it when the owner's pipe closes, however the owner ended.
+// The PostgreSQL for newcomers, who need not install one. It lives in the data directory, listens on loopback, and ends
+// with its owner. A small shell holds the server and stops it when the owner's pipe closes, however the owner ended.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -15,7 +15,7 @@ const run = promisify(execFile)
 
 export type EmbeddedPostgres = { url: string; stop: () => Promise<void> }
 
-// Held on the server by the process that owns it; a sharer that connects by URL does not take it.
+// The owning process holds this lock on the server. A process that shares the server by its URL does not take it.
 const OWNER_LOCK = 7_262_500_001
 const START_TIMEOUT_MS = 60_000
 const UNPRIVILEGED_USER = 'nobody'
@@ -39,7 +39,7 @@ export async function startEmbeddedPostgres(
   const password = (await readFile(join(home, 'password'), 'utf8')).trim()
 
   const port = await freePort()
-  // The shell outlives a killed owner just long enough to stop the server; `read` returns at the pipe's end.
+  // The shell outlives a killed owner just long enough to stop the server. `read` returns when the pipe ends.
   const keeper = spawn(
     '/bin/sh',
     [
@@ -155,7 +155,7 @@ async function refuseSecondOwner(urlFile: string, dataDir: string): Promise<void
     return // nobody answers: the last owner is gone
   }
   try {
-    // The owner holds this session lock; an ownerless server is one that is just being stopped.
+    // The owner holds this session lock. A server without an owner is one that is just being stopped.
     for (const until = Date.now() + 10_000; Date.now() < until;) {
       const { rows } = await client.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [OWNER_LOCK])
       if (rows[0]?.free !== true) throw secondOwner(dataDir)

@@ -1,5 +1,5 @@
-// Brings the database to this version: our migrations, then pg-boss's, under one advisory lock, so that any number
-// of processes may start at once. A database that is newer than the code is refused.
+// Brings the database to this version: our migrations first, then pg-boss's. Both run under one advisory lock, so that
+// any number of processes may start at once. A database that is newer than the code is refused.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -18,7 +18,7 @@ type Journal = { entries: { when: number; tag: string }[] }
 export async function migrateDatabase(
   url: string,
   log: Log,
-  /** False: the queue's schema is newer than this code. */
+  /** Returns false when the queue's schema is newer than this code. */
   migrateQueue: (url: string, log: Log) => Promise<boolean>,
 ): Promise<void> {
   const client = await connect(url)

@@ -1,4 +1,4 @@
-// Keyset pages, newest first. Ids are time-ordered, so a cursor is the last id seen: rows written meanwhile
+// Keyset pages, newest first. Ids are time-ordered, so a cursor is the last id seen. Rows that are written meanwhile
 // are neither skipped nor repeated.
 import { and, desc, lt, type SQL } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'

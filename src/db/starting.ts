@@ -1,4 +1,4 @@
-// A process may be started while PostgreSQL is: it waits a while instead of ending.
+// A process may be started while PostgreSQL is still starting. It waits a while instead of ending.
 import { setTimeout } from 'node:timers/promises'
 import { ConfigError } from '../config.ts'
 import { isDatabaseGone, messageOf } from '../errors.ts'
@@ -10,8 +10,9 @@ const RETRY_MS = 1000
 const TELL_EVERY_MS = 15_000
 
 /**
- * Tries until it succeeds, for a minute, as long as only the database is missing; what fails has closed what it had
- * opened. Throws what was thrown otherwise, ConfigError when the time is over, the signal's reason when it aborts.
+ * Tries for a minute, until it succeeds, as long as only the database is missing. A try that fails has closed what it
+ * had opened. Throws any other error at once, ConfigError when the time is over, and the signal's reason when it
+ * aborts.
  */
 export async function whenDatabaseAnswers<T>(
   log: Log,

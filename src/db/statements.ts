@@ -1,11 +1,11 @@
-// Statements that run often: their text is made from the tables, and each connection parses it once.
+// Statements that run often. Their text is made from the tables, and each connection parses it once.
 import { getTableColumns, getTableName, type Column } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Reader } from './client.ts'
 import { nameOf, type Statement } from './together.ts'
 
 type Row<T extends PgTable> = T['$inferSelect']
-/** SQL in the place of a value. It holds nothing that came from outside. */
+/** SQL in the place of a value. It contains nothing that came from outside. */
 export type Expression = Readonly<{ sql: string }>
 export type Changes<T extends PgTable> = { [K in keyof Row<T>]?: Row<T>[K] | Expression | undefined }
 
@@ -14,13 +14,13 @@ export const now: Expression = { sql: 'now()' }
 const isExpression = (value: unknown): value is Expression =>
   typeof value === 'object' && value !== null && 'sql' in value && typeof value.sql === 'string'
 
-/** What is set to a value, and not to what an expression comes to. */
+/** The changes that are values. The changes that are SQL expressions are left out. */
 export function plainOf<T extends PgTable>(changes: Changes<T>): Partial<Row<T>> {
   const plain = Object.entries(changes).filter(([, value]) => value !== undefined && !isExpression(value))
   return Object.fromEntries(plain) as Partial<Row<T>> // of the columns that were given
 }
 
-/** An insert of one row with every column but those in `left`, which have a default. */
+/** An insert of one row with every column except those in `left`, which have a default. */
 export function insertion<T extends PgTable, Left extends keyof Row<T> & string = never>(
   table: T,
   left: readonly Left[] = [],
@@ -36,7 +36,10 @@ export function insertion<T extends PgTable, Left extends keyof Row<T> & string 
   }
 }
 
-/** An update of the one row that has these values, in a column with a list any of them; it fails where there is none. */
+/**
+ * An update of the one row that has these values. Where a list is given, the column has any of its values. The update
+ * fails when there is no such row.
+ */
 export function update<T extends PgTable>(
   table: T,
   changes: Changes<T>,

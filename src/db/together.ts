@@ -1,25 +1,25 @@
-// What a connection is asked for at one moment leaves together. Most of what a statement costs this process is the system call
-// that sends it, and much of what it costs the server is that it comes alone.
+// Statements that a connection is asked for at one moment leave together. For this process, most of the cost of a
+// statement is the system call that sends it. For the server, much of the cost is that it comes alone.
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { PoolClient } from 'pg'
 
-/** Its name stands for its text; a connection parses the text once. */
+/** The name stands for the text. A connection parses the text once. */
 export type Statement = {
   name: string
   text: string
   values: unknown[]
-  /** It has a `returning`, and fails unless it returns something. */
+  /** The statement has a `returning`, and fails unless it returns something. */
   mustReturn?: boolean
-  /** The error to throw instead of the server's, or that one. */
+  /** Gives the error to throw in place of the server's, or the server's own. */
   explain?: (error: unknown) => unknown
 }
 
 const waiting = new WeakMap<PoolClient, { statements: Statement[]; done: PromiseWithResolvers<void> }>()
 
 /**
- * Has the connection run a statement that changes something, as one with those that come with it: each sees the database as
- * it was before all of them. It goes out before whatever is asked of the connection next.
+ * Makes the connection run a statement that changes something, as one statement with the others that wait. Each sees
+ * the database as it was before all of them. It goes out before whatever the connection is asked for next.
  */
 export function runTogether(client: PoolClient, statement: Statement): Promise<void> {
   const those = waiting.get(client) ?? { statements: [], done: Promise.withResolvers<void>() }
@@ -30,20 +30,23 @@ export function runTogether(client: PoolClient, statement: Statement): Promise<v
 
 const refused = new WeakSet<PoolClient>()
 
-/** Where BEGIN failed, what was to be within the transaction must not happen without it. The connection is good for nothing more. */
+/**
+ * Called where BEGIN failed: statements of the transaction must not happen without it. The connection is of no more
+ * use.
+ */
 export function refuseAll(client: PoolClient): void {
   refused.add(client)
 }
 
 export const isRefused = (client: PoolClient): boolean => refused.has(client)
 
-/** What has not gone out yet never does. */
+/** Statements that have not gone out yet are never sent. */
 export function forgetWaiting(client: PoolClient): void {
   waiting.get(client)?.done.resolve()
   waiting.delete(client)
 }
 
-/** To be called once for each connection. */
+/** Must be called once for each connection. */
 export function sendTogether(client: PoolClient): void {
   const { stream } = client.connection
   const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown> // handed on as it came
@@ -82,7 +85,7 @@ export function sendTogether(client: PoolClient): void {
 const explained = (statements: Statement[], error: unknown): unknown =>
   statements.reduce((told, { explain }) => explain?.(told) ?? told, error)
 
-/** What a connection knows a text by, in the 63 characters that PostgreSQL allows. */
+/** The name by which a connection knows a text, within the 63 characters that PostgreSQL allows. */
 export function nameOf(text: string): string {
   const known = names.get(text)
   if (known !== undefined) return known
@@ -91,7 +94,7 @@ export function nameOf(text: string): string {
   return name
 }
 
-// Bounded, since texts are made of columns and never of values.
+// A bounded number is enough, since texts are made of columns and never of values.
 const names = new LRUCache<string, string>({ max: 1000 })
 const texts = new LRUCache<string, string>({ max: 1000 })
 
@@ -112,10 +115,10 @@ function textOf(statements: Statement[]): string {
     before += values.length
     return `s${index} as (${text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${from + Number(number)}`)})`
   })
-  // Division by zero is what the server refuses.
+  // When a statement returns nothing, this divides by zero, and the server refuses it.
   const musts = statements.flatMap(({ mustReturn }, index) =>
     mustReturn ? [`1 / (select count(*) from s${index})`] : [],
   )
-  // The server runs the last of them first, though it promises no order; nothing but the order of the audit trail shows it.
+  // The server runs the last of them first, though it promises no order. Only the order of the audit trail shows it.
   return `with ${parts.toReversed().join(',\n')} select ${musts.join(', ') || '1'}`
 }

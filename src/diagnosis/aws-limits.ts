@@ -1,4 +1,4 @@
-// What an AWS account has no more of, by the codes of its APIs.
+// The limits of an AWS account that were reached, by the codes of its APIs.
 import { never, upTo, type Reason } from './entry.ts'
 
 export const awsLimitReasons: Reason[] = [

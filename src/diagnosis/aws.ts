@@ -1,5 +1,5 @@
-// AWS, by the codes of its APIs. Terraform printed them after "Error creating …"; the Cluster API controllers print them
-// after "failed to …", on debug lines; the second SDK puts "api error" before them.
+// AWS, by the codes of its APIs. Terraform printed them after "Error creating …". The Cluster API controllers print
+// them after "failed to …", on debug lines. The second SDK puts "api error" before them.
 import { never, upTo, type Reason } from './entry.ts'
 
 export const awsReasons: Reason[] = [

@@ -1,4 +1,4 @@
-// Azure. Its code stands in many forms: Code="…" from Terraform, ERROR CODE: … from the Cluster API controllers, and
+// Azure. Its code appears in many forms: Code="…" from Terraform, ERROR CODE: … from the Cluster API controllers, and
 // "code": "…" inside nested JSON with any number of backslashes.
 import { never, once, upTo, type Reason } from './entry.ts'
 
@@ -67,7 +67,7 @@ export const azureReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       "A resource group that was named does not exist in the subscription, most often the one of the base domain's zone. Correct its name.",
-    // A group that ends like an infraID is the cluster's own, which Azure sometimes does not show at once.
+    // A group whose name ends like an infraID is the cluster's own, which Azure sometimes does not show at once.
     patterns: [/\bResource ?group '(?![^'\n]{0,90}-[a-z0-9]{5}-rg')[^'\n]{1,90}' could not be found/i],
     errorsOnly: true,
   },

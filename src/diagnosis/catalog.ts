@@ -1,6 +1,6 @@
 // Why an installation or a removal fails, as data: what it is, who acts, whether and when another attempt is worth it.
-// The first entry that matches wins, so a list runs from the specific to the general, and a code that a cloud prints
-// is preferred to a sentence of the installer, which changes with every generation.
+// The first entry that matches wins, so a list goes from the specific to the general. A code that a cloud prints is
+// preferred to a sentence of the installer, which changes with every generation.
 import { awsLimitReasons } from './aws-limits.ts'
 import { awsReasons } from './aws.ts'
 import { azureReasons } from './azure.ts'
@@ -109,7 +109,7 @@ const otherCauses: Reason[] = [
   },
 ]
 
-/** What went wrong. Any of these is a better answer than a symptom, wherever in the failed stage it stands. */
+/** What went wrong. Any of these is a better answer than a symptom, wherever in the failed stage it appears. */
 export const causes: readonly Reason[] = [
   ...awsLimitReasons,
   ...awsReasons,
@@ -120,7 +120,7 @@ export const causes: readonly Reason[] = [
   ...otherCauses,
 ]
 
-/** A run that ended well is no failure; callers that ask all the same are told so. */
+/** A run that ended well is no failure. A caller that asks all the same gets this answer. */
 export const noFailure: Reason = {
   reason: 'None',
   category: 'none',

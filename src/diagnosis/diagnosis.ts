@@ -8,9 +8,9 @@ import { symptoms } from './symptoms.ts'
 
 export type Run = {
   log: string
-  /** Of the installer, or 124, 130, 137 or 143 when it was stopped from outside. */
+  /** The exit code of the installer, or 124, 130, 137 or 143 when it was stopped from outside. */
   exitCode?: number | undefined
-  /** As in `destroy cluster`. The log of a destroy is read from the start of that run. */
+  /** The command, as in `destroy cluster`. The log of a destroy is read from the start of that run. */
   command?: string | undefined
 }
 
@@ -63,13 +63,13 @@ function endedWell(read: ReadLog, exitCode: number | undefined): boolean {
 }
 
 /**
- * Retries make clouds complain in runs that succeed, so where a line stands decides before what it says. Only the stage
- * in which the run ended is asked at first: what was said before the installer went on to its next stage was got over.
- * In it, error lines go before the rest, because the Cluster API controllers tell the cause on debug lines only, among
- * much that they got over; and a cause anywhere goes before a symptom, because the fatal line is often just a timeout.
+ * Retries make clouds complain in runs that succeed, so the place of a line counts before its text. Only the stage in
+ * which the run ended is asked at first: the run recovered from what was said in earlier stages. In that stage, error
+ * lines go before the rest: the Cluster API controllers tell the cause on debug lines only, among much that they
+ * recovered from. A cause anywhere goes before a symptom, because the fatal line is often just a timeout.
  */
 function findReason(read: ReadLog, exitCode: number | undefined): Match | undefined {
-  // An interrupted installer reports every wait that was cut short as a failure of its own.
+  // An interrupted installer reports every wait that was cut short as a separate failure.
   const toldSymptoms = exitCode === INTERRUPTED ? [] : symptoms
   const wasStopped = exitCode !== undefined && STOPPED_FROM_OUTSIDE.includes(exitCode)
   return (
@@ -118,7 +118,7 @@ function reasonOfExitCode(exitCode: number | undefined): Reason {
 
 const BEFORE_INFRASTRUCTURE = /Platform (?:Quota|Permissions|Provisioning|Credentials) Check|"?Install Config"?/
 
-/** Wrong only in one direction: to destroy what is not there costs nothing. */
+/** A wrong answer is only possible in one direction: destroying what does not exist costs nothing. */
 function infrastructureMayExist(reason: Reason, read: ReadLog, exitCode: number | undefined): boolean {
   if (exitCode === 3) return false
   if (reason === noFailure) return read.infrastructureBegan && read.success !== 'uninstall'

@@ -18,7 +18,7 @@ export type ReasonCategory =
 
 export type ReasonActor = 'requester' | 'platform-team' | 'cloud-provider'
 
-/** maxAttempts counts every attempt that ends in this reason, the first included; without it the job's limit holds. */
+/** maxAttempts counts every attempt that ends in this reason, including the first. Without it the job's limit holds. */
 export type RetryAdvice = { worthwhile: boolean; delaySeconds: number; maxAttempts?: number }
 
 export type Reason = {
@@ -29,7 +29,7 @@ export type Reason = {
   infrastructureMayExist: boolean | 'by-exit-code'
   remedy: string
   patterns: RegExp[]
-  /** Clients that poll meet this code on a good day too: it counts on error and fatal lines alone. */
+  /** Clients that poll meet this code in good runs too, so it counts on error and fatal lines alone. */
   errorsOnly?: true
 }
 

@@ -1,22 +1,24 @@
-// Reads an installer's log for diagnosis in one pass, whatever form it was kept in, and keeps the few lines that can
+// Reads an installer's log for diagnosis in one pass, in whatever form it was kept. It keeps the few lines that can
 // tell something. A line is never longer than LONGEST_LINE here, so no pattern meets an endless one.
 
-/** `said` is what the line says once level, time, quotes, escapes and colours are taken off; it can hold line ends. */
+/** `said` is the text of the line without level, time, quotes, escapes and colours. It can contain line ends. */
 export type LogLine = { number: number; level: Level; said: string }
 
-/** Lines that no level was seen for are `unknown`: they count as errors, since nothing says that they are not. */
+/** Lines for which no level was seen are `unknown`. They count as errors, since nothing says that they are not. */
 export type Level = 'error' | 'other' | 'unknown'
 
 export type ReadLog = {
   /** Telling lines of the stage in which the run ended. */
   errors: LogLine[]
   others: LogLine[]
-  /** Telling error lines of stages that the run got over. */
+  /** Telling error lines of stages from which the run recovered. */
   earlierErrors: LogLine[]
-  /** The last error and fatal lines as they were printed, telling or not; the last lines of any kind if there are none. */
+  /**
+   * The last error and fatal lines as they were printed, telling or not. If there are none, the last lines of any kind.
+   */
   ending: LogLine[]
   infrastructureBegan: boolean
-  /** What the last words of success were about, unless something failed after them. */
+  /** What the last message of success was about, unless something failed after it. */
   success: 'install' | 'uninstall' | undefined
   hasFatalAtEnd: boolean
   hasErrors: boolean
@@ -37,16 +39,16 @@ const FIELDS = /^(?: [\w.-]{1,60}=\S*)*$/
 // oxlint-disable-next-line no-control-regex -- the escape character is what begins a colour
 const COLOURS = /\u001b\[[0-9;?]{0,20}[A-Za-z]/g
 
-// The run got over whatever was said before one of these.
+// The run recovered from whatever was said before one of these.
 const NEXT_STAGE =
   /^(?:Creating infrastructure resources|Network infrastructure is ready|Control-plane machines are ready|Waiting up to \S{1,20} .{0,60}?(?:for the Kubernetes API|for bootstrapping to complete|for the cluster at .{1,300} to initialize|to ensure each cluster operator)|API v\d\S{0,60} up|It is now safe to remove the bootstrap|Destroying the bootstrap resources|Cluster is initialized|All cluster operators have completed progressing|Install complete!)/
 const INFRASTRUCTURE =
   /^(?:Creating infrastructure resources|Waiting up to |Destroying the bootstrap|Install complete!)/
-// Progress, and checks that the installer says it leaves out.
+// Progress, and checks that the installer says it skips.
 const NOISE =
   /^Still |: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
 
-/** Some part of every pattern of the catalogue: most lines of a long log are dismissed by this alone. */
+/** A part of every pattern of the catalogue. Most lines of a long log are dismissed by this alone. */
 const TELLING =
   /exceed|quota|capacity|limit|too ?many|tagsperrole|ip space|insufficient|not ?found|does not exist|public subnets? provided|also in zone|outside of the|matching|internalfailure|nat gateway|inconsistent|throttl|priorrequest|insync|already|verification|validat|blocked|optin|explicit deny|authoriz|denied|client\.in|accesscontrollist|usertags|invalid|malformed|satisfy|deleteconflict|shutdown|412|429|not ?available|reached|allocation|disallowed|credential|expired|signature|could not|aadsts|bxnim|apikey|api key|libvirt|virerror|proxyconnect|network client|terraform|destroying|to destroy|destroy bootstrap|bootstrap machine|bootstrap failed|bootstrapping to complete|bootstrap-complete|waiting for kubernetes api|worker nodes|degraded is true|initialize the cluster|were not stable|progressing status|install.config|provisioning check|not provisioned|not ready|become ready|no public|multiple|nosuch|dns zone|(?:cis|dns) instance|unrecognized|private key/i
 
@@ -154,13 +156,13 @@ function unquote(text: string): string {
   )
 }
 
-/** Appends, and forgets the older half when twice as many are held as are wanted. */
+/** Appends the line. When twice as many lines are held as are wanted, the older half is dropped. */
 function keep(lines: LogLine[], line: LogLine, wanted: number): LogLine[] {
   lines.push(line)
   return lines.length >= wanted * 2 ? lines.slice(-wanted) : lines
 }
 
-/** The last lines, as many as are wanted and as patterns can be held against in good time. */
+/** The last lines: at most as many as are wanted, and as patterns can be matched against in good time. */
 function lastOf(lines: LogLine[], wanted: number): LogLine[] {
   let first = lines.length
   let characters = 0

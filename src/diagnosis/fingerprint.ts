@@ -1,5 +1,5 @@
-// Names a failure by what its error lines say, so that two attempts that ended the same way are found together. Whatever
-// belongs to one cluster, one run or one request is taken out first.
+// Names a failure by what its error lines say, so that two attempts that ended the same way are found together.
+// Anything that belongs to one cluster, one run or one request is taken out first.
 import { createHash } from 'node:crypto'
 import type { LogLine } from './evidence.ts'
 
@@ -16,7 +16,7 @@ const steps: [RegExp, string][] = [
   [/Encoded authorization failure message: \S+/g, ''],
   [/https?:\/\/[^\s"'<>)\]]+/g, '#'],
   [/\barn:aws[^\s"',;)\]]*/g, '#'],
-  // An infraID ends in five letters that Kubernetes draws from, none of them a vowel.
+  // An infraID ends in five characters that Kubernetes draws. None of them is a vowel.
   [/\b[a-z0-9][a-z0-9-]{0,60}?-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9])/g, '#'],
   [
     /\b(?:\*\.)?(?:[a-z0-9_-]{1,63}\.){1,8}(?:com|net|org|io|dev|cloud|example|test|local|internal|lan|info|corp)\b\.?/g,
@@ -26,7 +26,7 @@ const steps: [RegExp, string][] = [
   [/(?:\.{0,2}\/[\w.@+-]+){2,}\/?/g, '#'],
   [/[A-Za-z0-9+/=_-]{40,}/g, '#'],
   [/\*{3,}/g, '#'],
-  // Codes such as AADSTS700082 or BXNIM0415E tell errors apart; other words that hold a digit tell clusters apart.
+  // Codes such as AADSTS700082 or BXNIM0415E distinguish errors. Other words that contain a digit distinguish clusters.
   [/\b(?![A-Z]{4,}\d{3,}[A-Z]?\b)[\w:-]*\d[\w:-]*(?:[.,]\d+\w*)*/g, '#'],
   [/#(?:[\s.,:/'"-]*#)+/g, '#'],
   [/\s+/g, ' '],
@@ -39,7 +39,7 @@ function normalize(text: string, names: RegExp | undefined): string {
   return normal.trim().toLowerCase()
 }
 
-/** The cluster's own name and domain, where an error line shows the address of its API or of its routes. */
+/** Finds the cluster's own name and domain, where an error line shows the address of its API or of its routes. */
 function clusterNamesIn(lines: LogLine[]): RegExp | undefined {
   const names = new Set<string>()
   for (const { said } of lines)
@@ -48,7 +48,8 @@ function clusterNamesIn(lines: LogLine[]): RegExp | undefined {
     )) {
       if (name && base) names.add(`${name}.${base}`).add(base).add(name)
     }
-  // A word of the language may be the name of a cluster; taken out everywhere it would tell clusters apart again.
+  // A common word may be the name of a cluster. Taking it out everywhere would make fingerprints differ by cluster
+  // again.
   for (const word of ['cluster', 'openshift', 'api', 'test', 'install', 'bootstrap', 'master', 'worker'])
     names.delete(word)
   if (names.size === 0) return undefined

@@ -1,4 +1,4 @@
-// Google Cloud. Quotas show in three forms: the installer's own check, the sentence of the API, and its code.
+// Google Cloud. Quotas appear in three forms: the installer's own check, the sentence of the API, and its code.
 import { never, upTo, type Reason } from './entry.ts'
 
 export const gcpReasons: Reason[] = [

@@ -42,7 +42,7 @@ const ours: Record<string, Explanation> = {
   },
 }
 
-/** Who has to act, and what to do, for a reason that an attempt carries; undefined for one that nobody knows. */
+/** Who has to act, and what to do, for the reason of an attempt. Returns undefined for an unknown reason. */
 export function explainReason(reason: string | null): Explanation | undefined {
   if (reason === null) return undefined
   const known = ours[reason] ?? catalogue.find((entry) => entry.reason === reason)

@@ -1,4 +1,4 @@
-// Where the installer stood when it gave up, in its own words: the answer where no cause is told.
+// How far the installer was when it gave up, in its own words. This is the answer where no cause is told.
 import { never, once, type Reason } from './entry.ts'
 
 const settleOperators =

@@ -1,4 +1,4 @@
-// The HTTP door: it authenticates, translates, and turns what is thrown into problems. Rules live elsewhere.
+// The HTTP door. It authenticates, translates, and turns thrown errors into problem answers. Rules live elsewhere.
 import { randomUUID } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
@@ -31,11 +31,12 @@ import { bindingRoutes } from './routes/role-bindings.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
-/** What the pool of connections says when none is free in time. */
+/** The pool's message when no connection is free in time. */
 const NO_CONNECTION = 'timeout exceeded when trying to connect'
 const BODY_LIMIT_BYTES = 256 * 1024
 
-// A proxy that ends TLS says by Strict-Transport-Security what it promises for its names; over plain HTTP a browser ignores it.
+// A proxy that ends TLS sends Strict-Transport-Security itself, for the names that it serves. Over plain HTTP a browser
+// ignores it.
 const securityHeaders = secureHeaders({
   contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
   xFrameOptions: 'DENY',
@@ -47,7 +48,7 @@ const securityHeaders = secureHeaders({
   xXssProtection: false,
   overwrite: false, // the pages under /docs have a policy of their own
 })
-// Callers carry their credential in a header that a page must have; a browser adds none by itself.
+// Callers carry their credential in a header, which a page must set itself. A browser adds none by itself.
 const CORS = {
   allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID'],
@@ -65,12 +66,12 @@ const limitUnknownLength = bodyLimit({
 })
 const limitBody: MiddlewareHandler<Env> = async (c, next) => {
   const length = c.req.header('content-length')
-  // Node holds a client to the length that it gave; to touch the stream would cost a tenth of a request.
+  // Node holds a client to the length that it gave. Touching the stream would cost a tenth of a request.
   if (length !== undefined && c.req.header('transfer-encoding') === undefined) {
     if (Number(length) > BODY_LIMIT_BYTES) throw tooLong()
     return next()
   }
-  // It reads a body of unknown length itself; what fails then, and is not ours, is the client.
+  // This reads a body of unknown length itself. An error that is not ours comes from the client then.
   return limitUnknownLength(c, next).catch((error: unknown) => {
     throw error instanceof AppError ? error : new AppError('BAD_INPUT', 'the body ended before it was complete')
   })
@@ -121,7 +122,8 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await next()
   })
   http.use('/api/v1/*', limitBody, checkInput(operations), async (c, next) => {
-    // A body takes as long as its sender likes: who it is, and what it may do, is asked again when it is there.
+    // A sender may take as long as it likes to send a body. So the caller and its rights are read again when the body
+    // is there.
     if (c.req.method !== 'GET' && c.req.method !== 'HEAD') c.set('by', await c.var.renew())
     await next()
   })
@@ -178,7 +180,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   return http
 }
 
-/** The OpenAPI document; needs nothing running. */
+/** The OpenAPI document. Nothing need be running for it. */
 export function describeApi() {
   const document = addRoutes(router()).getOpenAPI31Document({
     openapi: '3.1.0',
@@ -190,13 +192,13 @@ export function describeApi() {
     },
     servers: [{ url: '/' }],
   })
-  // Every change has its body read in one place, and may wait in vain for a row that another one holds.
+  // The body of every change is read in one place. Every change may wait in vain for a row that another one holds.
   for (const item of Object.values(document.paths ?? {}))
     for (const operation of [item.post, item.put, item.patch, item.delete])
       if (operation?.responses)
         for (const status of [413, 415, 503])
           operation.responses[status] ??= { ...operation.responses['400'], description: titles[status] }
-  // The generator writes a pattern's flag into the pattern; in JSON Schema every pattern is of Unicode.
+  // The generator writes a pattern's flag into the pattern. In JSON Schema every pattern is a Unicode pattern.
   return JSON.parse(JSON.stringify(document), (key, value: unknown) =>
     key === 'pattern' && typeof value === 'string' ? value.replace(/\/u$/, '') : value,
   ) as typeof document

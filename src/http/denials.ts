@@ -1,5 +1,6 @@
-// What somebody who is known tried and may not do, for the audit trail; an unknown caller could fill it. The same attempt is
-// one row a minute, and one caller has so many rows a minute; its next row says how many were not written.
+// Records for the audit trail what a known caller tried and may not do. Unknown callers are left out, since they could
+// fill it. The same attempt is one row a minute, and one caller has a limited number of rows a minute. Its next row
+// says how many were not written.
 import type { Context } from 'hono'
 import { LRUCache } from 'lru-cache'
 import type { App } from '../app.ts'
@@ -18,7 +19,9 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
   const writtenAt = new LRUCache<string, number>({ max: 10_000, ttl: MINUTE_MS })
   const rows = new LRUCache<string, { from: number; written: number; unwritten: number }>({ max: 10_000 })
 
-  /** How many denials of the actor were not written until now, or undefined when this is another. */
+  /**
+   * How many denials of the actor were not written until now, or undefined when this one is not to be written either.
+   */
   function turnOf(actor: string, attempt: string): number | undefined {
     const now = Date.now()
     let its = rows.get(actor)
@@ -60,7 +63,8 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
     const by = c.get('by')
     if (by === undefined) return
     try {
-      // To whom it may not be shown it is not there: that somebody tried to change it, or to read its secrets, is kept.
+      // For a caller who may not see it, it does not exist. An attempt to change it, or to read its secrets, is
+      // recorded all the same.
       const isSerious = c.req.method !== 'GET' || CREDENTIALS.test(c.req.path)
       const isHidden =
         error.code === 'NOT_FOUND' &&
@@ -73,7 +77,10 @@ export function openDenials(app: App): (c: Context<Env>, error: AppError) => Pro
   }
 }
 
-/** Sign-ins that were refused, for the log: whoever is unknown could fill the trail. Each reason once a minute an address. */
+/**
+ * Writes refused sign-ins to the log, because unknown callers could fill the trail. Each reason is written once a
+ * minute per address.
+ */
 export function openRefusals(app: App): (c: Context<Env>, reason: string) => void {
   const told = new LRUCache<string, true>({ max: 10_000, ttl: MINUTE_MS })
   return (c, reason) => {

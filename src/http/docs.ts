@@ -18,7 +18,7 @@ const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepL
 
 export function addDocs(http: OpenAPIHono<Env>, document: object): void {
   const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  // Each is read once: an answer of its own for every request would be memory that a stranger fills.
+  // Each is read once. A copy for every request would be memory that a stranger could fill.
   const openapi = JSON.stringify(document)
   const files = new Map([...docsFiles].map(([name, type]) => [name, { type, text: readFileSync(join(home, name)) }]))
   http.get('/openapi.json', (c) => c.body(openapi, 200, { 'content-type': 'application/json' }))

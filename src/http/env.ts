@@ -1,4 +1,4 @@
-// What a request carries through this door.
+// What a request carries inside the HTTP door.
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
@@ -8,7 +8,7 @@ export type Env = {
   Variables: {
     app: App
     by: Caller
-    /** The caller as it is now; throws UNAUTHENTICATED when its credential counts no longer. */
+    /** Reads the caller as it is now. Throws UNAUTHENTICATED when its credential counts no longer. */
     renew: () => Promise<Caller>
     requestId: string
     /** undefined: the request came through no socket, as in tests. */
@@ -27,10 +27,11 @@ export type Limits = Readonly<{
   countRequest: (c: Context<Env>) => Promise<void>
   countCaller: (c: Context<Env>, name: string) => Promise<void>
   /**
-   * A token of AWS makes this process ask STS: an address whose tokens failed too often is refused before the next one is
-   * looked at, unless that one was good before. Others cost no more than any request, and many share an address.
+   * An AWS token makes this process ask STS. So an address whose tokens failed too often is refused before the next
+   * token is looked at, unless that token was good before. Other tokens cost no more than any request, and many share
+   * an address.
    */
   countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
-  /** Throws RATE_LIMITED when the caller has too many open. Returns the way to give it back. */
+  /** Throws RATE_LIMITED when the caller has too many open. Returns a function that gives it back. */
   openStream: (name: string) => () => void
 }>

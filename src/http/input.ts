@@ -1,5 +1,6 @@
-// What is wrong with a request before its meaning matters: encodings, malformed JSON, what nobody declared. The OpenAPI
-// document is the rule; what is not in it is refused, since a mistyped filter that is ignored answers with everything.
+// Finds what is wrong with a request before its meaning matters: encodings, malformed JSON, undeclared names. The
+// OpenAPI document is the rule. What is not in it is refused, since a mistyped filter that is ignored would return
+// everything.
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
@@ -11,7 +12,7 @@ import { MOST_ERRORS, nearestTo, pointerTo } from './issues.ts'
 type Document = ReturnType<OpenAPIHono<Env>['getOpenAPI31Document']>
 type Operation = { query: Map<string, { isRepeatable: boolean }>; body: 'required' | 'optional' | 'none' | 'not JSON' }
 export type Operations = Readonly<{
-  /** The operation that will answer, and its path as it was declared; undefined: none will. */
+  /** The operation that will answer, and its path as declared. undefined: no operation will. */
   find: (c: Context<Env>) => (Operation & { path: string }) | undefined
   /** The methods that the path of a request has. */
   methodsOf: (path: string) => string[]
@@ -156,8 +157,8 @@ function decode(bytes: ArrayBuffer): string {
 }
 
 /**
- * Throws BAD_INPUT at the first thing that JSON.parse would refuse or would take without a word: the last of two equal
- * keys, a key that is the prototype, text that PostgreSQL cannot store.
+ * Throws BAD_INPUT at the first thing that JSON.parse would refuse or would silently take: the last of two equal keys,
+ * a key that is the prototype, text that PostgreSQL cannot store.
  */
 export function checkJson(text: string): void {
   const keys: Set<string>[] = []

@@ -1,4 +1,5 @@
-// What is wrong with input, in words for whoever sent it. Sentences of our own schemas stay; those of zod are put plainly.
+// What is wrong with input, in words for the sender. Sentences of our own schemas stay. Those of zod are put into plain
+// words.
 import { closest } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import type { FieldError } from '../errors.ts'
@@ -17,11 +18,11 @@ const things: Record<string, string> = {
   date: 'a time',
 }
 const units: Record<string, string> = { string: ' characters', array: ' entries' }
-/** Nobody reads more, and an answer should not be longer than what was asked. */
+/** Nobody reads more, and an answer should not be longer than the request. */
 export const MOST_ERRORS = 20
 const OF_ZOD = /^(Invalid|Too|Unrecognized)\b/
 
-/** One for each thing that is wrong. */
+/** One error for each thing that is wrong. */
 export function fieldErrorsOf({ issues }: { issues: readonly Issue[] }): FieldError[] {
   return issues.slice(0, MOST_ERRORS).flatMap((issue): FieldError[] =>
     issue.code === 'unrecognized_keys'
@@ -33,7 +34,7 @@ export function fieldErrorsOf({ issues }: { issues: readonly Issue[] }): FieldEr
   )
 }
 
-/** A JSON pointer; a step that would fill the answer is cut. */
+/** A JSON pointer. A step that would fill the answer is cut. */
 export const pointerTo = (path: readonly PropertyKey[]): string =>
   path
     .map((step) => `/${String(step).slice(0, 128).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`)
@@ -62,7 +63,7 @@ function say(issue: Issue): Said {
   return allowed.length === 0 ? { detail: issue.message } : { detail: `must be one of ${allowed.join(', ')}`, allowed }
 }
 
-/** What would do in its place; of a union, in any of its branches. */
+/** The values that would be accepted instead; for a union, those of all its branches. */
 function valuesOf(issue: Issue): string[] {
   if (issue.code === 'invalid_value') return issue.values.map(String)
   if (issue.code === 'invalid_union') return [...new Set(issue.errors.flat().flatMap(valuesOf))]

@@ -1,5 +1,5 @@
-// How much one caller, and one address, may ask of this process in a minute. Counted in memory: each process has its own
-// counts, and a start begins anew.
+// How much one caller, and one address, may ask of this process in a minute. It is counted in memory: each process has
+// its own counts, and a restart begins anew.
 import { createHash } from 'node:crypto'
 import proxyAddr from '@fastify/proxy-addr'
 import type { HttpBindings } from '@hono/node-server'
@@ -14,7 +14,7 @@ import type { Env, Limits } from './env.ts'
 const MINUTE = 60
 const FAILURES_PER_MINUTE = 60
 const MOST_KEYS = 10_000
-/** Each looks into the database every other second. */
+/** Each stream looks into the database every other second. */
 const STREAMS_OF_ONE = 50
 
 type Counter = {
@@ -74,7 +74,7 @@ async function count(counter: Counter | undefined, c: Context<Env>): Promise<voi
 function openCounter(points: number, whose: string): Counter | undefined {
   if (points === 0) return undefined
   const limiter = new RateLimiterMemory({ points, duration: MINUTE })
-  // The limiter forgets a key when its minute is over; this bounds how many there are until then.
+  // The limiter forgets a key when its minute is over. This limits how many keys there are until then.
   const keys = new LRUCache<string, true>({
     max: MOST_KEYS,
     dispose: (_, key, reason) => void (reason === 'evict' && limiter.delete(key)),
@@ -101,7 +101,7 @@ function openCounter(points: number, whose: string): Counter | undefined {
   }
 }
 
-/** One host has a whole /64 of IPv6 to choose its addresses from. */
+/** One IPv6 host can choose its addresses from a whole /64. */
 function networkOf(address: string | undefined): string | undefined {
   if (address === undefined || !ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
@@ -109,7 +109,7 @@ function networkOf(address: string | undefined): string | undefined {
 }
 
 /**
- * The address of whoever asks. X-Forwarded-For counts only as far as the hops that wrote it are trusted: the first
+ * The address of the caller. X-Forwarded-For counts only as far as the hops that wrote it are trusted: the first
  * address from the right that is no proxy of ours.
  */
 export function addressReader(trustedProxies: readonly string[]): (c: Context<Env>) => string | undefined {

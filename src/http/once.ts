@@ -1,4 +1,4 @@
-// The idempotent POSTs: the answer of the first request with a key is the answer of all.
+// The idempotent POSTs: all requests with one key get the answer of the first.
 import { isDeepStrictEqual } from 'node:util'
 import type { Context } from 'hono'
 import { writeAudit } from '../audit/audit.ts'
@@ -10,14 +10,14 @@ import { answerOnce } from '../idempotency.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
 import type { Env } from './env.ts'
 
-/** `operation` names method and path, and `body` what was asked, so that a key cannot be used for something else. */
+/** `operation` names method and path, and `body` is what was asked, so that a key cannot be used for something else. */
 type Once = {
   operation: string
   body: unknown
   status: number
-  /** Without a key it is done each time. */
+  /** Without a key the request is done each time. */
   isKeyOptional?: boolean
-  /** The answer holds a secret: it is sealed where it is kept. */
+  /** The answer holds a secret, so it is stored sealed. */
   isSecret?: boolean
 }
 
@@ -25,7 +25,7 @@ export async function once<T>(c: Context<Env>, asked: Once, change: (tx: Transac
   return oncePrepared(c, asked, () => Promise.resolve(), change)
 }
 
-/** `prepare` reads what the change needs, and waits for its turn, in the same trip as the key. */
+/** `prepare` reads what the change needs, and waits for its turn, in the same round trip as the key. */
 export async function oncePrepared<T, Prepared>(
   c: Context<Env>,
   { operation, body, status, isKeyOptional, isSecret }: Once,
@@ -33,12 +33,13 @@ export async function oncePrepared<T, Prepared>(
   change: (tx: Transaction, prepared: Prepared) => Promise<T>,
 ): Promise<T> {
   const { app, by } = c.var
-  // Before a stored answer is given away: it is of the principal, and this credential of it may be for reading alone.
+  // Checked before a stored answer is given away: the answer belongs to the principal, and this credential may be only
+  // for reading.
   if (!by.scopes.includes('write'))
     throw new AppError('FORBIDDEN', `this credential of ${nameOf(by)} has no scope "write"`)
   const key = c.req.header('idempotency-key')
   if (key === undefined && isKeyOptional) return app.db.transaction(async (tx) => change(tx, await prepare(tx)))
-  // A secret is given again to the very credential that it was made with, and to no other of the same principal.
+  // A secret is given again only to the credential that it was made with, and to no other of the same principal.
   const asked = isSecret ? { body, credential: [by.session ?? null, ...by.scopes] } : body
   const sealing = isSecret ? sealingOf(app.box, `idempotency_keys:${nameOf(by)}:${key}`) : undefined
   const answer = await answerOnce(
@@ -47,7 +48,7 @@ export async function oncePrepared<T, Prepared>(
     { key, operation, body: asked, sealing },
     prepare,
     async (tx, prepared) => {
-      // It may have waited for another one with its key.
+      // This request may have waited for another one with its key.
       const now = await renewCaller(app.authenticators, c.req.header('authorization'), by, tx)
       if (!isDeepStrictEqual(now.bindings, by.bindings))
         throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')

@@ -6,7 +6,7 @@ import type { Readiness } from './env.ts'
 
 const READINESS_MS = 2000
 
-/** Whoever asks gets an answer that is at most two seconds old: probes of strangers must not load what they probe. */
+/** Every answer is at most two seconds old, so that probes by strangers do not load what they probe. */
 export function openReadiness(app: App): () => Promise<Readiness> {
   let last: { at: number; answer: Promise<Readiness> } | undefined
   return () => {
@@ -24,7 +24,7 @@ async function checkReadiness(app: App): Promise<Readiness> {
     ...(app.runsJobs && !app.installer.simulated ? [installerPart(app)] : []),
   ]
   const checks = await Promise.allSettled(parts.map(([, check]) => check()))
-  // Anybody may ask: the statement or the address in an error is for the log.
+  // Anybody may ask, so the statement or the address in an error goes only to the log.
   const failing = checks.flatMap((check, index) => {
     if (check.status === 'fulfilled') return []
     const part = parts[index]?.[0] ?? ''

@@ -110,7 +110,7 @@ export const idParam = (prefix: string) =>
       .openapi({ example: `${prefix}_01k0000000e0000000000000000` }),
   })
 
-/** A whole number in a query, in digits alone: coercion takes '', ' 5', 0x10 and 1e2 too. */
+/** A whole number in a query, written only in digits. Coercion would also take '', ' 5', 0x10 and 1e2. */
 export const wholeQuery = (minimum: number, maximum: number, fallback: number) =>
   z
     .string()
@@ -145,7 +145,7 @@ export const optionalIdempotencyHeader = z.object({
   }),
 })
 
-/** Describes operations for whoever is signed in. `fails`: the errors that one may answer with beside those of any. */
+/** Describes operations for signed-in callers. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =
   (tag: string) =>
   <R extends RouteConfig & { fails?: number[] }>({ fails = [], ...route }: R) =>
@@ -156,6 +156,6 @@ export const operationsOf =
       responses: { ...route.responses, ...problems(...fails) },
     } as unknown as R) // what it lacks is not asked for, and what it adds is thrown
 
-/** An answer whose JSON is written already; whoever writes it vouches for its shape. */
+/** An answer whose JSON is written already. The writer is responsible for its shape. */
 export const jsonText = <T>(c: Context<Env>, text: string) =>
   c.body(text, 200, { 'content-type': 'application/json' }) as unknown as Response & TypedResponse<T, 200, 'json'>

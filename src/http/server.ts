@@ -1,5 +1,5 @@
-// The sockets: how long a client may take to speak, and to listen. What Node refuses before there is a request answers
-// a problem too.
+// The sockets: how long a client may take to send, and to read. Requests that Node refuses early also get a problem
+// answer.
 import { randomUUID } from 'node:crypto'
 import { createServer as createNodeServer, STATUS_CODES, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -14,15 +14,17 @@ export const patience = {
   headerBytes: 32 * 1024,
   headersMs: 15_000,
   requestMs: 60_000,
-  /** Longer than the load balancers before it keep an idle connection, so that it is they who close it. */
+  /**
+   * Longer than the load balancers before this server keep an idle connection, so that they are the ones who close it.
+   */
   keepAliveMs: 65_000,
-  /** A client that takes nothing for so long is gone; a stream speaks every 15 s, and no operation takes so long. */
+  /** A client that takes nothing for this long is gone. A stream sends every 15 s, and no operation takes so long. */
   idleMs: 120_000,
-  /** How often Node looks for those that are too slow. */
+  /** How often Node looks for clients that are too slow. */
   lookMs: 5000,
 }
 
-/** On one connection. Clients that wait for each answer, as nearly all do, have one. */
+/** The limit on one connection. Clients that wait for each answer, as nearly all do, have one. */
 const MOST_UNANSWERED = 16
 const MOST_CONNECTIONS = 10_000
 
@@ -46,7 +48,7 @@ export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = pati
       requireHostHeader: false, // Node's own refusal says nothing
     },
     (incoming, outgoing) => {
-      // Node begins all requests that one packet brings, before it listens to how fast the client reads.
+      // Node begins all requests that one packet brings, before it notices how fast the client reads.
       const { socket } = incoming
       const begun = (unanswered.get(socket) ?? 0) + 1
       unanswered.set(socket, begun)
@@ -63,18 +65,18 @@ export function createServer(http: Pick<OpenAPIHono<Env>, 'fetch'>, times = pati
   server.setTimeout(times.idleMs)
   server.maxConnections = mostConnections()
   server.on('clientError', (error, socket) => {
-    // An answer that has begun cannot become another one; Node keeps it here while it lasts.
+    // An answer that has begun cannot become another one. Node keeps it here while it lasts.
     const begun = '_httpMessage' in socket && (socket._httpMessage as { headersSent?: boolean } | null)?.headersSent
     if (!socket.writable || begun === true || hasCode(error, 'ECONNRESET')) socket.destroy(error)
     else refuse(socket, refusalOf(error))
   })
-  // Nothing here is a proxy, and no expectation but 100-continue changes what is answered.
+  // This server is no proxy, and no expectation but 100-continue changes the answer.
   server.on('connect', (_, socket) => refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'this is no proxy')))
   server.on('checkExpectation', (incoming, outgoing) => void listener(incoming, outgoing))
   return server
 }
 
-/** Files, the database and the store need descriptors too, when sockets have taken all that there are to have. */
+/** Files, the database and the store need descriptors too, when sockets have taken all the others. */
 function mostConnections(): number {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } } // as Node documents it
   const soft = Number(userLimits?.open_files?.soft)

@@ -4,10 +4,10 @@ import { readClusters, type Versioned } from '../clusters/queries.ts'
 import type { Db } from '../db/client.ts'
 import { showCluster } from './routes/shapes.ts'
 
-/** Of about a kilobyte each. */
+/** Each has about a kilobyte. */
 const REMEMBERED = 5000
 
-/** The texts of these clusters, in their order; what is gone meanwhile is left out. */
+/** The texts of these clusters, in the same order. Clusters that are gone meanwhile are left out. */
 export type ShownClusters = (asked: readonly Versioned[]) => Promise<string[]>
 
 export function openShownClusters(db: Db): ShownClusters {

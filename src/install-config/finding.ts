@@ -1,4 +1,4 @@
-// What a linter says of an install-config, and how its rules read what may be of any shape.
+// What a linter says of an install-config, and how its rules read values that may have any shape.
 
 export type Path = (string | number)[]
 export type Finding = { severity: 'error' | 'warning'; rule: string; path: Path; detail: string }
@@ -7,7 +7,7 @@ export type Block = Record<string, unknown>
 
 const isBlock = (value: unknown): value is Block => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-// A value of the wrong type is told by the schema; the rules then pass over it.
+// The schema reports a value of the wrong type. The rules then pass over it.
 export const blockOf = (value: unknown): Block => (isBlock(value) ? value : {})
 export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

@@ -1,5 +1,5 @@
 // The install-config.yaml of a cluster, from its profile and its terms. Pure. The YAML comes from a serializer, so no
-// string of a request can add a key or change a type; the same input gives the same bytes.
+// string of a request can add a key or change a type. The same input gives the same bytes.
 import { Document, visit } from 'yaml'
 import type { Profile } from '../profiles/profile.ts'
 import type { InstallConfig } from './schema.ts'
@@ -10,7 +10,7 @@ export type InstallConfigInput = {
   region: string
   workerReplicas: number
   profile: Profile
-  /** As the cloud takes them. */
+  /** The tags in the form that the cloud takes. */
   tags: Record<string, string>
   sshPublicKey?: string | undefined
   /** The pull secret's JSON text. */
@@ -26,7 +26,7 @@ export function renderInstallConfig(input: InstallConfigInput): string {
       if (typeof node.value === 'string' && !isPlainWord(node.value)) node.type = 'QUOTE_DOUBLE'
     },
   })
-  // Such characters stand in double quotes only, where a reader of YAML 1.1 wants them escaped.
+  // Such characters appear only in double quotes, where a reader of YAML 1.1 wants them escaped.
   return document
     .toString({ lineWidth: 0 })
     .replace(
@@ -35,8 +35,8 @@ export function renderInstallConfig(input: InstallConfigInput): string {
     )
 }
 
-// The installer reads YAML 1.1, where no, on and 1:30 are not strings; every other reader YAML 1.2. A word that begins with a
-// letter and is none of these is a string to both.
+// The installer reads YAML 1.1, where no, on and 1:30 are not strings. Every other reader reads YAML 1.2. A word that
+// begins with a letter and is none of these is a string in both.
 const isPlainWord = (text: string) =>
   /^[A-Za-z][\w./-]*$/.test(text) && !/^(y|yes|n|no|on|off|true|false|null)$/i.test(text)
 
@@ -68,7 +68,7 @@ export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
     proxy: proxy && defined({ httpProxy: proxy.http, httpsProxy: proxy.https, noProxy: proxy.noProxy }),
     imageDigestSources: profile.imageMirrors,
     additionalTrustBundle: profile.trustBundle,
-    // By itself the installer gives the bundle to the proxy alone.
+    // By default the installer gives the bundle only to the proxy.
     additionalTrustBundlePolicy: profile.trustBundle === undefined ? undefined : ('Always' as const),
     pullSecret,
     sshKey: sshPublicKey,
@@ -165,7 +165,7 @@ function platformBlock({ profile, region, tags }: InstallConfigInput): InstallCo
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
 
-/** Without the keys that have no value. */
+/** The object without the keys that have no value. */
 function defined<T extends object>(object: T): Defined<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T> // as filtered
 }

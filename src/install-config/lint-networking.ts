@@ -1,4 +1,5 @@
-// The networks of an install-config: canonical, apart from each other and from OVN-Kubernetes' own, and large enough.
+// The networks of an install-config. They must be canonical, separate from each other and from OVN-Kubernetes' own, and
+// large enough.
 import ipaddr, { type IPv4, type IPv6 } from 'ipaddr.js'
 import { blockOf, listOf, numberOf, textOf, type Block, type Path, type Report } from './finding.ts'
 
@@ -13,7 +14,7 @@ const forbidden = [
 const LONGEST_CIDR = 50
 const DOCKER_BRIDGE = '172.17.0.0/16'
 const WIDEST_SERVICE_MASK = 12
-/** A kubelet runs up to 250 pods; with fewer addresses a node cannot. */
+/** A kubelet runs up to 250 pods. With a longer prefix, a node has fewer addresses than that. */
 const NARROWEST_COMFORTABLE_HOST_PREFIX = 24
 const JUMBO = 9001
 /** Geneve, OVN's tunnel, takes 100 bytes of each frame. */
@@ -99,7 +100,7 @@ const usesOldKey = (networking: Block, name: 'machine' | 'cluster' | 'service') 
 
 /** The range, or what is wrong with its form. */
 function parseCidr(cidr: string): [IPv4 | IPv6, number] | string {
-  // As Go's net.ParseCIDR has it: four decimal parts without leading zeros, and a mask.
+  // The form of Go's net.ParseCIDR: four decimal parts without leading zeros, and a mask.
   if (cidr.length > LONGEST_CIDR) return 'is no network: write it as 10.0.0.0/16'
   const isForm =
     /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}\/\d{1,2}$/.test(cidr) || /^[0-9a-f:.]*:[0-9a-f:.]*\/\d{1,3}$/i.test(cidr)
@@ -187,7 +188,7 @@ function lintHostPrefixes(networking: Block, networks: Network[], nodes: number,
     )
 }
 
-/** Nodes, the bootstrap machine, and what a cloud keeps for itself in each of three subnets. */
+/** Beside the nodes: the bootstrap machine, and what a cloud keeps for itself in each of three subnets. */
 const MACHINES_BESIDE_NODES = 1 + 3 * 5
 function lintMachineSize(networks: Network[], nodes: number, report: Report): void {
   const machine = networks.filter(({ name, range }) => name === 'machine' && range[0].kind() === 'ipv4')

@@ -1,5 +1,6 @@
-// All that can be said against an install-config without asking a cloud. Pure. The rules are those of the installer's own
-// static validation, and a few of ours that are marked so: what it lets through and what fails half an hour later.
+// All that can be found wrong with an install-config without asking a cloud. Pure. Most rules are those of the
+// installer's own static validation. A few rules, marked as ours, find what it lets through and what fails half an hour
+// later.
 import { type Platform, platforms } from '../vocabulary.ts'
 import { blockOf, listOf, numberOf, textOf, type Block, type Finding, type Report } from './finding.ts'
 import { lintNetworking } from './lint-networking.ts'
@@ -12,7 +13,7 @@ import { sshKeyProblem } from './ssh-key.ts'
 export type { Finding } from './finding.ts'
 
 const DEFAULT_REPLICAS = 3
-/** infraID keeps 21 characters of the name. Ours: resources are then named by the whole of it. */
+/** The infraID keeps 21 characters of the name. This rule is ours: resources are then named by the whole of it. */
 const NAME_IN_INFRA_ID = 21
 const otherPlatforms = ['baremetal', 'external', 'none', 'nutanix', 'openstack', 'powervs', 'vsphere', 'ovirt']
 const baselineSet = /^(None|vCurrent|v4\.(1[1-9]|[2-9]\d))$/
@@ -21,12 +22,12 @@ const capabilityNames = [
   ...['NodeTuning', 'ImageRegistry', 'Build', 'DeploymentConfig', 'OperatorLifecycleManager', 'CloudCredential'],
   ...['Ingress', 'CloudControllerManager', 'OperatorLifecycleManagerV1'],
 ]
-/** A cluster in a cloud cannot be without these. */
+/** A cluster in a cloud cannot do without these. */
 const CLOUD_NEEDS = ['CloudCredential', 'CloudControllerManager', 'Ingress']
 
 /** Every finding, errors and warnings, in the order of the rules. */
 export function lintInstallConfig(given: unknown): Finding[] {
-  // To the installer a key without a value is not there.
+  // For the installer, a key without a value does not exist.
   const input = withoutNulls(given)
   const findings: Finding[] = []
   const report: Report = (severity, rule, path, detail) => findings.push({ severity, rule, path, detail })
@@ -200,7 +201,7 @@ function lintCapabilities(config: Block, isOnCloud: boolean, report: Report): vo
         `there is no capability "${name}"; there are ${capabilityNames.join(', ')}`,
       )
   const minor = Number(/^v4\.(\d+)$/.exec(baseline)?.[1] ?? (baseline === 'None' ? 0 : Infinity))
-  // The set of 4.11 has the marketplace; the lifecycle manager became optional with 4.15.
+  // The set of 4.11 contains the marketplace. The lifecycle manager became optional with 4.15.
   if ((added.includes('marketplace') || minor >= 11) && minor < 15 && !added.includes('OperatorLifecycleManager'))
     report('error', 'capabilities', path, 'marketplace needs OperatorLifecycleManager')
   const inSet = minor >= 16 ? CLOUD_NEEDS : minor === 15 ? ['CloudCredential'] : []

@@ -3,11 +3,11 @@ import type { Platform } from '../vocabulary.ts'
 
 const LONGEST_NAME = 54
 const LONGEST_DOMAIN = 253
-/** Of the names that a cluster answers to, the one that adds the most. */
+/** The longest prefix among the names of a cluster. */
 const LONGEST_HOST = 'console-openshift-console.apps.'
 const subdomain = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
 
-// Azure refuses resources that bear them: whole, anywhere, or at the beginning.
+// Azure refuses resources whose names contain these words: as the whole name, anywhere, or at the beginning.
 const azureWords =
   /^(access|azure|bing|bizspark|biztalk|cortana|directx|dotnet|dynamics|excel|exchange|forefront|groove|hololens|hyperv|kinect|lync|msdn|o365|office|office365|onedrive|onenote|outlook|powerpoint|sharepoint|skype|visio|visualstudio)$|microsoft|windows|^login|^xbox/
 

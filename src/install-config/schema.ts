@@ -1,5 +1,5 @@
-// The form of install-config.yaml, version 1: the keys there are and their types. Platform blocks may hold more than is
-// listed; what a rule says about them stands in lint-platform.ts.
+// The form of install-config.yaml, version 1: its keys and their types. Platform blocks may contain more than is
+// listed. The rules about them are in lint-platform.ts.
 import { z } from 'zod'
 import { awsSubnetRoles, azureClouds, azureOutboundTypes } from './lint-platform.ts'
 

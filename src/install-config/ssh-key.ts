@@ -1,13 +1,14 @@
-// An OpenSSH public key as one line of authorized_keys, read as RFC 4253 (6.6), RFC 5656 (3.1) and RFC 8709 (4) have it.
+// An OpenSSH public key as one line of authorized_keys. It is read according to RFC 4253 (6.6), RFC 5656 (3.1) and RFC
+// 8709 (4).
 
 export type SshKey = { kind: string; bits: number }
 
 const kinds = ['ssh-ed25519', 'ssh-rsa', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521']
 const SHORTEST_RSA_BITS = 2048
-/** FIPS 140 has no Ed25519 that the installer would take. */
+/** FIPS 140 has no Ed25519 that the installer would accept. */
 const NOT_IN_FIPS = 'ssh-ed25519'
 
-/** What is wrong with the key, as a sentence; undefined when the installer and the nodes take it. */
+/** What is wrong with the key, as a sentence. Undefined when the installer and the nodes accept it. */
 export function sshKeyProblem(line: string, { fips }: { fips: boolean }): string | undefined {
   const key = readSshKey(line)
   if (typeof key === 'string') return key
@@ -35,7 +36,7 @@ export function readSshKey(line: string): SshKey | string {
     : { kind, bits }
 }
 
-/** Length-prefixed strings to the very end; undefined when they do not add up. */
+/** Reads length-prefixed strings to the very end. Undefined when their lengths do not add up. */
 function readParts(bytes: Uint8Array): Uint8Array[] | undefined {
   const view = new DataView(bytes.buffer)
   const parts: Uint8Array[] = []
@@ -50,7 +51,7 @@ function readParts(bytes: Uint8Array): Uint8Array[] | undefined {
   return parts
 }
 
-/** Of a positive multiple-precision integer. */
+/** The bits of a positive multiple-precision integer. */
 function bitLength(bytes: Uint8Array | undefined): number | undefined {
   const first = bytes?.findIndex((byte) => byte !== 0) ?? -1
   if (!bytes || first === -1) return undefined
@@ -59,6 +60,6 @@ function bitLength(bytes: Uint8Array | undefined): number | undefined {
 
 function curveBits(kind: string, point: Uint8Array | undefined): number | undefined {
   const bits = Number(kind.slice(-3))
-  // Uncompressed: 4, then both coordinates.
+  // Uncompressed form: the byte 4, then both coordinates.
   return point?.[0] === 4 && point.length === 1 + 2 * Math.ceil(bits / 8) ? bits : undefined
 }

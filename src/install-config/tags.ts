@@ -1,10 +1,12 @@
-// What each cloud takes as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the clouds'
-// own rules where they are tighter (IAM and ELB take fewer characters than the installer lets through).
+// What each cloud accepts as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the
+// clouds' own rules where they are tighter (IAM and ELB accept fewer characters than the installer lets through).
 import type { Platform } from '../vocabulary.ts'
 
-/** How many tags install-config.yaml may carry; ours are among them. IBM Cloud's has none, the number is ours. */
+/**
+ * How many tags install-config.yaml may have, including ours. IBM Cloud's has none; the number for it is our choice.
+ */
 export const tagBudget: Record<Platform, number> = { aws: 25, azure: 10, gcp: 32, ibmcloud: 25 }
-/** An S3 object, as the bootstrap ignition is one, has at most 10 tags, and the installer adds two. */
+/** An S3 object has at most 10 tags. The bootstrap ignition is an S3 object, and the installer adds two tags. */
 export const AWS_TAGS_WITHOUT_RISK = 8
 
 type Rule = { key: RegExp; value: RegExp; syntax: string; reserved: RegExp }
@@ -36,7 +38,7 @@ const rules: Record<Platform, Rule> = {
   },
 }
 
-/** What is wrong with a tag, as a sentence; undefined when the cloud takes it. */
+/** What is wrong with a tag, as a sentence. Undefined when the cloud accepts it. */
 export function tagProblem(platform: Platform, key: string, value: string): string | undefined {
   const rule = rules[platform]
   if (rule.reserved.test(key)) return `the key "${key}" is reserved on ${platform}`
@@ -44,10 +46,10 @@ export function tagProblem(platform: Platform, key: string, value: string): stri
   return undefined
 }
 
-/** Keys that one cloud takes for the same: Azure does not tell upper from lower case. */
+/** Makes keys equal that one cloud takes for the same: Azure does not distinguish upper and lower case. */
 export const tagIdentity = (platform: Platform, key: string): string => (platform === 'azure' ? key.toLowerCase() : key)
 
-/** The text as a value that the cloud takes. Different texts may become the same. */
+/** Turns the text into a value that the cloud accepts. Different texts may become the same. */
 export function toTagValue(platform: Platform, text: string): string {
   if (platform === 'gcp')
     return text
@@ -57,7 +59,9 @@ export function toTagValue(platform: Platform, text: string): string {
   return text.replace(platform === 'azure' ? /[^0-9A-Za-z_.:/=+@-]/g : /[^0-9A-Za-z_.:/=+@ -]/g, '-').slice(0, 256)
 }
 
-/** The tags that every resource of the cluster carries, as its cloud takes them; ours win, then the profile's. */
+/**
+ * The tags that every resource of the cluster carries, in the form that its cloud takes. Ours win, then the profile's.
+ */
 export function effectiveTags(
   {
     tags: requestTags,

@@ -11,17 +11,17 @@ export type InstallerCommand =
 
 export type InstallerLine = { at: string | undefined; level: LogLevel; message: string }
 
-/** Where at most `limit` characters of a text may be cut; undefined: nowhere yet. */
+/** Finds where a text may be cut after at most `limit` characters. undefined: nowhere yet. */
 export type FindCut = (text: string, limit: number) => number | undefined
 
 export type RunOptions = {
   version: string
   dir: string
   command: InstallerCommand
-  /** By uptimeMs; the child is killed then, unless it is extended. */
+  /** The child is killed at this time, by uptimeMs, unless it is extended. */
   untilMs: number
   onLine: (line: InstallerLine) => void
-  /** Where an overlong line may be cut without cutting what is to be masked. */
+  /** Finds where an overlong line may be cut without cutting what must be masked. */
   findCut: FindCut
   onStage?: (stage: Stage) => void
 }
@@ -29,13 +29,13 @@ export type RunOptions = {
 /** exitCode 128 + n for signal n, 127 when the program could not be started. */
 export type InstallerExit = { exitCode: number; stderrTail: string }
 
-/** What is known of a run when it is over; timedOut: it was ended from here. */
+/** What is known of a run when it is over. timedOut: this service ended it. */
 export type CommandResult = { exitCode: number; log: string; timedOut: boolean }
 
 export type InstallerRun = {
   /** Moves the time at which the child is killed. */
   extend: (untilMs: number) => void
-  /** SIGINT to the whole group; SIGKILL when it is still there after the grace. */
+  /** Sends SIGINT to the whole group, and SIGKILL when it still exists after the grace. */
   interrupt: (graceMs: number) => void
   kill: () => void
   exit: Promise<InstallerExit>
@@ -43,11 +43,11 @@ export type InstallerRun = {
 
 export type Installer = {
   start: (options: RunOptions) => InstallerRun
-  /** The versions that there is a program for; of a simulation any, told as none. */
+  /** The versions that there is a program for. A simulation can do any version, and lists none. */
   listVersions: () => Promise<string[]>
   /** Throws with a plain reason when this version cannot be driven, or when its program is not the recorded one. */
   check: (version: string) => Promise<void>
   pullSecret: () => Promise<string>
-  /** Shown wherever results of a simulation are. */
+  /** Shown wherever results of a simulation are shown. */
   simulated: boolean
 }

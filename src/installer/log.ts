@@ -1,5 +1,6 @@
-// The installer's log file, followed while it grows: no line is lost, each with the installer's own time and level. Only
-// one of more than LONGEST_LINE is cut, and never where that would hide a secret from whoever masks the parts.
+// The installer's log file, followed while it grows. No line is lost, and each has the installer's own time and level.
+// Only a line longer than LONGEST_LINE is cut, and never where the cut would hide a secret from the masker of the
+// parts.
 import { open, type FileHandle } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import type { LogLevel } from '../vocabulary.ts'
@@ -21,7 +22,10 @@ const levels: Record<string, LogLevel> = {
   panic: 'fatal',
 }
 
-/** Accepts the log file's form, the form of stderr without a terminal, and that of a terminal; anything else as it is. */
+/**
+ * Accepts the log file's form, the form of stderr without a terminal, and that of a terminal. Any other line is taken
+ * as it is.
+ */
 export function parseLine(line: string): InstallerLine {
   const file = /^time="?([^"\s]+)"?\s+level=(\w+)\s+msg=(.*)$/s.exec(line)
   if (file) return { at: isoTime(file[1]), level: levels[file[2] ?? ''] ?? 'info', message: unquote(file[3] ?? '') }
@@ -55,8 +59,8 @@ function isoTime(text: string | undefined): string | undefined {
 }
 
 /**
- * Follows the file from its present end. finish() reads what is left, a last line without its newline too. What is left
- * of an overlong line for which `findCut` knows no place to cut is left out.
+ * Follows the file from its present end. finish() reads what is left, including a last line without its newline. When
+ * `findCut` knows no place to cut an overlong line, the rest of that line is left out.
  */
 export async function followLog(
   path: string,
@@ -85,7 +89,10 @@ export async function followLog(
     const last = cut(line, longest)
     if (!isLeavingOut) emit(last)
   }
-  /** Emits what is too much of a line and returns the rest: what lies beyond the cut tells whether a secret goes across. */
+  /**
+   * Emits the excess part of a line and returns the rest. The text beyond the cut tells whether a secret goes across
+   * it.
+   */
   const cut = (line: string, longest: number) => {
     let left = line
     while (!isLeavingOut && left.length > longest) {

@@ -1,5 +1,5 @@
-// The installer's metadata.json, and the guard before every destroy. A wrong one is a weapon: an empty AWS map selects
-// the whole account, an empty IBM infraID every name in the region, a shared Azure group all that is in it.
+// The installer's metadata.json, and the guard before every destroy. A wrong file is dangerous: an empty AWS map
+// selects the whole account, an empty IBM infraID every name in the region, a shared Azure group all that is in it.
 import { z } from 'zod'
 import type { Platform } from '../vocabulary.ts'
 
@@ -38,7 +38,7 @@ export function parseMetadata(text: string): InstallerMetadata {
   return parsed.data
 }
 
-/** Throws UnsafeMetadata unless the metadata names this one cluster and nothing beside it. */
+/** Throws UnsafeMetadata unless the metadata names this cluster and nothing else. */
 export function assertSafeMetadata(
   metadata: InstallerMetadata,
   expected: { clusterName: string; platform: Platform },

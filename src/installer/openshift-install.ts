@@ -19,13 +19,14 @@ const SIMULATOR = join(ROOT, 'bin/openshift-install-sim')
 const STDERR_TAIL = 64 * 1024
 const SIMULATED_PULL_SECRET = '{"auths":{"simulated.example":{"auth":"c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=="}}}'
 
-// Cloud credentials, proxies and certificates; nothing of ours.
+// Cloud credentials, proxies and certificates. Nothing of this service's own.
 const INHERITED =
   /^(AWS_|AZURE_|ARM_|GOOGLE_|GCLOUD_|CLOUDSDK_|IC_|IBMCLOUD_|https?_proxy$|no_proxy$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_|TZ$|LANG$|LC_)/
 
 export function openInstaller(config: Config): Installer {
   const simulated = config.installerDir === undefined
-  // By what changes when somebody replaces or rewrites the program: hashing some hundred MB before each start takes seconds.
+  // Each key changes when somebody replaces or rewrites the program. Hashing some hundred MB before each start would
+  // take seconds.
   const verified = new Map<string, Promise<void>>()
   const binaryOf = (version: string) =>
     simulated ? SIMULATOR : join(config.installerDir ?? '', `openshift-install-${version}`)
@@ -37,7 +38,7 @@ export function openInstaller(config: Config): Installer {
     )
     return {
       ...Object.fromEntries(inherited),
-      // The Node that runs us runs the simulator too, whatever else is installed.
+      // The simulator runs on the same Node as this process, whatever else is installed.
       PATH: [dirname(process.execPath), environment['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
       HOME: environment['HOME'] ?? dir,
       TMPDIR: environment['TMPDIR'] ?? '/tmp',
@@ -68,7 +69,8 @@ export function openInstaller(config: Config): Installer {
           '--log-level',
           'info',
         ],
-        // A session of its own: a Ctrl-C at the terminal reaches the worker only, which then stops the installer in order.
+        // A session of its own: a Ctrl-C at the terminal reaches only the worker, which then stops the installer in an
+        // orderly way.
         {
           cwd: options.dir,
           env: environmentFor(options.version, options.dir),
@@ -99,7 +101,7 @@ export function openInstaller(config: Config): Installer {
       const { pullSecretFile } = config
       if (pullSecretFile === undefined) return SIMULATED_PULL_SECRET
       const text = await readFile(pullSecretFile, 'utf8').catch((error: unknown) => {
-        // Its value may be the secret itself, put there by mistake.
+        // The value may be the secret itself, put there by mistake.
         const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
         throw new ConfigError(`OCPCTL_PULL_SECRET_FILE is not the path of a file that can be read${code}`)
       })

@@ -7,7 +7,7 @@ import { openJobStatuses } from './job.ts'
 import { fenced, type Lock } from './lock.ts'
 import { jobAttempts, jobs } from './tables.ts'
 
-/** How many tries of the job have counted so far; one that a shutdown interrupted does not. */
+/** How many tries of the job have counted so far. A try that a shutdown interrupted does not count. */
 export async function countTries(db: Reader, jobId: string): Promise<number> {
   const [row] = await db
     .select({ tries: count() })
@@ -16,7 +16,7 @@ export async function countTries(db: Reader, jobId: string): Promise<number> {
   return row?.tries ?? 0
 }
 
-/** Shows how far an attempt is; refused once its fence has moved on. */
+/** Records how far an attempt is. It is refused once the attempt's fence has moved on. */
 export async function recordStage(
   db: Db,
   lock: Lock,
@@ -31,7 +31,7 @@ export async function recordStage(
   })
 }
 
-/** Keeps why a delivery ended without a settle, for whoever waits for the job. */
+/** Records why a delivery ended without a settle, for those who wait for the job. */
 export async function noteCause(db: Db, jobId: string, cause: string): Promise<void> {
   await db
     .update(jobs)
@@ -39,7 +39,7 @@ export async function noteCause(db: Db, jobId: string, cause: string): Promise<v
     .where(and(eq(jobs.id, jobId), inArray(jobs.status, openJobStatuses), sql`${jobs.cancelRequestedAt} is null`))
 }
 
-/** Which of these ids are of attempts that have not ended. */
+/** Which of these ids belong to attempts that have not ended. */
 export async function listOpenAttempts(db: Db, ids: string[]): Promise<string[]> {
   if (ids.length === 0) return []
   const rows = await db

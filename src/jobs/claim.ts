@@ -1,5 +1,5 @@
-// The beginning of an attempt: one transaction that locks the cluster row first, then lock, job and queue entry, takes the
-// lock, and opens the attempt.
+// The beginning of an attempt, in one transaction. It locks the cluster row first, then lock, job and queue entry. Then
+// it takes the lock and opens the attempt.
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -27,14 +27,17 @@ export type Claim = {
   attempt: AttemptRow
   lock: Lock
   delivery: Delivery
-  /** By uptimeMs, from before the lock was taken. */
+  /** The uptimeMs from before the lock was taken. */
   claimedAtMs: number
 }
 
 const lockJob = selection(jobs, 'where id = $1 for update')
 const opening = insertion(jobAttempts)
 
-/** Undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still locked. */
+/**
+ * Returns undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still
+ * locked.
+ */
 export async function claimJob(
   app: Pick<App, 'db' | 'queue' | 'config'>,
   delivery: Delivery,
@@ -58,7 +61,7 @@ export async function claimJob(
       await must(app.queue.complete(tx, delivery))
       return undefined
     }
-    // A worker that died has left one open, and a job has one open attempt at a time.
+    // A worker that died has left an attempt open, and a job has one open attempt at a time.
     if (last > 0) await tx.$client.query(closingOfLost(cluster.id))
     const move = moveOf(job.type)
     if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
@@ -103,7 +106,7 @@ export async function claimJob(
   return app.db.transaction(claim, { readsFirst: true })
 }
 
-/** A fence that nobody had, the number of the job's last attempt, and the time of the transaction. */
+/** Returns a fence that nobody had, the number of the job's last attempt, and the time of the transaction. */
 async function nextNumbers(tx: Transaction, jobId: string): Promise<{ fence: number; last: number; at: Date }> {
   const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date }>({
     name: 'next numbers',

@@ -1,4 +1,4 @@
-// Opening jobs and taking them back. A job row, its queue entry and its audit event commit together.
+// Opening jobs and cancelling them. A job row, its queue entry and its audit event commit together.
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
@@ -18,7 +18,7 @@ import { type JobRow, jobs } from './tables.ts'
 
 const insertJob = insertion(jobs)
 
-/** `at`: the time of the transaction, by the database. */
+/** `at` is the database's time of the transaction. */
 export function openJob(
   { queue }: Pick<App, 'queue'>,
   tx: Transaction,
@@ -67,7 +67,10 @@ export async function supersedeJobs(
   }
 }
 
-/** A waiting job ends at once; a running one is told, and its worker ends it. Throws NOT_IN_STATE when it is over. */
+/**
+ * A waiting job ends at once. A running job is told to stop, and its worker ends it. Throws NOT_IN_STATE when the job
+ * is over.
+ */
 export async function cancelJob(app: App, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
   const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
   if (!isOpen(job))

@@ -1,4 +1,4 @@
-// What an end does to a job and to its cluster: one table, and one place that applies it.
+// What the end of a job does to the job and to its cluster: one table, and one place that applies it.
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { hasOpenEntries } from '../clusters/ledger.ts'
@@ -13,7 +13,7 @@ import { moveOf } from './moves.ts'
 import { jobs, type JobRow } from './tables.ts'
 
 export type Circumstances = {
-  /** `dead`: no delivery ends it. `revoked`: it was taken back before a worker had it. */
+  /** `dead`: no delivery ends the job. `revoked`: the job was cancelled before a worker had it. */
   outcome: 'succeeded' | 'failed' | 'cancelled' | 'interrupted' | 'dead' | 'revoked'
   /** A destroy has moved the cluster on meanwhile. */
   isOvertaken: boolean
@@ -25,7 +25,7 @@ export type End = Readonly<{
   cluster: 'finishes' | 'fails' | 'stays'
 }>
 
-/** The first row that fits counts. */
+/** The first row that fits applies. */
 const ends: readonly [fits: (of: Circumstances) => boolean, end: End][] = [
   [({ outcome, isOvertaken }) => outcome === 'dead' && isOvertaken, { job: 'FAILED', cluster: 'stays' }],
   [({ outcome }) => outcome === 'dead', { job: 'FAILED', cluster: 'fails' }],
@@ -54,7 +54,7 @@ export type Told = {
   message: string | null
   /** Shown with a cluster that fails. */
   statusReason?: string
-  /** Of a cluster that finishes. */
+  /** Only for a cluster that finishes. */
   changes?: Changes<typeof clusters>
 }
 
@@ -73,7 +73,7 @@ export async function endJob(
   if (fate === 'fails') await failCluster(tx, by, cluster, job, told.statusReason ?? `${reason}: ${message}`)
   const end = { status, reason, message }
   send(tx, update(jobs, { ...end, endedAt: now, retryAt: null }, { id: job.id, status: openJobStatuses }))
-  // A job whose worker died may be ended before another worker has taken note of it.
+  // A job whose worker died may be ended before another worker has noticed it.
   send(tx, closingOfLost(job.clusterId))
   writeAudit(tx, by, {
     action: 'job.end',
@@ -86,7 +86,7 @@ export async function endJob(
   return { ...job, ...end, endedAt: new Date(), retryAt: null }
 }
 
-/** Ends a job that somebody has taken back; its cluster becomes what a failure would make it, unless it was moved on. */
+/** Ends a job that was cancelled. Its cluster becomes what a failure would make it, unless the cluster was moved on. */
 export function endAsCancelled(
   tx: Transaction,
   by: Actor,
@@ -105,7 +105,10 @@ const destroyRetry: Expression = {
 const leftoverRetry: Expression = { sql: `now() + interval '1 minute'` }
 const oneMore: Expression = { sql: 'destroy_failures + 1' }
 
-/** Moves the cluster to what the job's failure makes of it; what it may have left is put on the janitor's list. */
+/**
+ * Moves the cluster to the state that follows from the job's failure. What the job may have left is put on the
+ * janitor's list.
+ */
 export async function failCluster(
   tx: Transaction,
   by: Actor,

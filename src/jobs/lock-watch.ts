@@ -1,6 +1,7 @@
-// Who is gone. A worker that dies, freezes or loses the database stops renewing its lock. The others look at all locks a
-// few times a lease, and take away one that has stood unrenewed for a whole lease by their own clock: no clock of the
-// database, of the dead worker or of anybody else is believed. Its installer has been dead for a third of a lease then.
+// Finds workers that are gone. A worker that dies, freezes or loses the database stops renewing its lock. The others
+// look at all locks a few times a lease. They take away a lock that has stood unrenewed for a whole lease by their own
+// clock. No clock of the database, of the dead worker or of anybody else is believed. The dead worker's installer has
+// been dead for a third of a lease then.
 import { and, eq, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { lockCluster } from '../clusters/queries.ts'
@@ -15,12 +16,12 @@ type Version = { version: string; sinceMs: number }
 type SeenLock = Lock & { version: string }
 
 export type LockWatch = {
-  /** Looks once, and frees what is dead. Throws what the database throws. */
+  /** Looks once, and frees what dead workers hold. Throws what the database throws. */
   look: () => Promise<void>
   stop: () => void
 }
 
-/** Looks every sixth of a lease; `now` in milliseconds of a clock that nobody steps. */
+/** Looks every sixth of a lease. `now` is in milliseconds, from a clock that nobody adjusts. */
 export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatch {
   const leaseMs = app.config.leaseSeconds * 1000
   let seen = new Map<string, Version>()
@@ -28,7 +29,7 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   let hasFailed = false
   let looking: Promise<void> | undefined
 
-  /** Those that have stood as they are for a lease; the others are remembered. */
+  /** Returns those that have stood unchanged for a lease. The others are remembered. */
   const listDead = <T>(
     all: T[],
     keyOf: (each: T) => string,
@@ -44,7 +45,10 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
       return at - sinceMs >= leaseMs
     })
   }
-  /** One whose cluster's row somebody holds must not keep the others waiting; it is tried again by the next look. */
+  /**
+   * A lock may not be freed because somebody holds its cluster's row. It must not make the others wait; the next look
+   * tries again.
+   */
   const free = (about: object, freeing: Promise<void>) =>
     freeing.catch((error: unknown) => app.log.warn({ err: error, ...about }, 'what a dead worker held is not free yet'))
   const lookOnce = async () => {
@@ -54,8 +58,8 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
         throw error
       },
     )
-    // What answers now may be another server, which has lost a renewal that its holder still counts on: one from before
-    // this moment at the latest, so that three quarters of a lease from now are enough.
+    // The server that answers now may be another one. It may have lost a renewal that its holder still counts on. That
+    // renewal was before this moment, so three quarters of a lease from now are enough.
     if (hasFailed || now() - lookedAtMs > leaseMs / 2)
       for (const each of seen.values()) each.sinceMs = Math.max(each.sinceMs, now() - leaseMs / 4)
     hasFailed = false
@@ -89,10 +93,10 @@ export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatc
   return { look, stop: () => clearInterval(timer) }
 }
 
-// The row's own version changes with every renewal, also of workers of another release.
+// The row's own version. It changes with every renewal, also with those by workers of another release.
 const version = sql<string>`${jobLocks.fence}::text || ' ' || ${jobLocks}.xmin::text`
 
-/** job_locks whole: it has a row for each job that runs now, and no more. */
+/** Reads all of job_locks: it has a row for each job that runs now, and no more. */
 async function listLocks(db: Db): Promise<SeenLock[]> {
   const rows = await db.select({ lock: jobLocks, version }).from(jobLocks)
   return rows.map(({ lock, version: of }) => ({ ...lock, version: of }))
@@ -113,7 +117,7 @@ async function freeLock(app: App, { clusterId, version: seen, worker, jobId }: S
   if (freed) app.log.warn({ clusterId, jobId, worker }, 'a worker is gone: its job is handed out again')
 }
 
-/** Taken from the queue by a worker that died before it had the lock. */
+/** Frees a delivery that a worker took from the queue before it died, without having the lock yet. */
 async function freeDelivery(app: App, { jobId, clusterId, retryCount }: ActiveDelivery): Promise<void> {
   await app.db.transaction(async (tx) => {
     await lockCluster(tx, clusterId)

@@ -1,6 +1,6 @@
-// The right to work on a cluster. One row a cluster; each taking has a new fence, and whatever a handler writes is
-// refused once the row carries another. A row is a lock, whatever the clock says: it goes when its holder gives it back,
-// or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
+// The right to work on a cluster. There is one row per cluster. Each taking has a new fence, and a write of a handler
+// is refused once the row carries another fence. A row is a lock, whatever the clock says. It goes when its holder
+// gives it back, or when a lock watch has seen it unrenewed for a lease by its own clock. A live lock is never broken.
 import { sql } from 'drizzle-orm'
 import { send, type Db, type Transaction } from '../db/client.ts'
 import { selection, update } from '../db/statements.ts'
@@ -8,16 +8,16 @@ import type { Statement } from '../db/together.ts'
 import type { Delivery, Queue } from '../queue/queue.ts'
 import { jobLocks } from './tables.ts'
 
-/** How often a lock of so many seconds is renewed. */
+/** How often a lock of this many seconds is renewed. */
 export const renewEveryMs = (lockSeconds: number): number => (lockSeconds * 1000) / 6
-/** Without a renewal for this long, counted from the sending of the last good one, installer and handler end. */
+/** Installer and handler end after this long without a renewal. It is counted from the sending of the last good one. */
 export const leaseMs = (lockSeconds: number): number => (lockSeconds * 1000 * 2) / 3
 /** A renewal that takes longer is given up, and the next is tried. */
 export const RENEW_TIMEOUT_MS = 5_000
 
 export type Lock = Readonly<{ clusterId: string; jobId: string; attemptId: string; fence: number; worker: string }>
 
-/** Thrown when a handler's lock has moved on: it must stop, and nothing it does counts any more. */
+/** Thrown when a handler's lock has moved on. The handler must stop, and nothing it does counts any more. */
 export class LockLost extends Error {
   override readonly name = 'LockLost'
 }
@@ -30,13 +30,13 @@ export async function findLock(tx: Transaction, clusterId: string): Promise<Lock
   return row
 }
 
-/** As findLock, of the cluster of this job. */
+/** As findLock, for the cluster of this job. */
 export async function findLockOf(tx: Transaction, jobId: string): Promise<Lock | undefined> {
   const [row] = await lockLockOf(tx, jobId)
   return row
 }
 
-/** The caller has locked the cluster row and seen that no lock stands. */
+/** The caller has locked the cluster row and seen that there is no lock. */
 export const taking = ({ clusterId, jobId, attemptId, fence, worker }: Lock, seconds: number): Statement => ({
   name: 'take lock',
   text: `insert into job_locks (cluster_id, job_id, attempt_id, fence, worker, acquired_at, expires_at)
@@ -46,9 +46,9 @@ export const taking = ({ clusterId, jobId, attemptId, fence, worker }: Lock, sec
 
 const lockHeld = selection(jobLocks, 'where cluster_id = $1 and fence = $2 and attempt_id = $3 for update')
 
-/** Throws LockLost unless the fence still stands; until the transaction ends nobody else can take the lock. */
+/** Throws LockLost unless the fence still stands. Nobody else can take the lock until the transaction ends. */
 export async function assertFence(tx: Transaction, lock: Lock): Promise<void> {
-  // The attempt too: a database that lost its newest commits may give a fence a second time.
+  // The attempt is compared too: a database that lost its newest commits may give a fence a second time.
   const [held] = await lockHeld(tx, lock.clusterId, lock.fence, lock.attemptId)
   if (!held) throw new LockLost(`the lock of ${lock.jobId} on ${lock.clusterId} has moved on`)
 }
@@ -61,7 +61,10 @@ export async function fenced<T>(db: Db, lock: Lock, change: (tx: Transaction) =>
   })
 }
 
-/** As fenced, for a change that touches the cluster's row too: it is locked first, as everybody does who locks both. */
+/**
+ * As fenced, for a change that touches the cluster's row too. That row is locked first, as everywhere where both are
+ * locked.
+ */
 export async function fencedWithCluster<T>(db: Db, lock: Lock, change: (tx: Transaction) => Promise<T>): Promise<T> {
   return db.transaction(async (tx) => {
     await tx.execute(sql`select 1 from clusters where id = ${lock.clusterId} for update`)
@@ -70,7 +73,7 @@ export async function fencedWithCluster<T>(db: Db, lock: Lock, change: (tx: Tran
   })
 }
 
-/** Renews lock and queue job together; tells whether somebody asked the job to stop. Throws LockLost. */
+/** Renews lock and queue job together. Tells whether somebody asked the job to stop. Throws LockLost. */
 export async function renewLock(
   db: Db,
   queue: Queue,

@@ -1,5 +1,5 @@
-// The logs of the jobs that run here, while they are written: lines are numbered across attempts, collected, and stored as
-// chunks under the fence of each, those of all jobs in one statement.
+// The logs of the jobs that run here, while they are written. Lines are numbered across attempts, collected, and stored
+// as chunks. One statement stores the chunks of all jobs, each under its own fence.
 import { eq, max } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Db } from '../db/client.ts'
@@ -9,12 +9,14 @@ import { LockLost, type Lock } from './lock.ts'
 import { jobLogChunks, type LogLine } from './tables.ts'
 
 const FLUSH_MS = 200
+/** After lines could not be stored. */
+const RETRY_MS = 1000
 const CHUNK_LINES = 500
 
 export type JobLog = {
   /** Secrets must be masked already. */
   write: (level: LogLevel, message: string, at?: string) => void
-  /** Stores what is collected. Throws LockLost, or what the database throws; the lines are kept then. */
+  /** Stores the collected lines. Throws LockLost, or what the database throws; then the lines are kept. */
   flush: () => Promise<void>
   close: () => Promise<void>
 }
@@ -24,7 +26,9 @@ export type JobLogs = { open: (lock: Lock) => Promise<JobLog> }
 type Collected = {
   lock: Lock
   lines: LogLine[]
-  /** Of the first lines, so many as were given to a statement that may have stored them: they are given again as they were. */
+  /**
+   * How many of the first lines were given to a statement that may have stored them. They are given again unchanged.
+   */
   given: number
 }
 
@@ -33,7 +37,10 @@ export function openJobLogs({ db, events, log }: Pick<App, 'db' | 'events' | 'lo
   let storing: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
-  /** One chunk of each. Returns those that were not stored, since their lock is another's by now, or somebody works with it. */
+  /**
+   * Stores one chunk of each. Returns those that were not stored: another holds their lock by now, or somebody is
+   * working with it.
+   */
   const storeChunks = async (of: Collected[], options: { wait: boolean }): Promise<Collected[]> => {
     for (const each of of) each.given ||= Math.min(each.lines.length, CHUNK_LINES)
     const stored = await insertChunks(db, of, options)
@@ -55,17 +62,21 @@ export function openJobLogs({ db, events, log }: Pick<App, 'db' | 'events' | 'lo
       if ((await storeChunks([of], { wait: true })).length > 0)
         throw new LockLost(`the lock of ${of.lock.jobId} on ${of.lock.clusterId} has moved on`)
   }
-  // One at a time, so that no line is given to two statements.
+  // One statement at a time, so that no line is given to two statements.
   const afterwards = (store: () => Promise<void>) => (storing = storing.then(store, store))
-  const schedule = () => {
+  const schedule = (afterMs = FLUSH_MS) => {
     timer ??= setTimeout(() => {
       timer = undefined
-      afterwards(storeAll)
-        .catch((error: unknown) => log.warn({ err: error }, 'log lines wait: they could not be stored'))
-        .finally(() => {
-          if ([...open].some(({ lines }) => lines.length > 0)) schedule()
+      let nextMs = FLUSH_MS
+      void afterwards(storeAll)
+        .catch((error: unknown) => {
+          nextMs = RETRY_MS
+          log.warn({ err: error }, 'log lines wait: they could not be stored')
         })
-    }, FLUSH_MS)
+        .finally(() => {
+          if ([...open].some(({ lines }) => lines.length > 0)) schedule(nextMs)
+        })
+    }, afterMs)
   }
 
   return {
@@ -110,10 +121,10 @@ const insertText = (lock: string) => `
   )
   select attempt_id from held`
 const waitingText = insertText('')
-// Whoever holds one of the locks must not have the logs of all others wait, nor the renewal of a lock that is held here.
+// A holder of one of the locks must not make the logs of all others wait, nor the renewal of a lock that is held here.
 const skippingText = insertText('skip locked')
 
-/** By attempt, those that hold their lock, and whose chunk is stored now. */
+/** The attempts that hold their lock and whose chunk is stored now. */
 async function insertChunks(db: Db, of: Collected[], { wait }: { wait: boolean }): Promise<Set<string>> {
   const chunks = of.map(({ lock, lines, given }) => ({
     cluster_id: lock.clusterId,

@@ -1,4 +1,4 @@
-// Reading jobs and their logs. A job is seen by whoever may see its cluster.
+// Reading jobs and their logs. A caller who may see a cluster may see its jobs.
 import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -64,7 +64,7 @@ export async function listJobs(db: Reader, by: Actor, filter: JobFilter, page: P
   return rows.map((row) => row.job)
 }
 
-/** Lines with a higher number than `after`, oldest first, at most `limit`. The caller has been allowed to see the job. */
+/** Lines with a higher number than `after`, oldest first, at most `limit`. The caller was allowed to see the job. */
 export async function readLog(db: Reader, jobId: string, after: number, limit: number): Promise<LogLine[]> {
   const chunks = await db
     .select({ lines: jobLogChunks.lines })
@@ -72,14 +72,14 @@ export async function readLog(db: Reader, jobId: string, after: number, limit: n
     .where(and(eq(jobLogChunks.jobId, jobId), gt(jobLogChunks.lastSeq, after)))
     .orderBy(asc(jobLogChunks.lastSeq))
     .limit(Math.max(1, Math.ceil(limit / 10)))
-  // A chunk whose commit was in doubt may have been stored again within a longer one.
+  // A chunk whose commit was in doubt may have been stored again as part of a longer one.
   const lines: LogLine[] = []
   for (const line of chunks.flatMap((chunk) => chunk.lines))
     if (line.seq > (lines.at(-1)?.seq ?? after)) lines.push(line)
   return lines.slice(0, limit)
 }
 
-/** Throws NOT_FOUND when the caller may not see it, or may no longer. */
+/** Throws NOT_FOUND when the caller may not see the job, or no longer may. */
 export async function isJobOver(db: Reader, by: Actor, id: string): Promise<boolean> {
   const [found] = await db
     .select({ over: sql<boolean>`${jobs.endedAt} is not null` })

@@ -1,5 +1,5 @@
-// The end of an attempt: one transaction that counts only while fence and delivery stand. What it does to job and cluster is
-// the table of ends.ts.
+// The end of an attempt: one transaction that counts only while fence and delivery stand. The table of ends.ts says
+// what the end does to job and cluster.
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -22,7 +22,7 @@ const WORKER: Actor = { kind: 'system', name: 'worker' }
 export type Outcome =
   | {
       kind: 'succeeded'
-      /** What is worth knowing although all went well. */
+      /** A message that is worth knowing although all went well. */
       message?: string | undefined
       changes?: Changes<typeof clusters>
       record?: (tx: Transaction) => Promise<void>
@@ -33,7 +33,7 @@ export type Outcome =
       message: string
       exitCode?: number
       fingerprint?: string
-      /** The wait before another try; undefined when none is worth it. */
+      /** The wait before another try; undefined when no try is worth it. */
       retryInSeconds?: number
       statusReason?: string
     }
@@ -50,7 +50,7 @@ const attemptOutcome: Record<Outcome['kind'], AttemptOutcome> = {
 const lockJob = selection(jobs, 'where id = $1 for update')
 
 /**
- * `infra`: what the attempt made, which goes back into a ledger that has lost it. Throws LockLost, and leaves everything
+ * `infra` is what the attempt made. It goes back into a ledger that has lost it. Throws LockLost, and leaves everything
  * as it was, when the fence or the delivery no longer counts.
  */
 export async function settleJob(
@@ -109,7 +109,7 @@ function closing(attemptId: string, outcome: Outcome) {
   return update(jobAttempts, changes, { id: attemptId })
 }
 
-/** The queue keeps the cluster's turn for the job meanwhile. */
+/** Meanwhile the queue keeps the cluster's turn for the job. */
 function retryLater(tx: Transaction, { jobId, clusterId }: Claim['lock'], seconds: number, outcome: Outcome): void {
   const reason = outcome.kind === 'failed' ? outcome.reason : null
   const message = outcome.message ?? null

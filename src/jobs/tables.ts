@@ -1,4 +1,4 @@
-// Jobs, their attempts, logs and locks: one lock a cluster, one open attempt a job.
+// Jobs, their attempts, logs and locks: one lock per cluster, one open attempt per job.
 import { sql } from 'drizzle-orm'
 import {
   bigint,
@@ -76,7 +76,7 @@ export const jobAttempts = pgTable(
     exitCode: integer('exit_code'),
     outcome: text('outcome').$type<AttemptOutcome>(),
     reason: text('reason'),
-    /** Of what the installer said, so that the same unknown failure is counted once. */
+    /** The fingerprint of what the installer said, so that the same unknown failure is counted once. */
     fingerprint: text('fingerprint'),
     message: text('message'),
     startedAt: at('started_at').notNull().defaultNow(),

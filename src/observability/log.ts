@@ -1,5 +1,5 @@
-// One JSON line an event on stderr; stdout is for what a person or a script asked for. What looks like a secret is masked
-// before it is written.
+// One JSON line per event on stderr. stdout is for the output that a person or a script asked for. Text that looks like
+// a secret is masked before it is written.
 import { pino, type Logger, type LoggerOptions } from 'pino'
 import { createMasker } from './mask.ts'
 
@@ -13,7 +13,7 @@ export function openLog(level: string): Log {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    // Errors of drivers carry their whole connection; a reader needs what happened and where.
+    // Errors of drivers contain their whole connection. A reader needs only what happened and where.
     serializers: { err: (error: unknown) => plainError(error) },
     redact: {
       paths: ['*.password', '*.token', '*.secret', '*.pullSecret', '*.authorization', 'headers.authorization'],

@@ -1,12 +1,14 @@
-// Takes secrets out of text before it is stored or printed: those that are known by value, in whatever encoding they
-// appear, and what looks like one. Its cost grows with the text alone, whatever the text is and however many it knows.
+// Takes secrets out of text before it is stored or printed: those that are known by value, in any encoding, and text
+// that looks like a secret. Its cost grows only with the text, whatever the text is and however many secrets it knows.
 const MASK = '***'
 const SHORTEST = 6
 const BLOCK = 4
-/** A text may be quoted in JSON that is quoted in JSON, or a URL in a URL. */
+/** A text may be quoted in JSON that is quoted in JSON, or be a URL in a URL. */
 const DECODINGS = 3
 
-/** What looks like a secret; group 1 is what may stay. Nothing in them may be repeated without a bound twice in a row. */
+/**
+ * What looks like a secret; group 1 is the part that may stay. No pattern may have two unbounded repetitions in a row.
+ */
 const shapes: RegExp[] = [
   /(passw(?:or)?d\\{0,8}["']?\s{0,8}(?:is|was|[:=,])?\s{0,8}\\{0,8}["']?)(?:[^\s"',;\\]|[,;](?=[^\s"',;\\]))+/gi,
   /("?(?:auth|identitytoken|registrytoken|secret|token|client_?secret|api_?key|secret_?access_?key)\\{0,8}"?\s{0,8}[:=]\s{0,8}\\{0,8}"?)[^\s"',;\\]{6,}/gi,
@@ -15,11 +17,11 @@ const shapes: RegExp[] = [
   /(\b(?:Bearer|Basic)\s{1,8})[A-Za-z0-9+/_.~=-]{8,}/gi,
   /()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
   /()-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g,
-  // The same in base64, as a kubeconfig has it: all that begins like a PEM block and is no certificate.
+  // The same in base64, as a kubeconfig has it: everything that begins like a PEM block and is not a certificate.
   /()LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FUR)[A-Za-z0-9+/=_-]+/g,
   /()\b[A-Za-z0-9]{5}-[A-Za-z0-9]{5}-[A-Za-z0-9]{5}-[A-Za-z0-9]{5}\b/g,
 ]
-/** No shape is in a text without one of these. */
+/** A text without one of these contains no shape. */
 const HINT =
   /passw|auth|token|secret|api_?key|access_?key|AKIA|ASIA|bearer|basic|@|eyJ|-----BEGIN|LS0tLS1CRUdJTi|-\w{5}-/i
 
@@ -37,14 +39,17 @@ const KEY_PARTS = /[A-Za-z0-9+/]{16,}={0,2}/g
 
 export type Masker = {
   mask: (text: string) => string
-  /** For the lines of one log, in order: a private key may be spread over them. */
+  /** For the lines of one log, in order, because a private key may be spread over several lines. */
   maskLine: (line: string) => string
-  /** A place near the limit, at most, where the text can be cut in two without cutting a secret; undefined: nowhere. */
+  /**
+   * A place near the limit, and not beyond it, where the text can be cut in two without cutting a secret. undefined:
+   * nowhere.
+   */
   findCut: (text: string, limit: number) => number | undefined
   learn: (secret: string) => void
 }
 
-/** What is found: from `start`, whose context begins at `from`, to `end`. */
+/** A place that was found. It goes from `start` to `end`, and its context begins at `from`. */
 type Span = { from: number; start: number; end: number }
 
 export function createMasker(known: string[] = []): Masker {
@@ -94,7 +99,7 @@ export function createMasker(known: string[] = []): Masker {
     return masked + text.slice(done)
   }
 
-  // How many lines of an open private key may still come, and how many others in a row may come between them.
+  // How many lines of an open private key may still come, and how many other lines in a row may come between them.
   let keyLines = 0
   let patience = 0
 
@@ -163,12 +168,12 @@ function createDictionary() {
   }
 }
 
-/** The characters beside it hold the last bits of the secret and the first of what is around it. */
+/** The characters beside it contain the last bits of the secret and the first bits of the text around it. */
 const widen = (text: string, at: number) => /[A-Za-z0-9+/_=-]/.test(text.charAt(at))
 
 function formsOf(secret: string): Form[] {
   const plain = new Set([secret, Buffer.from(secret).toString('latin1')])
-  // A secret that looks encoded itself is decoded with the text around it.
+  // A secret that looks encoded itself is decoded together with the text around it.
   for (let level = decode({ text: secret, at: undefined }); level; level = decode(level)) plain.add(level.text)
   for (const text of plain) plain.add(text.replaceAll(' ', '+'))
   const hex = Buffer.from(secret).toString('hex')
@@ -177,7 +182,7 @@ function formsOf(secret: string): Form[] {
   for (const text of [secret, JSON.stringify(secret).slice(1, -1)])
     for (const offset of [0, 1, 2]) {
       const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(text)])
-      // Only the characters that no neighbour has a part in: the rest depends on what is around the secret.
+      // Only the characters that no neighbour influences: the others depend on what is around the secret.
       const core = bytes.toString('base64').slice(Math.ceil((offset * 4) / 3), Math.floor((bytes.length * 4) / 3))
       base64.add(core).add(core.replaceAll('+', '-').replaceAll('/', '_'))
     }
@@ -187,7 +192,7 @@ function formsOf(secret: string): Form[] {
   ]
 }
 
-/** `at`: where in the original text each character begins, and then its length; undefined: it is the original. */
+/** `at`: where in the original text each character begins, and then its length. undefined: it is the original. */
 type Decoded = { text: string; at: Uint32Array | undefined }
 
 const ENCODED = /%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/bfnrt])/g
@@ -195,7 +200,7 @@ const ENCODED = /%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/bfnr
 const LINE_BREAKS = /\r?\n[ \t]{0,64}/g
 const ESCAPES: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
-/** Takes one layer of percent-encoding and of escapes off; undefined when there is none. */
+/** Removes one layer of percent-encoding and of escapes. Undefined when there is none. */
 function decode(level: Decoded): Decoded | undefined {
   if (!level.text.includes('%') && !level.text.includes('\\')) return undefined
   return takeOff(level, ENCODED, decodeOne)
@@ -223,7 +228,7 @@ function takeOff({ text, at }: Decoded, encoding: RegExp, decodeOne: (encoded: s
   return { text: decoded, at: from }
 }
 
-/** A byte of UTF-8 stays a character of its own, as in the form of the secret that is compared with it. */
+/** Each byte of UTF-8 stays a separate character, as in the form of the secret that is compared with it. */
 function decodeOne(encoded: string): string {
   const kind = encoded.charAt(1)
   if (encoded.startsWith('%')) return String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
@@ -246,7 +251,7 @@ export function secretsOfPullSecret(pullSecret: string): string[] {
   }
 }
 
-/** What the environment that an installer inherits has of secrets; files and names are none. */
+/** The secrets in the environment that an installer inherits. Names of files and other names are not secrets. */
 export function secretsOfEnvironment(environment: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(environment).flatMap(([name, value]) => {
     if (value === undefined) return []

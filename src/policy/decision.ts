@@ -1,4 +1,4 @@
-// What a decision is made from and comes to.
+// What a decision is made from, and its result.
 import type { FieldError } from '../errors.ts'
 import type { Footprint } from '../profiles/footprint.ts'
 import type { Quota } from '../profiles/quotas.ts'
@@ -19,7 +19,7 @@ export type Warning = { pointer: string; detail: string }
 export type Decision = {
   allowed: boolean
   violations: FieldError[]
-  /** Whether only quotas stand against it, which time may change. */
+  /** Whether only quotas stand against the request. Time may change that. */
   isOnlyQuota: boolean
   warnings: Warning[]
   terms: Terms
@@ -32,7 +32,7 @@ export type Usage = {
   clusters: number
   vcpu: number
   installs: number
-  /** Of this calendar month, in UTC: spent, and promised until each cluster ends. */
+  /** In this calendar month, in UTC: the money spent, and the money promised until each cluster ends. */
   usdThisMonth: number
   profileUsdThisMonth: number
 }

@@ -1,5 +1,5 @@
-// Whether a request fits its profile and its team's quota. Pure: collects every violation, each with the place, what is
-// allowed, and the nearest value that would do.
+// Whether a request fits its profile and its team's quota. Pure. It collects every violation, each with the place, what
+// is allowed, and the nearest value that would be accepted.
 import { closest } from 'fastest-levenshtein'
 import type { ClusterRequest } from '../clusters/request.ts'
 import type { FieldError } from '../errors.ts'

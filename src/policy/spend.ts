@@ -1,4 +1,4 @@
-// What a cluster costs, and whether its team and profile can hold it. Pure.
+// What a cluster costs, and whether its team and profile have room for it. Pure.
 import type { FieldError } from '../errors.ts'
 import { usdPerHourOf, type Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'

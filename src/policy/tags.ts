@@ -1,11 +1,11 @@
-// Whether the tags of a request are what its profile and its cloud take. Pure.
+// Whether the profile and the cloud accept the tags of a request. Pure.
 import { closest } from 'fastest-levenshtein'
 import type { FieldError } from '../errors.ts'
 import { AWS_TAGS_WITHOUT_RISK, tagBudget, tagIdentity, tagProblem } from '../install-config/tags.ts'
 import { isOwnTag, type Profile, tagMatches } from '../profiles/profile.ts'
 import type { Warning } from './decision.ts'
 
-/** Of our own tags; a cost centre may be among them. */
+/** How many tags are our own; a cost centre may be among them. */
 const OWN_TAGS = 7
 
 export function tagViolations(given: Record<string, string>, profile: Profile): FieldError[] {

@@ -1,5 +1,5 @@
-// The profiles and quotas on offer: a directory of YAML that is read again when it changes. A file that is broken later
-// keeps its last good version, and what is wrong with it is told; at the start nothing may be broken.
+// The profiles and quotas on offer: a directory of YAML that is read again when it changes. A file that breaks later
+// keeps its last good version, and its mistakes are reported. At the start no file may be broken.
 import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -17,9 +17,9 @@ export type Catalog = {
   list: () => Profile[]
   find: (name: string) => Profile | undefined
   quotaOf: (team: string) => Quota
-  /** What is wrong with the files as they are now; what is served is then the last good version. */
+  /** What is wrong with the files as they are now. While a file is wrong, its last good version is served. */
   problems: () => Problem[]
-  /** Reads what has changed since the last time; says whether anything has. */
+  /** Reads what has changed since the last time. Tells whether anything has. */
   refresh: () => boolean
 }
 
@@ -48,7 +48,7 @@ export function loadCatalog(directory: string): Catalog {
     if (quotasBefore && !read.has(QUOTAS_FILE)) read.set(QUOTAS_FILE, quotasGone(directory, quotasBefore))
     const isSame = read.size === entries.size && [...read].every(([name, entry]) => entries.get(name) === entry)
     if (isSame && problems.every(({ file }) => file !== directory)) return false
-    // Of two files with one name the one that had it keeps it.
+    // When two files have one name, the file that had it before keeps it.
     const owners = ownerOf
     const ordered = [...read].sort(
       ([a, one], [b, other]) =>
@@ -105,7 +105,10 @@ export function loadCatalog(directory: string): Catalog {
   }
 }
 
-/** Refreshes the catalogue for as long as the process lives, and logs what changes. Polled: mounts send no events. */
+/**
+ * Refreshes the catalogue for as long as the process lives, and logs what changes. It polls, because mounts send no
+ * events.
+ */
 export function watchCatalog(catalog: Catalog, log: Pick<Log, 'info' | 'error'>, everyMs = REFRESH_MS): () => void {
   const timer = setInterval(() => {
     if (!catalog.refresh()) return
@@ -119,7 +122,7 @@ export function watchCatalog(catalog: Catalog, log: Pick<Log, 'info' | 'error'>,
 
 export const tellProblem = ({ file, line, path, detail }: Problem): string => `${file}:${line} ${path} ${detail}`
 
-/** Throws NOT_FOUND with the names there are. */
+/** Throws NOT_FOUND with the existing names. */
 export function profileNamed(catalog: Catalog, name: string): Profile {
   const profile = catalog.find(name)
   if (profile) return profile
@@ -140,12 +143,12 @@ export function hashOf(profile: Profile): string {
   return hash
 }
 
-/** Undefined when the file is gone meanwhile. */
+/** Returns undefined when the file is gone meanwhile. */
 function readEntry(directory: string, name: string, before: Entry | undefined): Entry | undefined {
   try {
     return readFile(directory, name, before)
   } catch (error) {
-    // A link to nothing is there, and what it should lead to may be a limit.
+    // A broken link still exists, and the file that it should lead to may hold a limit.
     if (hasCode(error, 'ENOENT') && !lstatSync(join(directory, name), { throwIfNoEntry: false })) return undefined
     const signature = messageOf(error)
     if (before?.signature === signature) return before
@@ -153,7 +156,7 @@ function readEntry(directory: string, name: string, before: Entry | undefined): 
   }
 }
 
-/** Limits are lifted on purpose only, not by a file that is away for a moment. */
+/** Limits are only lifted on purpose, not by a file that is away for a moment. */
 function quotasGone(directory: string, before: Entry): Entry {
   if (before.signature === 'gone') return before
   const detail = 'is gone: the quotas that it had still hold; to lift them, write "default: {}" into it'

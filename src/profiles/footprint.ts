@@ -1,17 +1,17 @@
-// What a cluster takes from a cloud's quotas. Pure, and an estimate: the clouds' default topologies, three zones.
+// What a cluster takes from a cloud's quotas. Pure. It is an estimate: the clouds' default topologies, three zones.
 import type { Platform } from '../vocabulary.ts'
 import type { Profile } from './profile.ts'
 
 export type Footprint = { nodes: number; vcpu: number; loadBalancers: number; publicAddresses: number }
 
 const ZONES = 3
-// API, its inner twin, and the applications; Azure serves the applications from the API's.
+// One for the API, one for its internal twin, one for the applications. Azure serves the applications from the API's.
 const loadBalancers: Record<Platform, number> = { aws: 3, azure: 2, gcp: 3, ibmcloud: 3 }
 
 export function footprintOf(profile: Profile, workerReplicas: number): Footprint {
   const { platform, controlPlane, workers, features } = profile
   const zones = controlPlane.zones?.length ?? ZONES
-  // A gateway to the internet in each zone on aws and IBM Cloud, one address for all elsewhere.
+  // On aws and IBM Cloud, each zone has a gateway to the internet. Elsewhere one address serves all.
   const gateways = platform === 'aws' || platform === 'ibmcloud' ? zones : 1
   return {
     nodes: controlPlane.replicas + workerReplicas,
@@ -24,11 +24,11 @@ export function footprintOf(profile: Profile, workerReplicas: number): Footprint
 const hasOwnNetwork = ({ aws, azure, gcp, ibmcloud }: Profile) =>
   (aws?.subnets ?? azure?.network ?? gcp?.network ?? ibmcloud?.vpc) !== undefined
 
-/** Of one node; 0 when neither the name nor the profile tells, which the catalogue refuses. */
+/** The vCPUs of one node. 0 when neither the name nor the profile tells, which the catalogue refuses. */
 export const vcpuOf = (platform: Platform, pool: { instanceType: string; vcpu?: number | undefined }): number =>
   pool.vcpu ?? vcpuByName(platform, pool.instanceType) ?? 0
 
-/** By how each cloud names its machine types; undefined when a name does not tell. */
+/** Reads the number from the name of the machine type, as each cloud forms it. Undefined when a name does not tell. */
 export function vcpuByName(platform: Platform, type: string): number | undefined {
   switch (platform) {
     case 'aws': {
@@ -36,7 +36,7 @@ export function vcpuByName(platform: Platform, type: string): number | undefined
       return size === undefined ? undefined : size === 'large' ? 2 : 4 * Number(times || 1)
     }
     case 'azure':
-      // The older D, DS, E and G count otherwise.
+      // The older D, DS, E and G count differently.
       return wholeIn(/^Standard_(?:[A-Z]+(\d+)[a-z]*_v(?:[3-9]|\d\d)|[BFLM]S?(\d+)[a-z]*(?:_v\d)?)$/, type)
     case 'gcp':
       return wholeIn(/^[a-z]\d[a-z]?-[a-z]+-(\d+)$/, type) ?? wholeIn(/^(?:[a-z]\d[a-z]?-)?custom-(\d+)-\d+$/, type)
@@ -53,5 +53,5 @@ function wholeIn(pattern: RegExp, text: string): number | undefined {
 export const usdPerHourOf = ({ cost, workers }: Profile, workerReplicas: number): number =>
   round(Math.max(0, cost.usdPerHour + cost.usdPerWorkerHour * (workerReplicas - workers.replicas)))
 
-/** To a hundredth of a cent. */
+/** Rounds to a hundredth of a cent. */
 const round = (usd: number) => Math.round(usd * 10_000) / 10_000

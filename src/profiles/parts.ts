@@ -1,4 +1,4 @@
-// The parts of a profile: words, pools, networking, tags, and what belongs to one cloud alone.
+// The parts of a profile: words, pools, networking, tags, and what belongs only to one cloud.
 import { RE2JS } from 're2js'
 import { satisfies } from 'semver'
 import { z } from 'zod'
@@ -41,7 +41,7 @@ export const url = z
 export const versionMatches = (range: string, wanted: string): boolean =>
   fullVersion.test(wanted) && (range === wanted || (range.endsWith('x') && satisfies(wanted, range)))
 
-/** A list of allowed values and the one taken when the request names none. */
+/** A list of allowed values, and the value that is taken when the request names none. */
 export function choice<T extends z.ZodString>(
   item: T,
   usual: z.ZodString = item,

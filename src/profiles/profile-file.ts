@@ -1,4 +1,5 @@
-// A profile's file, with all that is wrong in it: its form, and what an installer would say to any cluster made from it.
+// A profile's file with all its mistakes: those of its form, and those that an installer would find in any cluster made
+// from it.
 import type { Path } from '../install-config/finding.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET } from '../install-config/install-config.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
@@ -42,7 +43,7 @@ function findUntoldSizes({ platform, ...profile }: Profile): Place[] {
     }))
 }
 
-/** The largest cluster that the profile allows, under the shortest of names. */
+/** Tests the largest cluster that the profile allows, under the shortest of names. */
 function findInstallerProblems(profile: Profile): Place[] {
   const longest = profile.baseDomains.allowed.toSorted((a, b) => b.length - a.length)[0]
   const config = buildInstallConfig({
@@ -66,7 +67,7 @@ const sameAs: Record<string, Path> = {
   fips: ['features', 'fips'],
 }
 
-/** Where a profile says what stands at a place of the install-config. */
+/** The place in the profile that determines a place of the install-config. */
 function placeInProfile(path: Path, profile: Profile): Path {
   const [first = '', second, third, fourth] = path
   switch (first) {

@@ -198,10 +198,10 @@ export const profileSchema = z
 
 export type Profile = z.infer<typeof profileSchema>
 
-/** Whether the key is kept for the tags by which a cluster's resources are found. */
+/** Whether the key is reserved for the tags by which a cluster's resources are found. */
 export const isOwnTag = (key: string): boolean => /^ocpctl[-:/.]/i.test(key)
 
-/** Whether the whole value is what the pattern of its key wants; any value is, where there is none. */
+/** Whether the whole value matches the pattern of its key. Where there is no pattern, any value does. */
 export function tagMatches(patterns: Record<string, string>, key: string, value: string): boolean {
   const pattern = Object.hasOwn(patterns, key) ? patterns[key] : undefined
   return pattern === undefined || RE2JS.matches(pattern, value)

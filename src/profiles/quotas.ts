@@ -1,4 +1,5 @@
-// What teams may hold at once and spend in a month: quotas.yaml beside the profiles, or no limit at all.
+// What teams may hold at once and spend in a month. It comes from quotas.yaml beside the profiles; without it there is
+// no limit.
 import { z } from 'zod'
 
 const quota = z.strictObject({

@@ -1,4 +1,4 @@
-// What is generated from the schemas: the JSON Schema that editors complete profiles with, and the reference of
+// What is generated from the schemas: the JSON Schema with which editors complete profiles, and the reference in
 // docs/profiles.md between its two marks.
 import { z } from 'zod'
 import { profileSchema } from './profile.ts'
@@ -27,7 +27,7 @@ export function profileJsonSchema(): string {
   return `${JSON.stringify({ ...schema, title: 'ocpctl profile' }, null, 2)}\n`
 }
 
-/** The document with its reference as the schemas are now. Throws when it has lost its marks. */
+/** The document with its reference generated from the schemas as they are now. Throws when it has lost its marks. */
 export function withReference(document: string): string {
   const [before, rest] = document.split(BEGIN)
   const after = rest?.split(END)[1]

@@ -1,4 +1,4 @@
-// A YAML file read against a schema: every mistake with its line and place, whatever the file holds.
+// A YAML file that is read against a schema. Every mistake is told with its line and place, whatever the file holds.
 import { LineCounter, parseDocument, isMap, isSeq, type Document } from 'yaml'
 import type { z } from 'zod'
 
@@ -13,7 +13,7 @@ export function readYaml(file: string, text: string): YamlFile {
     file,
     line: lines.linePos(error.pos[0]).line,
     path: '',
-    // What follows is of the file, and may be a secret that stands in the wrong place.
+    // The rest of the message is text from the file. It may be a secret in the wrong place.
     detail: error.message.split(/\n|: "/)[0] ?? 'is not YAML',
   }))
   const lineOf = (path: PropertyKey[]) => lineIn(document, lines, path)

@@ -1,5 +1,5 @@
-// The queue on pg-boss. It never cancels an active job by id: its successor would start beside the handler that is still
-// running.
+// The queue on pg-boss. It never cancels an active job by id, because the next job would start beside the handler that
+// is still running.
 import { sql } from 'drizzle-orm'
 import { PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
 import { send, type Reader } from '../db/client.ts'
@@ -10,7 +10,7 @@ import type { Log } from '../observability/log.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
 import { CLUSTER_JOBS, DEAD_JOBS, DISCARDS, startOrStop, UNSETTLED_DELIVERIES } from './setup.ts'
 
-/** Of a result that pg-boss would show its readers; the log has all of it. */
+/** How much is kept of a result that pg-boss would show its readers. The log has all of it. */
 const CAUSE_LENGTH = 500
 
 export type QueueOptions = { url: string; log: Log; name: string; max: number }
@@ -22,10 +22,10 @@ const ENTRY = sql.raw(`
   id as "queueId", data ->> 'jobId' as "jobId", singleton_key as "clusterId", state,
   extract(epoch from now() - coalesce(completed_on, created_on))::float8 as "ageSeconds"`)
 
-// Handed on to pg.Pool as it is, though the type does not name it: a link that swallows everything must not hang a query.
+// pg.Pool gets this as it is, though its type does not name it. A link that swallows everything must not hang a query.
 const patience = { query_timeout: 30_000, keepAlive: true }
 
-/** pg-boss's statements over the connection of ours, parsed once on each. */
+/** Runs pg-boss's statements over our connections. Each connection parses them once. */
 const over = (db: Reader) => ({
   executeSql: (text: string, values?: unknown[]) =>
     db.$client.query({ name: nameOf(text), text, values: values ?? [] }),
@@ -57,7 +57,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
   }
   const failures = new Map<string, number>()
-  /** pg-boss keeps what a handler throws and tells nobody. */
+  /** pg-boss keeps what a handler throws and reports it to nobody. */
   const tellFailure = (queue: string, error: unknown, about: object = {}) => {
     const count = (failures.get(queue) ?? 0) + 1
     failures.set(queue, count)
@@ -156,7 +156,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
     async discard(tx, queueId) {
       const db = over(tx)
-      // Locked, so that no worker takes it between the look and the deed.
+      // The row is locked, so that no worker takes the job between the look and the change.
       const { rows } = await tx.execute<Pick<QueueEntry, 'state'>>(sql`
         select state from pgboss.job where name = ${CLUSTER_JOBS} and id = ${queueId} for update`)
       const state = rows[0]?.state
@@ -175,7 +175,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
         {
           includeMetadata: true,
           localConcurrency: concurrency,
-          // Mostly woken by word of a commit; this is for a word that was lost.
+          // Mostly a commit's message wakes the worker. The polling is for a message that was lost.
           pollingIntervalSeconds: 1,
         },
         async ([job]: JobWithMetadata<Payload>[]) => {
@@ -208,7 +208,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
     async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
       await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds })
-      await boss.updateQueue(name, { expireInSeconds }) // of one that an earlier version made
+      await boss.updateQueue(name, { expireInSeconds }) // for a queue that an earlier version made
       await boss.work(name, { pollingIntervalSeconds: 2 }, () => told(name, {}, run))
       await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
     },
@@ -257,7 +257,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 }
 
-/** pg-boss's own insert, which it gives away with its parameter when it is asked to send over a connection of ours. */
+/**
+ * Reads pg-boss's own insert. pg-boss gives it away with its parameter when it is asked to send over a connection of
+ * ours.
+ */
 async function readInsert(boss: PgBoss): Promise<{ insert: string; template: object }> {
   let said: { text: string; values: unknown[] } | undefined
   const listener = {

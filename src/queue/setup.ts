@@ -9,11 +9,13 @@ const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_SECONDS = 24 * 3600
 
 /**
- * Deliveries in a row that may end without a settle before the job counts as dead: their workers died, or lost the
- * database just then. Attempts have a limit of their own, so this one is for jobs that never get as far.
+ * How many deliveries in a row may end without a settle before the job counts as dead. Their workers died, or lost the
+ * database just then. Attempts have a limit of their own, so this limit is for jobs that never get as far.
  */
 export const UNSETTLED_DELIVERIES = 20
-/** Such a delivery comes back after this, doubled each time, so that a bad moment does not use them all up. */
+/**
+ * Such a delivery comes back after this time, doubled each time, so that a bad moment does not use up all deliveries.
+ */
 const UNSETTLED_DELAY_SECONDS = 2
 const LONGEST_UNSETTLED_DELAY_SECONDS = 60
 
@@ -41,7 +43,7 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
       retryLimit: 1_000_000,
       retryDelay: 5,
       deleteAfterSeconds: DAY_SECONDS,
-      // One that waits longer than this is deleted without a word.
+      // A job that waits longer than this is deleted silently.
       retentionSeconds: YEAR_SECONDS,
     }
     await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
@@ -55,13 +57,14 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
       retryBackoff: true,
       retryDelayMax: LONGEST_UNSETTLED_DELAY_SECONDS,
       retentionSeconds: YEAR_SECONDS,
-      // A completed job is gone after a day; a failed head is removed by workDead, long before.
+      // A completed job is gone after a day. workDead removes a failed head long before that.
       deleteAfterSeconds: DAY_SECONDS,
-      // Who sends word is the transaction's end, in events.ts: within it, all commits would wait for each other.
+      // events.ts sends the notification when the transaction has ended. Within it, all commits would wait for each
+      // other.
       notify: false,
     }
     await boss.createQueue(CLUSTER_JOBS, { policy: 'key_strict_fifo', ...settings })
-    // The first creator's options win in createQueue; what a later version changed is set here.
+    // createQueue keeps the options of the first creator. Options that a later version changed are set here.
     await boss.updateQueue(CLUSTER_JOBS, settings)
     return true
   } finally {
@@ -69,7 +72,7 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
   }
 }
 
-/** One that did not start would go on trying beside the next that is opened. */
+/** Stops a boss that did not start. Otherwise it would go on trying beside the next one that is opened. */
 export async function startOrStop(boss: PgBoss): Promise<void> {
   await boss.start().catch(async (error: unknown) => {
     await boss.stop({ graceful: false }).catch(() => undefined)

@@ -1,4 +1,4 @@
-// A cluster that is on its way somewhere has a job that takes it there; without one it would stay on its way for ever.
+// A cluster in a passing state has a job that takes it out of that state. Without a job it would stay there for ever.
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
@@ -65,7 +65,7 @@ async function repairCluster(app: App, tx: Transaction, { id }: ClusterRow): Pro
   }
 }
 
-/** By way of the job that was to build it, so that what it made is put on the janitor's list. */
+/** Fails the cluster through the job that was to build it, so that what it made is put on the janitor's list. */
 async function failCreate(tx: Transaction, cluster: ClusterRow, statusReason: string): Promise<void> {
   const [job] = await tx
     .select()

@@ -1,4 +1,4 @@
-// What disagreed, for operators. A finding is open once a type and subject; each pass that sees it again moves
+// What disagreed, for operators. There is one open finding per type and subject. Each pass that sees it again moves
 // lastSeenAt, and a pass that no longer sees it resolves it. Filing, repairing and resolving are audited.
 import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { writeAudit } from '../audit/audit.ts'
@@ -17,7 +17,7 @@ export type FindingRow = typeof findings.$inferSelect & { clusterName: string | 
 export type LeakRow = typeof leakRecords.$inferSelect & { clusterName: string }
 
 export type About = { type: FindingType; subject: string; clusterId?: string | undefined }
-/** repair: what was done about it, in the same transaction; without it an operator must look. */
+/** repair: what was done about it, in the same transaction. Without it an operator must look. */
 export type Verdict = { detail: string; repair?: string }
 
 /** Tells whether the finding is a new one. */
@@ -47,7 +47,9 @@ export async function fileFinding(tx: Transaction, by: Actor, about: About, verd
   return isNew
 }
 
-/** Resolves the open findings of these types that nothing has seen since, but those that were left; tells how many. */
+/**
+ * Resolves the open findings of these types that nothing has seen since, except those that were left. Tells how many.
+ */
 export async function resolveFindings(
   db: Db,
   by: Actor,
@@ -56,7 +58,7 @@ export async function resolveFindings(
   isLeft: (about: About) => boolean,
 ): Promise<number> {
   const unseen = and(isNull(findings.resolvedAt), sql`${findings.lastSeenAt} < ${since}::timestamptz`)
-  // findings_open: as many rows as are open.
+  // Index findings_open: as many rows as there are open findings.
   const open = await db
     .select({ id: findings.id, type: findings.type, subject: findings.subject, clusterId: findings.clusterId })
     .from(findings)

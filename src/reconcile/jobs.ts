@@ -1,4 +1,5 @@
-// Jobs and their queue entries are made and ended in one transaction. Here is what to do when one is without the other.
+// Jobs and their queue entries are made and ended in one transaction. This module repairs the case that one is without
+// the other.
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
@@ -12,7 +13,7 @@ import type { Verdict } from './findings.ts'
 import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
 
 const PAGE = 500
-/** How long the dead-letter worker may take to settle a job whose workers died; it waits for the lock to expire. */
+/** How long the dead-letter worker may take to settle a job whose workers died. It waits for the lock to expire. */
 const DEAD_LETTER_SECONDS = 300
 
 type OpenJob = Pick<JobRow, 'id' | 'clusterId'>
@@ -62,7 +63,7 @@ async function repairOpenJob(
   const entry = (await app.queue.findEntries(tx, [jobId])).get(jobId)
   if (!isStranded(entry)) return undefined
   const detail = `${job.type} is ${job.status}, and the queue ${entry ? `has it as ${entry.state}` : 'does not have it'}`
-  // Its own worker notices within a renewal, and another job's must not see the cluster change under it.
+  // The job's own worker notices this within a renewal. Another job's worker must not see the cluster change under it.
   if (live && (entry || live.jobId === jobId)) return { detail: `${detail}; ${live.worker} still holds the lock` }
   if (!entry) {
     app.queue.enqueue(tx, job)
@@ -75,8 +76,8 @@ async function repairOpenJob(
 }
 
 /**
- * The queue takes an id once, and a second entry would count its deliveries anew, so that one of the first entry could
- * pass for one of the second. So the job ends, as one whose workers died does.
+ * The queue takes an id once. A second entry would count its deliveries anew, so a delivery of the first entry could
+ * pass for one of the second. So the job ends like a job whose workers died.
  */
 async function endStranded(tx: Transaction, cluster: ClusterRow, job: JobRow, entry: QueueEntry): Promise<void> {
   const message =

@@ -1,6 +1,7 @@
-// What turns up after DESTROYED. A host that was frozen with its installer thaws when the cluster has long been destroyed
-// elsewhere, and the installer makes what it was about to make. No lease in the same freezer prevents that, so a cluster
-// that ever lost a worker is looked at again, for a day; what then stands takes it back to DESTROYING.
+// What turns up after DESTROYED. A host may freeze together with its installer, and thaw when the cluster has long been
+// destroyed elsewhere. The installer then makes what it was about to make. A lease on the frozen host cannot prevent
+// that. So a cluster that ever lost a worker is looked at again, for a day. What exists then takes it back to
+// DESTROYING.
 import { and, asc, eq, isNotNull, sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { App } from '../app.ts'
@@ -21,14 +22,14 @@ import { fileFinding } from './findings.ts'
 
 const LOOKER = { kind: 'system', name: 'later-look' } as const satisfies Actor
 const MINUTE_MS = 60_000
-/** After the proof that nothing is left, each counted from the look before. */
+/** The looks after the proof that nothing is left. Each is counted from the look before. */
 const LOOKS_AFTER_MINUTES = [1, 5, 30, 360, 1080]
 const SHORTEST_LOOK_MS = 5_000
-/** A name that another cluster has by now is waited for; a cloud that does not answer too. */
+/** How long to wait when another cluster has the name by now, or when a cloud does not answer. */
 const WAIT_MINUTES = 60
 const NAME_LEASE = '23505'
 
-/** For the transition to DESTROYED: the first later look, of a cluster that has lost a worker. */
+/** For the transition to DESTROYED: when to take the first later look at a cluster that has lost a worker. */
 export function firstLookAt(config: Config): Expression {
   const seconds = secondsOf(config, LOOKS_AFTER_MINUTES[0] ?? 1)
   return {
@@ -38,7 +39,7 @@ export function firstLookAt(config: Config): Expression {
 }
 
 export async function listDueLooks(db: Db, limit = 100): Promise<string[]> {
-  // clusters_look.
+  // Index clusters_look.
   const rows = await db
     .select({ id: clusters.id })
     .from(clusters)
@@ -48,10 +49,10 @@ export async function listDueLooks(db: Db, limit = 100): Promise<string[]> {
   return rows.map((row) => row.id)
 }
 
-/** held: something stands, and another cluster has the name; unknown: the cloud did not tell. */
+/** held: something exists, and another cluster has the name; unknown: the cloud did not tell. */
 export type Look = 'empty' | 'reopened' | 'held' | 'unknown'
 
-/** Destroys once more what stands of a DESTROYED cluster. undefined: it is not DESTROYED. */
+/** Destroys once more what exists of a DESTROYED cluster. Returns undefined when it is not DESTROYED. */
 export async function lookAgain(app: App, clusterId: string): Promise<Look | undefined> {
   const [cluster] = await app.db
     .select()
@@ -76,13 +77,14 @@ export async function lookAgain(app: App, clusterId: string): Promise<Look | und
 }
 
 /**
- * For a worker that has lost its attempt: it alone may know what its installer made meanwhile, when the host was frozen or
- * the database came back without its newest commits. `infra`: what the attempt made. Throws as adoptCluster.
+ * For a worker that has lost its attempt. When the host was frozen or the database came back without its newest
+ * commits, only this worker may know what its installer made meanwhile. `infra` is what the attempt made. Throws as
+ * adoptCluster.
  */
 export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFacts | undefined): Promise<void> {
   const isKnown = await app.db.transaction(async (tx) => {
     const cluster = await lockCluster(tx, clusterId)
-    // Of a cluster that is gone only the look decides whether anything is open.
+    // For a cluster that is gone, only the look decides whether anything is open.
     if (cluster && infra) await keepEntry(tx, { ...infra, emptyAt: cluster.status === 'DESTROYED' ? new Date() : null })
     return cluster !== undefined
   })
@@ -93,7 +95,7 @@ export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFa
 async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: ClusterRow, isAnswered: boolean) {
   const cluster = await lockCluster(tx, id)
   if (cluster?.status !== 'DESTROYED') return
-  // Put back by a worker that had lost its attempt, and nothing answers to it.
+  // A worker that had lost its attempt put these back, and nothing exists for them.
   if (isAnswered) await closeEntries(tx, id)
   if (lookAt === null) return
   const minutes = isAnswered ? LOOKS_AFTER_MINUTES[looks + 1] : WAIT_MINUTES
@@ -120,7 +122,9 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
   return true
 }
 
-/** The name is another cluster's, whose DNS records the installer's destroy would take: it is waited for. */
+/**
+ * Another cluster holds the name, and the installer's destroy would take its DNS records. So this destroy waits for it.
+ */
 async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraIds: string[], resources: Resource[]) {
   const detail = `the cluster is DESTROYED, and of it there stands ${describeResources(resources)}; another cluster holds its name, so it is destroyed again when that one is gone`
   const isNew = await fileFinding(

@@ -1,5 +1,5 @@
-// A lock whose worker is gone is freed by any worker's lock watch within two leases. Here are locks that stay behind:
-// told, never broken, since how old they are is only known by the database's clock.
+// Any worker's lock watch frees the lock of a worker that is gone, within two leases. This module reports locks that
+// stay behind. It never breaks them, since only the database's clock tells how old they are.
 import { and, eq, sql } from 'drizzle-orm'
 import type { Transaction } from '../db/client.ts'
 import type { Lock } from '../jobs/lock.ts'
@@ -13,7 +13,7 @@ const LATE_SECONDS = 900
 const isLate = sql`${jobLocks.expiresAt} < now() - make_interval(secs => ${LATE_SECONDS})`
 
 export async function checkLocks(pass: Pass): Promise<void> {
-  // job_locks whole: it has a row for each job that runs now, and no more.
+  // Reads all of job_locks: it has a row for each job that runs now, and no more.
   for (const lock of await pass.app.db.select().from(jobLocks).where(isLate))
     await pass.inspect({ type: 'lock-without-worker', subject: lock.clusterId, clusterId: lock.clusterId }, (tx) =>
       lookAtLock(tx, lock),

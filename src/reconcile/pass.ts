@@ -1,5 +1,5 @@
-// What a check has in its hands: it looks from afar, without locks, and brings each suspicion to `inspect`, which locks
-// the cluster, looks again, repairs, and files the finding, all in one transaction.
+// What a check works with. A check looks without locks first and brings each suspicion to `inspect`. That locks the
+// cluster, looks again, repairs, and files the finding, all in one transaction.
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { lockCluster } from '../clusters/queries.ts'
@@ -7,23 +7,25 @@ import type { ClusterRow } from '../clusters/tables.ts'
 import type { Transaction } from '../db/client.ts'
 import { fileFinding, type About, type Verdict } from './findings.ts'
 
-/** How old a thing must be before anything is said of it: transactions settle, workers take their turn. */
+/** How old a thing must be before it is reported: transactions settle, and workers take their turn. */
 export const GRACE_SECONDS = 60
 
 export const RECONCILER: Actor = { kind: 'system', name: 'reconciler' }
 
-/** A part that must be asked did not answer. That is no finding, and what it was to tell stays as it is. */
+/**
+ * A part that must be asked did not answer. That is no finding, and the findings that depend on it stay as they are.
+ */
 export class CannotTell extends Error {
   override readonly name = 'CannotTell'
 }
 
-/** Looks again; undefined: all is well by now. The cluster's row, if there is one, is locked. */
+/** Looks again. Returns undefined when all is well by now. The cluster's row, if there is one, is locked. */
 export type Look = (tx: Transaction, cluster: ClusterRow | undefined) => Promise<Verdict | undefined>
 
 export type Pass = {
   readonly app: App
   inspect: (about: About, look: Look) => Promise<void>
-  /** Nothing is known of it in this pass, so an open finding about it stays open. */
+  /** Nothing is known about this in this pass, so an open finding about it stays open. */
   leave: (about: About) => void
 }
 
@@ -55,7 +57,7 @@ export function openPass(app: App, counts: Counts): Pass & { isLeft: (about: Abo
   }
 }
 
-/** Pages of rows, each after the last of the one before, until one is not full. */
+/** Reads pages of rows, each after the last row of the page before, until a page is not full. */
 export async function* pages<Row>(
   limit: number,
   read: (last: Row | undefined, limit: number) => Promise<Row[]>,

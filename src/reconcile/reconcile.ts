@@ -1,7 +1,6 @@
-// Holds database, queue, artifact store and cloud against each other. It repairs what is safe under the cluster's lock, and
-// shows the rest. Nothing in the cloud is ever deleted because a tag or a name was found: what must go is destroyed by a
-// job of its cluster, by the ledger.
-// Any number of passes may run at once.
+// Compares database, queue, artifact store and cloud. It repairs what is safe under the cluster's lock, and shows the
+// rest. Nothing in the cloud is ever deleted because a tag or a name was found. What must go is destroyed by a job of
+// its cluster, by the ledger. Any number of passes may run at once.
 import { sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Db } from '../db/client.ts'
@@ -35,7 +34,7 @@ const checks: { types: FindingType[]; run: (pass: Pass) => Promise<void> }[] = [
   },
 ]
 
-/** A check that fails is told in the summary, and the others go on. */
+/** A check that fails is reported in the summary, and the others go on. */
 export async function reconcile(
   app: Pick<
     App,

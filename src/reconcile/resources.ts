@@ -1,6 +1,7 @@
-// What carries this installation's tag in the cloud must belong to a cluster that is not DESTROYED. One that the database
-// has lost is taken back when the artifact store has its state; what stands of a destroyed one is looked at, and destroyed
-// again. Nothing is deleted because a tag was found, and what another installation owns is none of our business.
+// What carries this installation's tag in the cloud must belong to a cluster that is not DESTROYED. A cluster that the
+// database has lost is taken back when the artifact store has its state. What exists of a destroyed cluster is looked
+// at, and destroyed again. Nothing is deleted because a tag was found, and what another installation owns is left
+// alone.
 import { inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Resource } from '../clouds/inventory.ts'
@@ -13,7 +14,10 @@ import { CannotTell, type Pass } from './pass.ts'
 const BATCH = 500
 const SHOWN_RESOURCES = 20
 
-/** A cloud goes on listing for a while what is gone: by then it does not, and an empty inventory has been seen. */
+/**
+ * A cloud goes on listing deleted resources for a while. After this time it does not, and an empty inventory has been
+ * seen.
+ */
 const isLongDestroyed = sql<boolean>`coalesce(${clusters.destroyedAt} < now() - interval '1 hour', false)`
 
 export type Owned = { count: number; shown: Resource[] }
@@ -26,7 +30,7 @@ export async function checkOwnedResources(pass: Pass): Promise<void> {
   }
 }
 
-/** Those that no row of the database is about. Throws CannotTell. */
+/** Those clusters that have no row in the database. Throws CannotTell. */
 export async function findUnknown(
   app: Pick<
     App,
@@ -77,7 +81,7 @@ async function* compareOwned(
   const ids = [...all.keys()]
   for (let start = 0; start < ids.length; start += BATCH) {
     const batch = ids.slice(start, start + BATCH)
-    // clusters_pkey, for one batch of ids. Asked after the cloud: a row stands before anything carries its id.
+    // Index clusters_pkey, for one batch of ids. Asked after the cloud: a row exists before anything carries its id.
     const rows = await app.db
       .select({ id: clusters.id, isLongDestroyed })
       .from(clusters)

@@ -1,5 +1,5 @@
-// The newest snapshot of everything that may own resources must be in the store as it was recorded. Its size is looked at
-// in every pass; its bytes are read once a day. A destroy works without it, from the ledger, but knows less.
+// The newest snapshot of everything that may own resources must be in the store as it was recorded. Every pass looks at
+// its size; its bytes are read once a day. A destroy works without it, from the ledger, but knows less.
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { and, asc, desc, eq, gt, isNull, sql } from 'drizzle-orm'
@@ -14,7 +14,7 @@ import { CannotTell, pages, type Pass } from './pass.ts'
 const PAGE = 200
 const LOOKS_AT_ONCE = 8
 const DAY_MS = 24 * 3600 * 1000
-/** At most so many are read whole in a pass, and for no longer than this. */
+/** At most this many snapshots are read whole in a pass, and for no longer than this time. */
 const READ_WHOLE = 50
 const READ_WHOLE_MS = 120_000
 
@@ -65,7 +65,8 @@ function listKept(db: Db, after: string | undefined, limit: number): Promise<Kep
     .orderBy(desc(clusterArtifacts.id))
     .limit(1)
     .as('newest')
-  // infra_ledger_open: the partial index of open entries, one a cluster; cluster_artifacts_infra for each.
+  // Index infra_ledger_open: the partial index of open entries, one per cluster. Index cluster_artifacts_infra for
+  // each.
   return db
     .select({
       infraId: infraLedger.infraId,
@@ -95,7 +96,7 @@ async function findProblem(store: ArtifactStore, snapshot: Snapshot | null): Pro
   return { type: 'snapshot-corrupt', detail: `${snapshot.key} has ${sizes}` }
 }
 
-/** Those first whose bytes have not been seen for the longest time; what is not reached stays as it is. */
+/** First come those whose bytes have not been seen for the longest time. What is not reached stays as it is. */
 async function readWhole(pass: Pass, sound: { kept: Kept; snapshot: Snapshot }[]): Promise<void> {
   const { store, db } = pass.app
   const age = ({ verifiedAt, createdAt }: Snapshot) => (verifiedAt ?? createdAt).getTime()
@@ -126,7 +127,7 @@ async function readWhole(pass: Pass, sound: { kept: Kept; snapshot: Snapshot }[]
   }
 }
 
-/** Undefined when it is not in the store, null when the time was over first. */
+/** Returns undefined when it is not in the store, null when the time was over first. */
 async function hashOf(store: ArtifactStore, key: string, signal: AbortSignal): Promise<string | undefined | null> {
   const hash = createHash('sha256')
   try {
@@ -147,7 +148,7 @@ function report(pass: Pass, { infraId, clusterId, snapshot }: Kept, { type, deta
     const entry = (await listOpenEntries(tx, clusterId)).find((each) => each.infraId === infraId)
     if (!entry) return undefined
     const [newest] = await listSnapshots(tx, entry)
-    // Sealed anew meanwhile, it has another key.
+    // A snapshot that was sealed anew meanwhile has another key.
     return newest?.id === snapshot?.id && newest?.key === snapshot?.key
       ? { detail: `the newest snapshot of ${infraId}: ${detail}` }
       : undefined

@@ -3,7 +3,7 @@ import { check, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, oneOf } from '../db/columns.ts'
 import { findingTypes } from '../vocabulary.ts'
 
-// Where database, queue, artifact store and cloud disagreed. One open row a type and subject.
+// Where database, queue, artifact store and cloud disagreed. There is one open row per type and subject.
 export const findings = pgTable(
   'findings',
   {

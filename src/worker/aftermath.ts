@@ -1,12 +1,12 @@
-// What a worker still does for an attempt that it has lost, after the installer's end: it asks what was left, and goes on
-// asking while the database does not answer.
+// What a worker still does for an attempt that it has lost, after the installer has ended. It asks what was left, and
+// goes on asking while the database does not answer.
 import { setTimeout } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { lookAfterLoss } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'
 
 const RETRY_MS = 5_000
-/** What is not told by then is found by the later looks and by reconciling. */
+/** What has not been told by then is found by the later looks and by reconciling. */
 const GIVE_UP_MS = 10 * 60_000
 
 /** Never throws. */

@@ -10,8 +10,9 @@ import { NameStands } from './failures.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * Public records carry no tags: the destroy of a second cluster with the same names would take those of the first. The
- * installers refuse such a name too, but only on the way. A cloud that cannot be asked is left to them.
+ * Public records carry no tags, so the destroy of a second cluster with the same names would take the records of the
+ * first. The installers refuse such a name too, but only midway. When the cloud cannot be asked, the check is left to
+ * them.
  */
 export async function requireFreeName({ app, claim }: Operation): Promise<void> {
   const { id: clusterId, platform, region, name, baseDomain } = claim.cluster

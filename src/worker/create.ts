@@ -1,5 +1,5 @@
-// Installs a cluster. The ledger and the artifact store know the infraID before the cloud is touched. An attempt that
-// finds an earlier one's infraID finishes that install when its bootstrap was over, and destroys it otherwise:
+// Installs a cluster. The ledger and the artifact store know the infraID before the cloud is touched. When an attempt
+// finds the infraID of an earlier one, it finishes that install if its bootstrap was over, and destroys it otherwise.
 // `create cluster` never runs twice in one directory.
 import { join } from 'node:path'
 import { listOpenEntries, markBootstrapped, openEntry, type LedgerEntry } from '../clusters/ledger.ts'
@@ -19,22 +19,22 @@ import { openStateKeeper, type StateKeeper } from './state-keeper.ts'
 import { pointsOf, takeSteps, undoSteps, type OperationPlan, type Step } from './steps.ts'
 import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-away.ts'
 
-/** Waited for API, bootstrap, initialization or stability in vain. */
+/** The installer waited in vain for API, bootstrap, initialization or stability. */
 const TIMEOUT_CODES = [5, 6, 7]
 const RESCUES = 2
-/** As `timeout` ends what it stops. */
+/** The exit code that `timeout` gives to what it stops. */
 const TIMED_OUT = 124
 const CLEANUP_RETRY_SECONDS = 60
 
 type State = {
-  /** Of earlier attempts, as the ledger has them. */
+  /** The ledger entries of earlier attempts. */
   entries: LedgerEntry[]
   dir: string
   /** Whether the directory is that of an earlier attempt. */
   isAdopted: boolean
   metadata: InstallerMetadata | undefined
   snapshotId: string
-  /** What the installer's last run came to. */
+  /** The installer's last run and its result. */
   ran: { command: InstallerCommand; result: CommandResult } | undefined
   keeper: StateKeeper | undefined
 }
@@ -150,9 +150,9 @@ async function runCreate(operation: Operation): Promise<Outcome> {
       keeper: undefined,
     }
     await takeSteps('create', steps, operation, state)
-    // Read and sealed before the settle, which must not fail for a reason of the installer's.
+    // Read and sealed before the settle, because the settle must not fail for a reason of the installer's.
     const outputs = sealOutputs(app.box, claim.cluster.id, await readResults(state.dir))
-    // With its ledger entry the cluster may have lost this too.
+    // A database that lost the ledger entry may have lost this from the cluster's row too.
     const shown = operation.infra ? { infraId: operation.infra.metadata.infraID } : {}
     return { kind: 'succeeded', changes: { readyAt: new Date(), ...shown }, record: (tx) => recordOutputs(tx, outputs) }
   } catch (error) {
@@ -172,7 +172,10 @@ async function runCreate(operation: Operation): Promise<Outcome> {
   }
 }
 
-/** Finishes what an earlier attempt began, its bootstrap being over; where its state cannot be restored it is as any other. */
+/**
+ * Finishes what an earlier attempt began, if its bootstrap was over. If its state cannot be restored, it is destroyed
+ * like any other.
+ */
 async function adoptInstall(operation: Operation, state: State, deadlineMs: number | undefined): Promise<void> {
   const { entries } = state
   const entry = entries.at(-1)
@@ -194,7 +197,7 @@ async function destroyEarlier(operation: Operation, { entries }: State): Promise
   for (const { infraId } of entries)
     operation.log('warning', `An earlier attempt left ${infraId}; it is destroyed before a new one begins`)
   await operation.enter('cleanup')
-  // Looked up again: an adoption that came to nothing may have closed some.
+  // Looked up again: an adoption that failed may have closed some entries.
   await destroyInfrastructure(operation, await listOpenEntries(operation.app.db, operation.claim.cluster.id))
 }
 
@@ -213,13 +216,13 @@ async function installCluster(operation: Operation, state: State, deadlineMs: nu
     if (keeper.isBootstrapped() && !timedOut && TIMEOUT_CODES.includes(exitCode))
       await rescueInstall(operation, state, deadlineMs)
   } catch (error) {
-    // At every kind of exit the state leaves the host; an operation that was stopped tries once.
+    // At every kind of exit the state is stored away from this host. An operation that was stopped tries this once.
     await keeper.storeOnce()
     throw error
   }
 }
 
-/** A cluster that was not ready in the installer's own time often is a little later. */
+/** A cluster that was not ready within the installer's own time is often ready a little later. */
 async function rescueInstall(operation: Operation, state: State, deadlineMs: number | undefined): Promise<void> {
   for (let rescue = 1; rescue <= RESCUES; rescue++) {
     operation.log(
@@ -228,7 +231,7 @@ async function rescueInstall(operation: Operation, state: State, deadlineMs: num
     )
     const again = await waitForInstall(operation, state.dir, deadlineMs)
     const { exitCode } = again.result
-    // What the first run of a new install said tells why; a wait has only waited.
+    // The output of a new install's first run tells why it failed. A wait has only waited.
     if (exitCode === 0 || state.isAdopted) state.ran = again
     if (exitCode === 0 || (state.isAdopted && !TIMEOUT_CODES.includes(exitCode))) return
   }
@@ -278,7 +281,7 @@ async function cleanUpAfterCancel(operation: Operation, stopped: Stopped): Promi
   return { kind: 'cancelled', message: stopped.message, statusReason: `Cancelled. ${cleaned}` }
 }
 
-/** The job has killed its workers too often: what it made is taken away, and it ends. */
+/** Ends a job that has killed its workers too often, and takes away what it made. */
 async function giveUp(operation: Operation): Promise<Outcome> {
   const message = 'the workers of this job died each time they ran it'
   const cleaned = await undoSteps(steps, operation, { isLast: true })

@@ -1,4 +1,4 @@
-// Destroys a cluster: what the ledger names, and what the artifact store remembers beside it.
+// Destroys a cluster: what the ledger names, and what only the artifact store remembers.
 import { listOpenEntries, reopenEntry } from '../clusters/ledger.ts'
 import { countTries } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
@@ -57,8 +57,8 @@ async function runDestroy(operation: Operation): Promise<Outcome> {
 }
 
 /**
- * Of a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to tell:
- * what still answers is destroyed by the ledger entry that it belongs to, opened again.
+ * For a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to
+ * tell. What is still there is destroyed by the ledger entry that it belongs to, which is opened again.
  */
 async function proveEmptyAgain(operation: Operation): Promise<string | undefined> {
   try {

@@ -1,15 +1,15 @@
-// How an operation ends before its end.
+// The errors that end an operation early.
 import type { Resource } from '../clouds/inventory.ts'
 import type { CommandResult, InstallerCommand } from '../installer/installer.ts'
 
-/** What stands in the way of DESTROYED. */
+/** Something stands in the way of DESTROYED. */
 export class DestroyFailed extends Error {
   override readonly name = 'DestroyFailed'
   readonly reason: string
   readonly worthRetrying: boolean
   readonly exitCode: number | undefined
   readonly resources: Resource[]
-  /** The destroyer says so; the cloud has not been asked yet. */
+  /** The destroyer reports it; the cloud has not been asked yet. */
   readonly isOfDestroyer: boolean
   constructor(
     reason: string,
@@ -41,7 +41,7 @@ export class InstallFailed extends Error {
   }
 }
 
-/** Others have records under the cluster's names. Nothing was made, and another try would meet the same. */
+/** Others have records under the cluster's names. Nothing was made, and another try would meet the same records. */
 export class NameStands extends Error {
   override readonly name = 'NameStands'
 }
@@ -57,7 +57,7 @@ export class Stopped extends Error {
   }
 }
 
-/** Somebody took files of the work directory away; what the store has is the last state there is. */
+/** Somebody took files of the work directory away. The state in the store is the last one there is. */
 export class DirectoryGone extends Error {
   override readonly name = 'DirectoryGone'
   constructor(dir: string) {

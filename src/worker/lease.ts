@@ -1,5 +1,5 @@
-// The lease of one attempt. Lock and delivery are renewed together, over a connection of their own; each good renewal moves
-// the time until which a child process may live. All of it is measured by this process's uptime.
+// The lease of one attempt. Lock and delivery are renewed together, over a connection of their own. Each good renewal
+// moves the time until which a child process may live. All times are measured by uptimeMs.
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import type { Claim } from '../jobs/claim.ts'
@@ -7,7 +7,7 @@ import { leaseMs, LockLost, RENEW_TIMEOUT_MS, renewEveryMs, renewLock } from '..
 import { uptimeMs } from '../uptime.ts'
 
 export type Lease = {
-  /** By uptimeMs: until when a child process may live as things are. */
+  /** The time, by uptimeMs, until which a child process may live as things are. */
   untilMs: () => number
   close: () => void
 }
@@ -15,7 +15,7 @@ export type Lease = {
 type Heard = {
   renewed: (untilMs: number) => void
   cancelled: () => void
-  /** Nothing that is written from now on counts. */
+  /** Called when the lease is lost: nothing that is written from now on counts. */
   lost: (why: string) => void
 }
 
@@ -33,7 +33,7 @@ export function openLease(
     const sentAtMs = uptimeMs()
     try {
       const { cancelRequested } = await renewLock(leaseDb, queue, lock, delivery, leaseSeconds)
-      // From the sending: the database counted from later, so the child dies before the lock can.
+      // Counted from the sending: the database counted from a later moment, so the child dies before the lock can.
       renewedAtMs = Math.max(renewedAtMs, sentAtMs)
       tell.renewed(renewedAtMs + lease)
       if (cancelRequested) tell.cancelled()
@@ -42,7 +42,7 @@ export function openLease(
       else log.warn({ err: error, jobId: lock.jobId }, 'a lease could not be renewed')
     }
   }
-  // One that hangs on a dead connection must not keep the next from trying another.
+  // A renewal that hangs on a dead connection must not keep the next one from trying another connection.
   const patienceMs = Math.min(RENEW_TIMEOUT_MS, renewEveryMs(leaseSeconds))
   const renew = () =>
     (renewing ??= Promise.race([renewNow(), setTimeout(patienceMs, undefined, { ref: false })]).finally(

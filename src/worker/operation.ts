@@ -1,5 +1,5 @@
 // One attempt while it runs: its lease, its log, its installer, its snapshots. When the lease is lost or somebody asks
-// it to stop, the running installer ends and the next step throws Stopped; nothing written after that counts.
+// it to stop, the running installer ends and the next step throws Stopped. Nothing that is written after that counts.
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -32,29 +32,34 @@ export type Operation = {
   readonly claim: Claim
   /** Aborts with a Stopped as its reason. */
   readonly stopping: AbortSignal
-  /** After a cancel: lets the clean-up of what was made run. A lost lease still ends it. */
+  /** Called after a cancel: lets the clean-up of what was made run. A lost lease still ends it. */
   goOnAfterCancel: () => void
   stop: (kind: StopKind, message: string) => void
-  /** What this attempt makes, from when the ledger has it; whatever it writes after that puts it back if it is lost. */
+  /**
+   * What this attempt makes, set once the ledger has it. Every later write of the attempt puts the entry back if it is
+   * lost.
+   */
   infra: LedgerFacts | undefined
-  /** Whether nothing that it writes counts any more. */
+  /** Whether nothing that the attempt writes counts any more. */
   isLost: () => boolean
   log: (level: LogLevel, message: string) => void
   learnSecret: (secret: string) => void
-  /** For what is kept of an error that nobody foresaw. */
+  /** Masks the text that is kept of an error that nobody foresaw. */
   mask: (text: string) => string
   enter: (stage: Stage) => Promise<void>
-  /** A durable step is done, or a point within it is passed. */
+  /** Called when a durable step is done, or when a point within it is passed. */
   reached: (point: string) => void
-  /** A fresh directory of this attempt's own. */
+  /** Makes a fresh directory for this attempt alone. */
   makeDir: (name: string) => Promise<string>
   /** Runs the installer to its end. Throws Stopped when the operation is stopped. */
   run: (command: InstallerCommand, dir: string, options?: RunLimits) => Promise<CommandResult>
   /** Throws what the store throws. */
   snapshot: (dir: string, stage: Stage, infraId: string) => Promise<string>
-  /** Goes on until it is stored; throws Stopped, or an error when the directory itself is gone. */
+  /** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */
   snapshotForSure: (dir: string, stage: Stage, infraId: string) => Promise<string>
-  /** Real milliseconds for a span of the installer's time, which a simulation shortens; never less than the floor. */
+  /**
+   * Converts a span of the installer's time to real milliseconds. A simulation shortens it, but never below the floor.
+   */
   realMs: (installerMs: number, floorMs: number) => number
   /** Throws Stopped when the operation is stopped meanwhile. */
   pause: (ms: number) => Promise<void>
@@ -69,7 +74,7 @@ export type Operation = {
 export type RunLimits = {
   deadlineMs?: number
   onStage?: (stage: Stage) => void
-  /** Ends the run in order when it aborts; the result then says timedOut. */
+  /** Ends the run in an orderly way when it aborts. The result then says timedOut. */
   giveUp?: AbortSignal
 }
 
@@ -80,7 +85,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
   let isLost = false
   let lasting: Stopped | undefined
   const home = join(app.config.dataDir, 'work', attempt.id)
-  // A destroy needs no pull secret, and an install that cannot read it says so itself.
+  // A destroy needs no pull secret. An install that cannot read it reports that itself.
   const pullSecret = await app.installer.pullSecret().catch(() => undefined)
   const masker = createMasker([
     ...(pullSecret === undefined ? [] : secretsOfPullSecret(pullSecret)),
@@ -95,7 +100,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
   const graceMs = realMs(INTERRUPT_GRACE_MS, SHORTEST_GRACE_MS)
 
   const stop = (kind: StopKind, message: string) => {
-    // Both outlast a cancel that came before them.
+    // The kinds other than a cancel stay in force, even after a cancel that came before them.
     if (kind === 'lost') {
       isLost = true
       for (const child of running) child.kill()
@@ -105,7 +110,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
     stopper.abort(new Stopped(kind, message))
     if (kind !== 'lost') for (const child of running) child.interrupt(graceMs)
   }
-  // Progress is recorded in order, and only the newest of what waits.
+  // Progress is recorded in order. Of the stages that wait, only the newest is recorded.
   let progress: { stage: Stage; percent: number } | undefined
   let recording = Promise.resolve()
   const recordNewest = async () => {
@@ -213,7 +218,8 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
     },
 
     async snapshot(dir, stage, infraId) {
-      // One without it could not be destroyed from: the directory is being taken away under us.
+      // Without this file the cluster could not be destroyed from the snapshot. The directory is being taken away
+      // meanwhile.
       if (!existsSync(join(dir, 'metadata.json'))) throw new DirectoryGone(dir)
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`

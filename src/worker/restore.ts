@@ -36,7 +36,7 @@ export async function restoreLatest(
   return false
 }
 
-/** A destroy needs the metadata and no more, and the ledger has it. */
+/** A destroy needs only the metadata, and the ledger has it. */
 export async function writeLedgerMetadata(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
   operation.log('warning', 'No snapshot can be restored; the ledger still knows what to destroy')
   await mkdir(dir, { recursive: true, mode: 0o700 })
@@ -44,8 +44,8 @@ export async function writeLedgerMetadata(operation: Operation, entry: LedgerEnt
 }
 
 /**
- * Puts back into the ledger what the artifact store knows of the cluster and the database has lost. Whatever was ever
- * stored of an attempt without an entry may have been the last thing that was heard of it. Throws DestroyFailed.
+ * Puts back into the ledger what the artifact store knows of the cluster and the database has lost. For an attempt
+ * without an entry, any stored snapshot may be the last news of it. Throws DestroyFailed.
  */
 export async function recallEntries(operation: Operation): Promise<void> {
   const { app, claim } = operation
@@ -68,7 +68,7 @@ export async function recallEntries(operation: Operation): Promise<void> {
       },
     )
   } catch (error) {
-    // The inventory has the last word: what it does not see need not be recalled, and what it sees comes up again.
+    // The inventory has the last word. What it does not see need not be recalled, and what it sees comes up again.
     if (error instanceof StoreUnavailable)
       return operation.log('warning', `the store could not be asked what the ledger may have lost: ${error.message}`)
     if (error instanceof UnsafeMetadata)

@@ -1,5 +1,5 @@
-// How long a failed attempt waits: the reason's own delay, doubled with each try, at most an hour, with jitter, so that
-// many that failed together do not come back together.
+// How long a failed attempt waits: the reason's own delay, doubled with each try, at most an hour. Jitter is added, so
+// that many attempts that failed together do not come back together.
 import type { Operation } from './operation.ts'
 
 const LONGEST_SECONDS = 3600

@@ -8,20 +8,21 @@ export type StateKeeper = {
   onStage: (stage: Stage) => void
   /** Whether the install went past its bootstrap, so that it can be finished in another process. */
   isBootstrapped: () => boolean
-  /** Once, as it is now, whether that succeeds or not. */
+  /** Tries once to store the directory as it is now, whether that succeeds or not. */
   storeOnce: () => Promise<void>
-  /** Begins no other. */
+  /** Begins no further snapshot. */
   stop: () => Promise<void>
 }
 
 export function openStateKeeper(operation: Operation, dir: string, infraId: string): StateKeeper {
   let bootstrapped = false
-  // Of the stages that pass while one is stored only the newest is worth another.
+  // When several stages pass while one snapshot is stored, only the newest stage is worth another.
   let waiting: Stage | undefined
   let storing = Promise.resolve()
   const storeNewest = async () => {
     const stage = waiting
-    // As it was when the snapshot began: whoever adopts the install must find a directory from after the bootstrap.
+    // The value from when the snapshot began: whoever adopts the install must find a directory from after the
+    // bootstrap.
     const isPastBootstrap = bootstrapped
     waiting = undefined
     if (!stage) return
@@ -36,7 +37,7 @@ export function openStateKeeper(operation: Operation, dir: string, infraId: stri
     }
   }
   const onStage = (stage: Stage) => {
-    // The stage after the bootstrap's own resources are gone: nothing else would remove them.
+    // At this stage the bootstrap's own resources are gone. Nothing else would remove them.
     bootstrapped ||= stage === 'initialize'
     waiting = stage
     storing = storing.then(storeNewest)

@@ -1,5 +1,5 @@
-// The shape of an operation: its steps, in order. A worker may die after each of them, and the next attempt makes it
-// right; tests kill one at every point that is listed here.
+// The shape of an operation: its steps, in order. A worker may die after each step, and the next attempt makes that
+// right. Tests kill a worker at every point that is listed here.
 import type { Stage } from '../installer/stages.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import type { JobType } from '../vocabulary.ts'
@@ -8,23 +8,26 @@ import type { Operation } from './operation.ts'
 const MINUTE_MS = 60_000
 
 export type Step<State> = {
-  /** After the operation's own name, the point that is reached when the step is done. */
+  /** The point that is reached when the step is done. The operation's own name comes before it. */
   name: string
-  /** What outlives the worker from then on. */
+  /** What outlives the worker once the step is done. */
   leaves: string
-  /** What people see meanwhile. */
+  /** The stage that people see meanwhile. */
   stage?: Stage
-  /** For each run of the installer in it, and what such a run gets at least, however fast a simulation is. */
+  /**
+   * The time for each run of the installer in the step. leastMs: the least that such a run gets, however fast a
+   * simulation is.
+   */
   budget?: { minutes: (deadlines: Operation['claim']['cluster']['profileSnapshot']['deadlines']) => number; leastMs: number } // prettier-ignore
-  /** Points that are reached within it. */
+  /** Points that are reached within the step. */
   within?: readonly string[]
   isNeeded?: (state: State) => boolean
   take: (operation: Operation, state: State, budgetMs: number | undefined) => Promise<void>
-  /** Takes away what it left, in this attempt or an earlier one, and tells in a sentence what became of it. */
+  /** Takes away what the step left, in this attempt or an earlier one. Returns a sentence about the result. */
   undo?: (operation: Operation, how: { isLast: boolean }) => Promise<string>
 }
 
-/** `name` is before the name of each of its points. */
+/** `name` comes before the name of each of its points. */
 export type OperationPlan = {
   name: string
   types: readonly JobType[]
@@ -46,7 +49,7 @@ export async function takeSteps<State>(
   }
 }
 
-/** From the last step back to the first. Resolves with what the steps tell. */
+/** Undoes the steps from the last to the first. Resolves with the sentences that the steps return. */
 export async function undoSteps<State>(
   steps: readonly Step<State>[],
   operation: Operation,
@@ -57,7 +60,7 @@ export async function undoSteps<State>(
   return told.join(' ')
 }
 
-/** Every point of an operation: its claim, those of its steps, and its settle. */
+/** Every point of an operation: its claim, the points of its steps, and its settle. */
 export function pointsOf<State>(name: string, steps: readonly Step<State>[]): string[] {
   const names = steps.flatMap((step) => [...(step.within ?? []), step.name])
   return ['claimed', ...names, 'settled'].map((each) => `${name}:${each}`)

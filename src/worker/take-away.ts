@@ -1,5 +1,5 @@
-// Takes away what the ledger names, and proves that it is gone. Nothing is found or deleted by name, and no metadata
-// but our own is used.
+// Takes away what the ledger names, and proves that it is gone. Nothing is found or deleted by name, and only our own
+// metadata is used.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
@@ -14,7 +14,7 @@ import { takeSteps, type Step } from './steps.ts'
 
 const MINUTE_MS = 60 * 1000
 
-/** As long as the inventory may stand still while the destroyer runs; the largest clouds delete slowly. */
+/** How long the inventory may stand still while the destroyer runs. The largest clouds delete slowly. */
 const STILL_MS = 15 * MINUTE_MS
 
 const SHORTEST_STILL_MS = 10_000
@@ -23,13 +23,13 @@ const LOOK_MS = MINUTE_MS
 
 const SHORTEST_LOOK_MS = 1_000
 
-/** In the place of a minute, where the cloud is simulated. */
+/** Used in place of a minute where the cloud is simulated. */
 const SHORTEST_SECOND_LOOK_MS = 1_000
 
 type Removal = { entry: LedgerEntry; dir: string }
 type Proof = { entries: LedgerEntry[]; failure: DestroyFailed | undefined; told: string | undefined }
 
-/** For each entry. */
+/** The steps for each entry. */
 const removalSteps: readonly Step<Removal>[] = [
   {
     name: 'restored',
@@ -45,7 +45,7 @@ const removalSteps: readonly Step<Removal>[] = [
     name: 'installer-ended',
     leaves: 'a cloud with less in it',
     stage: 'destroy',
-    // The destroyers of some clouds try for ever.
+    // The destroyers of some clouds never stop trying.
     budget: { minutes: ({ destroyMinutes }) => destroyMinutes, leastMs: 30_000 },
     take: (operation, { dir }, deadlineMs) => runDestroyer(operation, dir, deadlineMs),
   },
@@ -71,7 +71,7 @@ export const takeAwayPoints = [...removalSteps, ...proofSteps].map(({ name }) =>
 
 /**
  * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
- * knowing of it. Throws DestroyFailed, Stopped.
+ * knowing about it. Throws DestroyFailed, Stopped.
  */
 export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<string | undefined> {
   const home = await operation.makeDir('destroy')
@@ -88,8 +88,8 @@ export async function destroyInfrastructure(operation: Operation, entries: Ledge
 }
 
 /**
- * Closes entries of which nothing is left, though another infraID of the cluster lives on; false when something is. To
- * destroy it would take the public records of the one that lives, whose names are the same.
+ * Closes entries of which nothing is left, while another infraID of the cluster lives on. Returns false when something
+ * is left. A destroy of that would take the public records of the living infraID, because their names are the same.
  */
 export async function closeIfGone(operation: Operation, entries: LedgerEntry[]): Promise<boolean> {
   if (entries.length === 0) return true
@@ -134,8 +134,8 @@ async function runDestroyer(operation: Operation, dir: string, deadlineMs: numbe
 }
 
 /**
- * A destroyer may fail or hang over a cloud that has nothing left. Two inventories that are verified and empty, a minute
- * apart, count for more than its word. Throws the destroyer's failure, with what is left.
+ * A destroyer may fail or hang although the cloud has nothing left. Two verified and empty inventories, a minute apart,
+ * count for more than the destroyer's result. Throws the destroyer's failure, with what is left.
  */
 async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
   for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
@@ -151,7 +151,7 @@ async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Pr
   return told
 }
 
-/** Throws DestroyFailed unless the directory's metadata is the ledger's and names this one cluster alone. */
+/** Throws DestroyFailed unless the directory's metadata is the ledger's and names only this cluster. */
 async function guard(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
   const { cluster } = operation.claim
   const text = await readFile(join(dir, 'metadata.json'), 'utf8')
@@ -166,7 +166,7 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
   }
 }
 
-/** Throws DestroyFailed with what is left, or with why it cannot be known. */
+/** Throws DestroyFailed with what is left, or with the reason why that cannot be known. */
 export async function proveEmpty(operation: Operation): Promise<undefined> {
   const answer = await find(operation)
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
@@ -177,7 +177,10 @@ export async function proveEmpty(operation: Operation): Promise<undefined> {
   operation.log('info', 'The inventory is empty: 0 resources left')
 }
 
-/** Aborts when the inventory has not become smaller for a while. A cloud that cannot be asked is not said to stand still. */
+/**
+ * Aborts when the inventory has not become smaller for a while. A cloud that cannot be asked does not count as standing
+ * still.
+ */
 function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: () => void } {
   const controller = new AbortController()
   const stillMs = operation.realMs(STILL_MS, SHORTEST_STILL_MS)
@@ -203,13 +206,13 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
   return { standsStill: controller.signal, stop: () => clearInterval(timer) }
 }
 
-/** Of the whole cluster, or of these infraIDs alone. */
+/** Takes the inventory of the whole cluster, or of these infraIDs alone. */
 async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
   const { id, platform, region, name, baseDomain } = claim.cluster
   const place = { platform, region, name, baseDomain }
   if (only) return app.inventory.find({ ...place, clusterId: undefined, infraIds: only, records: 'own' })
   const infraIds = await listInfraIds(app.db, id)
-  // Where nothing was ever made, records of its names are others'.
+  // When nothing was ever made, records under its names belong to others.
   const records = infraIds.length === 0 ? 'own' : 'all'
   return app.inventory.find({ ...place, clusterId: id, infraIds, records })
 }
@@ -217,7 +220,7 @@ async function find({ app, claim }: Operation, only?: string[]): Promise<Invento
 const describe = (answer: InventoryAnswer): string =>
   answer.verified ? describeResources(answer.resources) : `not known (${answer.reason})`
 
-/** What the ledger names is destroyed, unless it was asked to be kept. */
+/** Destroys what the ledger names, unless the request was to keep it. */
 export async function takeAwayUnlessKept(operation: Operation, { isLast }: { isLast: boolean }): Promise<string> {
   const { app, claim } = operation
   const entries = await listOpenEntries(app.db, claim.cluster.id)

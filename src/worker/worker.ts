@@ -1,5 +1,5 @@
-// Runs jobs. It claims, runs the operation of the job's type, and settles; each is one transaction, and between them
-// nothing is held but the lease.
+// Runs jobs. A worker claims a job, runs the operation of the job's type, and settles. Claim and settle are one
+// transaction each; between them nothing is held but the lease.
 import { readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -24,7 +24,7 @@ import { retrySeconds } from './retry.ts'
 import type { OperationPlan } from './steps.ts'
 
 export type Worker = {
-  /** Fetches nothing more, lets what runs end for at most this long, then stops it cleanly. */
+  /** Fetches no more jobs and lets the running ones end, for at most this long. Then it stops them cleanly. */
   drain: (timeoutMs: number) => Promise<void>
 }
 
@@ -45,7 +45,7 @@ const BEGINS_WITHIN_MS = 60_000
 const WORKED_WITH_MS = 3_600_000
 const PROGRAM_LOOK_MS = 10_000
 const DIRECTORIES_STAY = 'work directories of dead workers could not be removed'
-/** Data or a constraint that PostgreSQL refuses. */
+/** PostgreSQL's codes for data that it refuses, or that a constraint refuses. */
 const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
 
 export async function startWorker(app: App): Promise<Worker> {
@@ -58,7 +58,7 @@ export async function startWorker(app: App): Promise<Worker> {
   let draining = false
   await removeDeadDirectories(app)
 
-  // From the fetch on, so that a drain waits for a job that is just being claimed.
+  // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
   const handle = (delivery: Delivery) => {
     const handled = handleOne(delivery).finally(() => handling.delete(handled))
@@ -67,12 +67,12 @@ export async function startWorker(app: App): Promise<Worker> {
   }
   const handleOne = async (delivery: Delivery) => {
     if (isLeaving) {
-      // It was on its way from the queue when that was paused.
+      // The job was on its way from the queue when the queue was paused.
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
     const claim = await claimJob(app, delivery, name).catch(async (error: unknown) => {
-      // Whoever waits for the job reads there why it does not begin.
+      // People who wait for the job can read there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
       await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
       throw error
@@ -133,7 +133,10 @@ export async function startWorker(app: App): Promise<Worker> {
   }
 }
 
-/** Without any installer every job would fail here, while another worker could run it. Returns the way to give up. */
+/**
+ * Waits until there is an installer: without one every job would fail here, while another worker could run it. Returns
+ * a function that ends the wait.
+ */
 async function workOnceThereIsAProgram(
   { installer, config, log }: App,
   work: () => Promise<void>,
@@ -174,7 +177,7 @@ async function runJob(app: App, operation: Operation, losses: AbortSignal): Prom
       app.log.warn({ jobId: claim.job.id }, `the attempt is void: ${stopped.message}`)
       await operation.close()
       void tellOfLoss(operation, losses)
-      // Thrown, so that the queue hands the job out again if it still thinks that it is ours.
+      // Thrown so that the queue hands the job out again, if it still thinks that the job is ours.
       throw stopped
     }
     if (stopped instanceof Stopped)
@@ -199,19 +202,22 @@ async function runJob(app: App, operation: Operation, losses: AbortSignal): Prom
   }
 }
 
-/** A database that does not answer for a moment must not cost a finished install: tried again while the lease lives. */
+/**
+ * Settles, and tries again while the lease lives: a database that does not answer for a moment must not cost a finished
+ * install.
+ */
 async function settleForSure(operation: Operation, wanted: Outcome): Promise<void> {
   const { app, claim } = operation
   let outcome = wanted
   for (;;) {
-    // Before each try: once the lock is given back, no line can follow.
+    // Done before each try: once the lock is given back, no line can follow.
     await operation.flushLog().catch((error: unknown) => app.log.warn({ err: error }, 'log lines wait for the end'))
     try {
       return await settleJob(app, claim, outcome, operation.infra)
     } catch (error) {
       if (error instanceof LockLost || operation.isLost()) throw error
       if (hasCode(error, ...REFUSED) && outcome.kind === 'succeeded') {
-        // The database will not take it, however often it is asked.
+        // The database will never take it, however often it is asked.
         const retryInSeconds = retrySeconds(operation, UNEXPECTED_RETRY_SECONDS, 1)
         outcome = { kind: 'failed', reason: 'InternalError', message: operation.mask(messageOf(error)), retryInSeconds }
         continue
@@ -222,14 +228,14 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
   }
 }
 
-// What a worker that died here left on the disk; the store has what matters of it.
+// Removes what a worker that died here left on the disk. The store has all of it that matters.
 async function removeDeadDirectories(app: App): Promise<void> {
   const home = join(app.config.dataDir, 'work')
   const names = await readdir(home).catch(() => [])
   const open = new Set(await listOpenAttempts(app.db, names))
   for (const name of names) {
     const path = join(home, name)
-    // An attempt that nobody knows may be just beginning; anything else is what somebody works with for a while.
+    // An attempt that the database does not know may be just beginning. Any other directory is in use for a while.
     const lastsMs = name.startsWith('att_') ? BEGINS_WITHIN_MS : WORKED_WITH_MS
     if (!open.has(name) && (await isOlder(path, lastsMs))) await rm(path, { recursive: true, force: true })
   }

@@ -1,7 +1,8 @@
-// What AWS says instead of an answer: a refusal is told with the permissions that it takes, and silence is never emptiness.
+// What AWS says instead of an answer. A refusal is told together with the permissions that are missing. Silence never
+// counts as emptiness.
 const SHOWN_ACTIONS = 3
 
-/** AWS was asked and did not tell; the cause is what the SDK threw. */
+/** AWS was asked and did not tell. The cause is what the SDK threw. */
 export class NotAnswered extends Error {
   override readonly name = 'NotAnswered'
   /** The IAM action, which is also the name of the call. */
@@ -13,7 +14,7 @@ export class NotAnswered extends Error {
   }
 }
 
-// Exact names, since any 404 without one is called NotFound. The first is of a classic load balancer.
+// Exact names, since any 404 without a name is called NotFound. The first is of a classic load balancer.
 const MISSING = /^((AccessPoint|LoadBalancer|TargetGroup)NotFound|NoSuchEntity)Exception$|^NoSuchHostedZone$/
 
 const DENIED = /^(AccessDenied(Exception)?|Unauthorized(Operation|Exception))$/
@@ -46,7 +47,7 @@ export function reasonOf(error: unknown): string {
   return NOT_LET_IN.test(name) ? `the credentials are not accepted, ${told}` : told
 }
 
-/** Every missing permission, so that one look is enough; of what else went wrong, a few places. */
+/** Lists every missing permission, so that one look is enough. Of other failures it lists a few places. */
 export function explain(refusals: NotAnswered[]): string {
   const lines = [...Map.groupBy(refusals, ({ message }) => message)].map(([why, alike]) => {
     const actions = [...new Set(alike.map(({ action }) => action))].sort()

@@ -6,7 +6,7 @@ const TAGS_BATCH = 20
 
 type Balancing = {
   type: string
-  /** What the resource part of its ARN begins with. */
+  /** The beginning of the resource part of its ARN. */
   resource: RegExp
   idOf: (arn: Arn) => string
   list: () => Promise<string[]>
@@ -15,7 +15,7 @@ type Balancing = {
 
 export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, query, isOwned }: Session): Search[] {
   const searchFor = ({ type, resource, idOf, list, tagsOf }: Balancing): Search => {
-    /** One that has gone meanwhile fails its whole batch, so then each is asked for alone. */
+    /** One id that has gone meanwhile fails its whole batch. Then each id is asked for alone. */
     const listTags = (ids: string[]): ReturnType<typeof tagsOf> =>
       tagsOf(ids).catch(async (error: unknown) => {
         if (!isMissing(error)) throw error
@@ -62,7 +62,7 @@ export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, quer
     searchFor({
       type: 'load-balancer',
       resource: /^(loadbalancer|listener|listener-rule)\/(app|net|gwy)\//,
-      // A listener goes with its load balancer, whose name is in its own.
+      // A listener goes with its load balancer. The listener's ARN contains the balancer's name.
       idOf: ({ text }) => text.replace(/:listener(?:-rule)?\/(\w+\/[^/]+\/[^/]+).*/, ':loadbalancer/$1'),
       list: () =>
         ask(

@@ -1,4 +1,4 @@
-// Zones and records that answer to the cluster's names.
+// Zones and records under the cluster's names.
 import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
 import type { Resource } from '../inventory.ts'
 import { NotAnswered, unlessMissing } from './answers.ts'
@@ -21,7 +21,7 @@ export function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Sessi
       ),
     )
 
-  /** Names are sorted by reversed labels, so all that is under the cluster's domain comes in one piece. */
+  /** Names are sorted by reversed labels, so everything under the cluster's domain comes in one piece. */
   async function* listFromDomain(HostedZoneId: string) {
     let start: RecordsFrom = { StartRecordName: domain }
     for (;;) {
@@ -69,7 +69,7 @@ export function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Sessi
             isPrivate: Config?.PrivateZone === true,
           })),
       )
-      // Its public records are there and nowhere else. In an account without it, all the rest would look empty too.
+      // Only this zone holds the cluster's public records. In an account without it, all the rest would look empty too.
       if (!zones.some(({ name, isPrivate }) => !isPrivate && name === `${query.baseDomain}.`.toLowerCase()))
         throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${query.baseDomain}`)
       const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))

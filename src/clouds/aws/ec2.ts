@@ -24,7 +24,7 @@ export function ec2Searches(session: Session): Search[] {
       if (others.length > 0)
         found.push(...(await list([{ Name: 'tag-key', Values: others.map(({ key }) => key) }])).filter(isOwned))
       const ids = candidates.map(({ resource }) => resource.slice(arnType.length + 1))
-      // A filter, unlike a list of ids, is no error when one of them is gone.
+      // A filter, unlike a list of ids, gives no error when one of them is gone.
       for (const Values of chunksOf(FILTER_VALUES, ids)) found.push(...(await list([{ Name: idFilter, Values }])))
       return found
         .filter(({ State = '' }) => !['terminated', 'deleted', 'deregistered'].includes(State.toLowerCase()))
@@ -41,7 +41,7 @@ export function ec2Searches(session: Session): Search[] {
 function ec2Kinds({ sdk: { ec2 }, clients, ask, stop }: Session): Ec2Kind[] {
   const at = { client: clients.ec2, pageSize: EC2_PAGE }
 
-  /** Volumes are listed by DescribeVolumes; VolumeId is filtered as volume-id. */
+  /** For example, volumes are listed by DescribeVolumes, and VolumeId is filtered as volume-id. */
   const kind = <List extends string, Id extends string>(
     type: string,
     list: List,

@@ -18,7 +18,7 @@ export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned }
     return isOwned({ Tags: tags })
   }
 
-  /** Roles are listed by ListRoles. */
+  /** For example, roles are listed by ListRoles. */
   const searchFor = <List extends string, Name extends string>(
     [type, arnType]: [type: string, arnType: string],
     list: List,

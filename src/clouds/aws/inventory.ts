@@ -1,7 +1,7 @@
 /**
- * What still exists of a cluster in AWS, by owner tags, by the names that IAM and S3 know it under, and by its DNS names.
- * It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without its list
- * makes the whole "not verified".
+ * What still exists of a cluster in AWS. It looks by owner tags, by the names that IAM and S3 know it under, and by its
+ * DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without
+ * its list makes the whole "not verified".
  */
 import type { Inventory, InventoryAnswer, InventoryQuery } from '../inventory.ts'
 import { explain, NotAnswered } from './answers.ts'
@@ -13,7 +13,7 @@ import { iamSearches } from './iam.ts'
 import { openSession, type AwsInventoryOptions, type Session } from './session.ts'
 import { tagQuestions } from './tags.ts'
 
-/** Few, since the request limits belong to the account, and destroyers of other clusters need them too. */
+/** Only a few: the request limits belong to the account, and destroyers of other clusters need them too. */
 const QUESTIONS_AT_ONCE = 4
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
@@ -37,7 +37,7 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
 }
 
 async function search(session: Session): Promise<InventoryAnswer> {
-  // Tags first: what a service says afterwards about a tagged resource is then the newer word.
+  // Tags come first: what a service says afterwards about a tagged resource is newer.
   const tagged = await askAll(tagQuestions(session))
   const searches = [
     ...ec2Searches(session),

@@ -1,14 +1,14 @@
-// One look into an account: the clients of its services, and the way to ask them within a time.
+// One look into an account: the clients of its services, and a way to ask them within a time limit.
 import { once } from 'node:events'
 import type { InventoryQuery, Resource } from '../inventory.ts'
 import { missingAction, NotAnswered, reasonOf } from './answers.ts'
 
 export type AwsInventoryOptions = {
-  /** Every service is asked there instead of at AWS. */
+  /** Every service is asked at this address instead of at AWS. */
   endpoint?: string
-  /** Default: as the AWS SDK finds them. */
+  /** Default: the credentials that the AWS SDK finds. */
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
-  /** For one whole answer, retries included. Default two minutes. */
+  /** The time for one whole answer, retries included. Default two minutes. */
   timeoutMs?: number
 }
 
@@ -27,7 +27,10 @@ export type Arn = { text: string; service: string; region: string; type: string;
 export type Search = {
   /** Whether this search can tell if the resource exists. */
   knows: (arn: Arn) => boolean
-  /** What exists: the cluster's by the word of the service itself, and those candidates that the service still has. */
+  /**
+   * What exists: the resources that the service itself says are the cluster's, and those candidates that the service
+   * still has.
+   */
   run: (candidates: Arn[]) => Promise<Resource[]>
 }
 
@@ -121,7 +124,7 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
   }
 }
 
-/** Where IAM, Route 53 and the tags of what has no region are answered for. */
+/** The region that answers for IAM, Route 53 and the tags of what has no region. */
 export function globalRegionOf(region: string): string {
   if (region.startsWith('cn-')) return 'cn-northwest-1'
   if (region.startsWith('us-gov-')) return 'us-gov-west-1'

@@ -1,7 +1,10 @@
 // What carries an owner's tag, as the tagging service has it.
 import { globalRegionOf, type Arn, type Session } from './session.ts'
 
-/** A tag each: filters of one query are ANDed. Deleted resources stay listed for a while, so these are candidates. */
+/**
+ * One query per tag, because the filters of one query are ANDed. Deleted resources stay listed for a while, so these
+ * are candidates.
+ */
 export function tagQuestions({ sdk, clients, owners, ask, stop, query }: Session) {
   const isGlobal = query.region === globalRegionOf(query.region)
   return [clients.tagging, ...(isGlobal ? [] : [clients.globalTagging])].flatMap((client) =>

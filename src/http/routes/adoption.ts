@@ -57,7 +57,8 @@ export const adoptionRoutes = router().openapi(
       const destroyAt = adoptedEnd(app.config, found.record).toISOString()
       return c.json({ id, name, baseDomain, platform, region, owner, team, infraIds, becomes, destroyAt }, 200)
     }
-    // Read before the transaction, which must not wait for a store. The first answer is given again also when the cluster is gone.
+    // Read before the transaction, because a transaction must not wait for a store. A repeated request gets the first
+    // answer even when the cluster is gone.
     const isRepeated = await isAnswered(app.db, by, c.req.header('idempotency-key'))
     const found = isRepeated ? undefined : await adoptableFor(app, by, asked.clusterId)
     const body = await once(c, { operation: 'POST /clusters/adopt', body: asked, status: 201 }, async (tx) => {

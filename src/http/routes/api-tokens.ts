@@ -32,7 +32,7 @@ const tokenSchema = z
 const showToken = (row: TokenRow): z.infer<typeof tokenSchema> => ({
   id: row.id,
   name: row.name,
-  // Of one that an operator chose it might be half.
+  // The prefix of a secret that an operator chose might be half of that secret.
   prefix: row.prefix.startsWith('ocp_') ? row.prefix : '',
   standsFor: { type: row.principalType, id: row.principal },
   createdBy: row.createdBy,

@@ -67,7 +67,7 @@ export const artifactRoutes = router()
         throw error
       })
       content.once('close', close)
-      // Whoever is gone, or asked for the headers alone, will not read to the end.
+      // A client that is gone, or that asked only for the headers, will not read to the end.
       const { signal } = c.req.raw
       signal.addEventListener('abort', () => content.destroy(), { once: true })
       if (signal.aborted || c.req.method === 'HEAD') content.destroy()

@@ -140,7 +140,7 @@ export const auditRoutes = router()
     }),
     async (c) => {
       const batches = exportAudit(c.var.app.db, c.var.by, filterOf(c.req.valid('query')))
-      // What can be refused is refused before the answer begins, which has no way back.
+      // All refusals come before the answer begins, because a begun answer cannot be taken back.
       let batch = await batches.next()
       c.header('content-type', 'application/x-ndjson')
       if (c.req.method === 'HEAD') return c.body(null, 200) as never
@@ -148,13 +148,13 @@ export const auditRoutes = router()
         try {
           while (batch.done !== true && !out.aborted) {
             await out.write(batch.value.map((row) => `${JSON.stringify(showEvent(row))}\n`).join(''))
-            // It may go on for longer than the right to it.
+            // The export may go on for longer than the caller's right to it.
             requireAnywhere(await c.var.renew(), 'audit.read')
             batch = await batches.next()
           }
         } catch (error) {
           c.var.app.log.error({ err: error, requestId: c.var.requestId }, 'an export broke off')
-          // Without a word it would look like the end.
+          // Without this line a broken export would look complete.
           await out.write(
             `${JSON.stringify({ error: 'the export broke off: ask again', requestId: c.var.requestId })}\n`,
           )

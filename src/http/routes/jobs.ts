@@ -18,7 +18,7 @@ const id = idParam('job')
 const LOG_PAGE = 1000
 /** How long a stream waits for word of new lines before it looks by itself. */
 const STREAM_LOOK_MS = 2000
-/** How long a stream is silent before it shows that it lives: less than a socket may be idle. */
+/** How long a stream is silent before it shows that it lives. It is less than a socket may be idle. */
 const HEARTBEAT_MS = 15_000
 
 export const jobRoutes = router()
@@ -116,7 +116,7 @@ export const jobRoutes = router()
       const { app, by } = c.var
       const { job } = await jobFor(app.db, by, c.req.valid('param').id)
       let after = Number(c.req.valid('header')['last-event-id'] ?? 0)
-      // Of an answer to HEAD nobody reads the body, nor ends it.
+      // Nobody reads or ends the body of an answer to HEAD.
       if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
       const close = c.var.limits.openStream(nameOf(by))
       return streamSSE(c, async (stream) => {
@@ -132,7 +132,8 @@ export const jobRoutes = router()
               const timer = setTimeout(resolve, STREAM_LOOK_MS)
               wake = () => (clearTimeout(timer), resolve())
             })
-            // Over is read first: every line is stored before the job ends. A stream outlives roles and credentials.
+            // `over` is read first, because every line is stored before the job ends. The caller is renewed, because a
+            // stream outlives roles and credentials.
             const over = await isJobOver(app.db, await c.var.renew(), job.id)
             const lines = await readLog(app.db, job.id, after, LOG_PAGE)
             for (const line of lines)

@@ -1,4 +1,4 @@
-// What rows look like to clients: times in RFC 3339, nothing that is not meant to be seen.
+// What rows look like to clients: times in RFC 3339, and nothing that is not meant to be seen.
 import { z } from '@hono/zod-openapi'
 import { actionsOf } from '../../clusters/lifecycle.ts'
 import type { ClusterRow } from '../../clusters/tables.ts'
@@ -162,7 +162,7 @@ function explained(reason: string | null) {
 
 export const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
 
-/** Text that people give, of at most so many characters. */
+/** Text that people give, of at most this many characters. */
 export const words = (longest: number) =>
   z
     .string()
@@ -171,5 +171,5 @@ export const words = (longest: number) =>
     .max(longest)
     .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
 
-/** The answer of what has nothing to say but that it is done. */
+/** The answer of an operation that only says that it is done. */
 export const noContent = { 204: { description: 'Done' } }

@@ -77,7 +77,7 @@ export const whoamiRoutes = router().openapi(
   },
 )
 
-/** Switched-off bindings are named too: they are what somebody who asks "why not" looks for. */
+/** Switched-off bindings are named too: somebody who asks "why not" looks for them. */
 async function explainFor(
   app: App,
   by: Caller,
