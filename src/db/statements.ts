@@ -5,8 +5,8 @@ import type { Reader } from './client.ts'
 import { nameOf, type Statement } from './together.ts'
 
 type Row<T extends PgTable> = T['$inferSelect']
-/** SQL in the place of a value. It contains nothing that came from outside. */
-export type Expression = Readonly<{ sql: string }>
+/** SQL in the place of a value. Each ? in it stands for one of the values, so that the text stays the same. */
+export type Expression = Readonly<{ sql: string; values?: readonly unknown[] }>
 export type Changes<T extends PgTable> = { [K in keyof Row<T>]?: Row<T>[K] | Expression | undefined }
 
 export const now: Expression = { sql: 'now()' }
@@ -28,11 +28,12 @@ export function insertion<T extends PgTable, Left extends keyof Row<T> & string 
   const columns: [string, Column][] = Object.entries(getTableColumns(table))
   const given = columns.filter(([key]) => !(left as readonly string[]).includes(key))
   const name = `insert ${getTableName(table)}`
-  const text = `insert into ${getTableName(table)} (${given.map(([, column]) => column.name).join(', ')})
-    values (${given.map((_, index) => `$${index + 1}`).join(', ')})`
-  return (row) => {
-    const fields: Record<string, unknown> = row
-    return { name, text, values: given.map(([key, column]) => driverValue(column, fields[key])) }
+  const insert = `insert into ${getTableName(table)} (${given.map(([, column]) => column.name).join(', ')})`
+  const row = `(${given.map((_, index) => `$${index + 1}`).join(', ')})`
+  const text = `${insert} values ${row}`
+  return (fields: Record<string, unknown>) => {
+    const values = given.map(([key, column]) => driverValue(column, fields[key]))
+    return { name, text, values, insert: { into: insert, row } }
   }
 }
 
@@ -48,10 +49,14 @@ export function update<T extends PgTable>(
   const columns: Record<string, Column> = getTableColumns(table)
   const values: unknown[] = []
   const param = (value: unknown) => `$${values.push(value)}`
+  const sqlOf = ({ sql, values: given = [] }: Expression) => {
+    let next = 0
+    return sql.replaceAll('?', () => param(given[next++]))
+  }
   const sets = Object.entries(changes).flatMap(([key, value]) => {
     if (value === undefined) return []
     const column = columnOf(columns, key)
-    return [`${column.name} = ${isExpression(value) ? value.sql : param(driverValue(column, value))}`]
+    return [`${column.name} = ${isExpression(value) ? sqlOf(value) : param(driverValue(column, value))}`]
   })
   const conditions = Object.entries(of).map(([key, value]) => {
     const { name } = columnOf(columns, key)

@@ -11,6 +11,8 @@ export type Statement = {
   values: unknown[]
   /** The statement has a `returning`, and fails unless it returns something. */
   mustReturn?: boolean
+  /** For an insert: rows for one table go into it as one insert, in the order in which they were sent. */
+  insert?: { into: string; row: string }
   /** Gives the error to throw in place of the server's, or the server's own. */
   explain?: (error: unknown) => unknown
 }
@@ -98,7 +100,8 @@ export function nameOf(text: string): string {
 const names = new LRUCache<string, string>({ max: 1000 })
 const texts = new LRUCache<string, string>({ max: 1000 })
 
-function merge(statements: Statement[]): { name: string; text: string; values: unknown[] } {
+function merge(all: Statement[]): { name: string; text: string; values: unknown[] } {
+  const statements = joinInserts(all)
   const [only] = statements
   if (only && statements.length === 1 && !only.mustReturn)
     return { name: nameOf(only.text), text: only.text, values: only.values }
@@ -108,17 +111,37 @@ function merge(statements: Statement[]): { name: string; text: string; values: u
   return { name: nameOf(text), text, values: statements.flatMap(({ values }) => values) }
 }
 
+function joinInserts(statements: Statement[]): Statement[] {
+  const byTable = Map.groupBy(
+    statements.filter(({ insert }) => insert),
+    ({ insert }) => insert?.into,
+  )
+  return statements.flatMap((statement) => {
+    const those = byTable.get(statement.insert?.into) ?? [statement]
+    if (those[0] !== statement) return []
+    if (those.length === 1 || !statement.insert) return [statement]
+    const { into, row } = statement.insert
+    const width = statement.values.length
+    const rows = those.map((_, index) => shifted(row, index * width))
+    const values = those.flatMap((each) => each.values)
+    return [{ name: `${into} x ${those.length}`, text: `${into} values ${rows.join(', ')}`, values }]
+  })
+}
+
+/** The text with other numbers for its parameters. */
+const shifted = (text: string, by: number) =>
+  text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${Number(number) + by}`)
+
 function textOf(statements: Statement[]): string {
   let before = 0
   const parts = statements.map(({ text, values }, index) => {
     const from = before
     before += values.length
-    return `s${index} as (${text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${from + Number(number)}`)})`
+    return `s${index} as (${shifted(text, from)})`
   })
   // When a statement returns nothing, this divides by zero, and the server refuses it.
   const musts = statements.flatMap(({ mustReturn }, index) =>
     mustReturn ? [`1 / (select count(*) from s${index})`] : [],
   )
-  // The server runs the last of them first, though it promises no order. Only the order of the audit trail shows it.
-  return `with ${parts.toReversed().join(',\n')} select ${musts.join(', ') || '1'}`
+  return `with ${parts.join(',\n')} select ${musts.join(', ') || '1'}`
 }

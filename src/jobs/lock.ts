@@ -83,7 +83,7 @@ export async function renewLock(
 ): Promise<{ cancelRequested: boolean }> {
   const renew = async (tx: Transaction) => {
     const [, cancelRequested] = await Promise.all([assertFence(tx, lock), isCancelRequested(tx, lock.jobId)])
-    const expiresAt = { sql: `clock_timestamp() + make_interval(secs => ${seconds})` }
+    const expiresAt = { sql: 'clock_timestamp() + make_interval(secs => ?)', values: [seconds] }
     send(tx, update(jobLocks, { expiresAt }, { clusterId: lock.clusterId, fence: lock.fence }))
     if (!(await queue.renew(tx, delivery))) throw new LockLost(`the queue gave ${lock.jobId} to another worker`)
     return { cancelRequested }

@@ -113,7 +113,7 @@ function closing(attemptId: string, outcome: Outcome) {
 function retryLater(tx: Transaction, { jobId, clusterId }: Claim['lock'], seconds: number, outcome: Outcome): void {
   const reason = outcome.kind === 'failed' ? outcome.reason : null
   const message = outcome.message ?? null
-  const retryAt = { sql: `now() + make_interval(secs => ${seconds})` }
+  const retryAt = { sql: 'now() + make_interval(secs => ?)', values: [seconds] }
   send(tx, update(jobs, { status: 'RETRYING', retryAt, reason, message }, { id: jobId }))
   const detail = { reason, message, retryInSeconds: seconds }
   writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
