@@ -13,7 +13,11 @@ import { clusterFor } from './queries.ts'
 import { clusters, leakRecords, type ClusterRow } from './tables.ts'
 
 /** Asks the cloud what an abandoned cluster would leave, outside of any transaction. Throws NOT_FOUND, FORBIDDEN. */
-export async function findLeftovers(app: App, by: Actor, id: string): Promise<InventoryAnswer> {
+export async function findLeftovers(
+  app: Pick<App, 'db' | 'inventory'>,
+  by: Actor,
+  id: string,
+): Promise<InventoryAnswer> {
   const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
   const infraIds = await listInfraIds(app.db, id)
   return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records: 'all' })

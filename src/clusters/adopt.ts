@@ -37,7 +37,10 @@ export type Adoptable = {
  * Finds what the store has of a cluster. Returns undefined when that is not enough. Throws StoreUnavailable,
  * UnsafeMetadata.
  */
-export async function findAdoptable(app: App, clusterId: string): Promise<Adoptable | undefined> {
+export async function findAdoptable(
+  app: Pick<App, 'store' | 'box' | 'config' | 'log'>,
+  clusterId: string,
+): Promise<Adoptable | undefined> {
   const infras: Adoptable['infras'] = []
   let record: ClusterRow | undefined
   let outputs: SealedOutputs | undefined
@@ -57,7 +60,11 @@ export async function findAdoptable(app: App, clusterId: string): Promise<Adopta
 }
 
 /** As findAdoptable, on behalf of a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
-export async function adoptableFor(app: App, by: Actor, clusterId: string): Promise<Adoptable> {
+export async function adoptableFor(
+  app: Pick<App, 'store' | 'box' | 'inventory' | 'config' | 'log'>,
+  by: Actor,
+  clusterId: string,
+): Promise<Adoptable> {
   requireAnywhere(by, 'cluster.adopt')
   const found = await findAdoptable(app, clusterId).catch((error: unknown) => {
     if (error instanceof StoreUnavailable) throw new AppError('UNAVAILABLE', messageOf(error))
@@ -84,13 +91,16 @@ export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
  * Adopts what the store has of a cluster that the database does not know. Returns undefined when that is not enough.
  * Throws as findAdoptable and recover.
  */
-export async function adoptLost(app: App, clusterId: string): Promise<ClusterRow | undefined> {
+export async function adoptLost(
+  app: Pick<App, 'db' | 'store' | 'box' | 'config' | 'log'>,
+  clusterId: string,
+): Promise<ClusterRow | undefined> {
   const found = await findAdoptable(app, clusterId)
   return found && recover(app, found)
 }
 
 /** As adoptCluster, done by the service itself. */
-export async function recover(app: App, found: Adoptable): Promise<ClusterRow> {
+export async function recover(app: Pick<App, 'db' | 'config' | 'log'>, found: Adoptable): Promise<ClusterRow> {
   const cluster = await app.db.transaction((tx) => adoptCluster(app, tx, RECOVERY, found))
   const { id: clusterId, status } = cluster
   app.log.warn({ clusterId, status }, 'a cluster that the database had lost is taken back')
@@ -102,7 +112,12 @@ export async function recover(app: App, found: Adoptable): Promise<ClusterRow> {
  * FORBIDDEN, CONFLICT when the database knows the cluster after all, NAME_TAKEN when another cluster has its name by
  * now.
  */
-export async function adoptCluster(app: App, tx: Transaction, by: Actor, found: Adoptable): Promise<ClusterRow> {
+export async function adoptCluster(
+  app: Pick<App, 'config'>,
+  tx: Transaction,
+  by: Actor,
+  found: Adoptable,
+): Promise<ClusterRow> {
   requireAnywhere(by, 'cluster.adopt')
   const { record, infras, outputs } = found
   const newest = infras.at(-1)

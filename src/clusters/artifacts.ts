@@ -38,24 +38,7 @@ export async function listArtifacts(
  * stored, and UNAVAILABLE.
  */
 export async function readArtifact(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
+  app: Pick<App, 'db' | 'store' | 'box' | 'config' | 'log'>,
   by: Actor,
   clusterId: string,
   id: string,
@@ -78,7 +61,7 @@ export async function readArtifact(
   }
 }
 
-async function claimReading({ box }: App, tx: Transaction, by: Actor, clusterId: string, id: string) {
+async function claimReading({ box }: Pick<App, 'box'>, tx: Transaction, by: Actor, clusterId: string, id: string) {
   const cluster = await clusterFor(tx, by, 'cluster.credentials', clusterId)
   const [artifact] = await tx
     .select()

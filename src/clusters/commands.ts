@@ -65,7 +65,8 @@ export async function retryJob(
     .where(and(eq(jobs.clusterId, cluster.id), gt(jobs.id, id)))
     .limit(1)
   if (later) throw new AppError('NOT_IN_STATE', `${later.id} came after this job; only the latest can be retried`)
-  if (job.type !== 'CREATE') return destroyCluster(app, tx, by, cluster.id)
+  if (job.type === 'DESTROY' || job.type === 'JANITOR_DESTROY') return destroyCluster(app, tx, by, cluster.id)
+  if (job.type !== 'CREATE') throw new AppError('NOT_IN_STATE', `a job of type ${job.type} cannot be retried`)
   await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
   const moved = transitionCluster(tx, by, cluster, 'retryCreate')
   return { cluster: moved, job: openJob(app, tx, by, moved, 'CREATE', moved.updatedAt) }

@@ -18,6 +18,9 @@ import type { ArtifactRow } from './ledger.ts'
 import { contextOf, type Credential } from './outputs.ts'
 import { clusterOutputs, clusters } from './tables.ts'
 
+/** What sealing anew touches. */
+type Resealing = Pick<App, 'db' | 'queue' | 'store' | 'box' | 'config'>
+
 export type Rotation = {
   sealedAnew: number
   /** How many values each other key still seals. A snapshot counts as 'unknown' until its key has been looked up. */
@@ -47,26 +50,7 @@ const keyIdOf = (sealed: PgColumn) =>
 /**
  * Does as much as fits into one run. A value that cannot be opened is reported and left, and does not stop the rest.
  */
-export async function resealSecrets(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
-): Promise<Rotation> {
+export async function resealSecrets(app: Resealing): Promise<Rotation> {
   const found = await countSealedElsewhere(app)
   const isOurs = (keyId: string) => keyId === UNKNOWN || app.box.olderKeyIds.includes(keyId)
   // This is the usual case: one query, and no look at each cluster's artifacts.
@@ -82,27 +66,10 @@ export async function resealSecrets(
 }
 
 async function resealEach<Row extends { id: string }>(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
+  app: Resealing,
   until: number,
-  list: (app: App, after: string) => Promise<Row[]>,
-  reseal: (app: App, row: Row) => Promise<number>,
+  list: (app: Resealing, after: string) => Promise<Row[]>,
+  reseal: (app: Resealing, row: Row) => Promise<number>,
 ): Promise<Omit<Rotation, 'left'>> {
   const done: Omit<Rotation, 'left'> = { sealedAnew: 0, failures: [] }
   for (let after = ''; ;) {
@@ -137,12 +104,12 @@ export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promis
 }
 
 /** The keys among these that are not configured: the values that they sealed cannot be opened. */
-export const missingKeys = (app: App, left: Record<string, number>): string[] =>
+export const missingKeys = (app: Resealing, left: Record<string, number>): string[] =>
   Object.keys(left).filter((keyId) => keyId !== UNKNOWN && !app.box.olderKeyIds.includes(keyId))
 
 type OutputsRow = { id: string; kubeconfigSealed: Buffer; kubeadminPasswordSealed: Buffer }
 
-function listOutputs({ db, box }: App, after: string) {
+function listOutputs({ db, box }: Resealing, after: string) {
   const isOlder = (sealed: PgColumn) => inArray(keyIdOf(sealed), [...box.olderKeyIds])
   return db
     .select({
@@ -163,7 +130,7 @@ function listOutputs({ db, box }: App, after: string) {
     .limit(BATCH)
 }
 
-async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number> {
+async function resealOutputs({ db, box }: Resealing, row: OutputsRow): Promise<number> {
   const { id: clusterId, kubeconfigSealed, kubeadminPasswordSealed } = row
   const older = [kubeconfigSealed, kubeadminPasswordSealed].map(readKeyId).filter((keyId) => keyId !== box.keyId)
   const reseal = (sealed: Buffer, credential: Credential) => {
@@ -193,7 +160,7 @@ async function resealOutputs({ db, box }: App, row: OutputsRow): Promise<number>
   })
 }
 
-function listArtifacts({ db, box }: App, after: string) {
+function listArtifacts({ db, box }: Resealing, after: string) {
   // cluster_artifacts_sealed_with, for each of the keys.
   const isOlder: SQL | undefined = or(
     isNull(clusterArtifacts.keyId),
@@ -208,7 +175,7 @@ function listArtifacts({ db, box }: App, after: string) {
     .limit(BATCH)
 }
 
-async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> {
+async function resealArtifact(app: Resealing, artifact: ArtifactRow): Promise<number> {
   const { db, box, store, queue } = app
   const { id, clusterId, key, sha256 } = artifact
   const keyId = artifact.keyId ?? (await noteKeyId(app, artifact))
@@ -242,7 +209,7 @@ async function resealArtifact(app: App, artifact: ArtifactRow): Promise<number> 
  * For a snapshot that was stored before this was noted. The object itself says which key sealed it, if its bytes are
  * the recorded ones.
  */
-async function noteKeyId({ db, store }: App, { id, key, sha256 }: ArtifactRow): Promise<string> {
+async function noteKeyId({ db, store }: Resealing, { id, key, sha256 }: ArtifactRow): Promise<string> {
   const hash = createHash('sha256')
   let head = Buffer.alloc(0)
   for await (const chunk of await store.get(key)) {
@@ -263,7 +230,7 @@ const nextKey = (key: string, keyId: string) =>
   `${key.replace(/\.[0-9a-f]{8}-[0-9a-f]{16}$/, '')}.${keyId}-${randomBytes(8).toString('hex')}`
 
 /** Removes an object that no row names. */
-export async function discardArtifact({ db, store }: App, key: string): Promise<void> {
+export async function discardArtifact({ db, store }: Resealing, key: string): Promise<void> {
   // cluster_artifacts_key.
   const [named] = await db
     .select({ id: clusterArtifacts.id })

@@ -43,24 +43,7 @@ const isPastBootstrap = (stage: Stage): boolean =>
  * afterwards. Throws StoreUnavailable.
  */
 export async function readStoredState(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
+  app: Pick<App, 'store' | 'box' | 'config' | 'log'>,
   clusterId: string,
   isLeftOut: (attemptId: string) => boolean,
   found: (infra: StoredInfra) => Promise<void>,
@@ -84,7 +67,12 @@ export async function readStoredState(
   }
 }
 
-async function readNewest(app: App, attemptId: string, keys: string[], dir: string): Promise<StoredInfra | undefined> {
+async function readNewest(
+  app: Pick<App, 'store' | 'box' | 'log'>,
+  attemptId: string,
+  keys: string[],
+  dir: string,
+): Promise<StoredInfra | undefined> {
   for (const key of keys) {
     const named = /\/\d+-([a-z-]+)-[0-9a-z]{6}\.tar\.zst\.sealed/.exec(key)?.[1]
     const stage = stages.find((each) => each === named)

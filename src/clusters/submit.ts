@@ -136,7 +136,11 @@ export type Preview = {
 }
 
 /** What a request would lead to. Writes nothing. */
-export async function previewCluster(app: App, by: Actor, request: ClusterRequest): Promise<Preview> {
+export async function previewCluster(
+  app: Pick<App, 'db' | 'catalog' | 'installationId'>,
+  by: Actor,
+  request: ClusterRequest,
+): Promise<Preview> {
   const place = placeRequest(app, by, request)
   const usage = await readUsage(app.db, place.team, place.quota, place.profile)
   const { decision, profile, cluster } = planCluster(app, by, request, place, usage)

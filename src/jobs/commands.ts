@@ -71,7 +71,7 @@ export async function supersedeJobs(
  * A waiting job ends at once. A running job is told to stop, and its worker ends it. Throws NOT_IN_STATE when the job
  * is over.
  */
-export async function cancelJob(app: App, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
+export async function cancelJob(app: Pick<App, 'queue'>, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
   const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
   if (!isOpen(job))
     throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)

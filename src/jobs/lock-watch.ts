@@ -22,7 +22,10 @@ export type LockWatch = {
 }
 
 /** Looks every sixth of a lease. `now` is in milliseconds, from a clock that nobody adjusts. */
-export function startLockWatch(app: App, now: () => number = uptimeMs): LockWatch {
+export function startLockWatch(
+  app: Pick<App, 'db' | 'queue' | 'config' | 'log'>,
+  now: () => number = uptimeMs,
+): LockWatch {
   const leaseMs = app.config.leaseSeconds * 1000
   let seen = new Map<string, Version>()
   let lookedAtMs = -Infinity
@@ -102,7 +105,10 @@ async function listLocks(db: Db): Promise<SeenLock[]> {
   return rows.map(({ lock, version: of }) => ({ ...lock, version: of }))
 }
 
-async function freeLock(app: App, { clusterId, version: seen, worker, jobId }: SeenLock): Promise<void> {
+async function freeLock(
+  app: Pick<App, 'db' | 'queue' | 'log'>,
+  { clusterId, version: seen, worker, jobId }: SeenLock,
+): Promise<void> {
   const freed = await app.db.transaction(async (tx) => {
     await lockCluster(tx, clusterId)
     const gone = await tx
@@ -118,7 +124,10 @@ async function freeLock(app: App, { clusterId, version: seen, worker, jobId }: S
 }
 
 /** Frees a delivery that a worker took from the queue before it died, without having the lock yet. */
-async function freeDelivery(app: App, { jobId, clusterId, retryCount }: ActiveDelivery): Promise<void> {
+async function freeDelivery(
+  app: Pick<App, 'db' | 'queue' | 'log'>,
+  { jobId, clusterId, retryCount }: ActiveDelivery,
+): Promise<void> {
   await app.db.transaction(async (tx) => {
     await lockCluster(tx, clusterId)
     const [lock] = await tx.select().from(jobLocks).where(eq(jobLocks.clusterId, clusterId))
@@ -129,7 +138,7 @@ async function freeDelivery(app: App, { jobId, clusterId, retryCount }: ActiveDe
   })
 }
 
-async function handOutAgain(app: App, tx: Transaction, jobId: string): Promise<void> {
+async function handOutAgain(app: Pick<App, 'queue'>, tx: Transaction, jobId: string): Promise<void> {
   const [job] = await tx.select({ status: jobs.status }).from(jobs).where(eq(jobs.id, jobId)).for('update')
   if (job && isOpen(job)) await app.queue.handOutAgain(tx, jobId)
 }

@@ -42,7 +42,11 @@ export async function checkMovingClusters(pass: Pass): Promise<void> {
       )
 }
 
-async function repairCluster(app: App, tx: Transaction, { id }: ClusterRow): Promise<Verdict | undefined> {
+async function repairCluster(
+  app: Pick<App, 'db' | 'queue'>,
+  tx: Transaction,
+  { id }: ClusterRow,
+): Promise<Verdict | undefined> {
   const [cluster] = await tx
     .select()
     .from(clusters)

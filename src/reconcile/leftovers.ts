@@ -53,7 +53,10 @@ export async function listDueLooks(db: Db, limit = 100): Promise<string[]> {
 export type Look = 'empty' | 'reopened' | 'held' | 'unknown'
 
 /** Destroys once more what exists of a DESTROYED cluster. Returns undefined when it is not DESTROYED. */
-export async function lookAgain(app: App, clusterId: string): Promise<Look | undefined> {
+export async function lookAgain(
+  app: Pick<App, 'db' | 'queue' | 'inventory' | 'config' | 'log'>,
+  clusterId: string,
+): Promise<Look | undefined> {
   const [cluster] = await app.db
     .select()
     .from(clusters)
@@ -81,7 +84,11 @@ export async function lookAgain(app: App, clusterId: string): Promise<Look | und
  * commits, only this worker may know what its installer made meanwhile. `infra` is what the attempt made. Throws as
  * adoptCluster.
  */
-export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFacts | undefined): Promise<void> {
+export async function lookAfterLoss(
+  app: Pick<App, 'db' | 'queue' | 'store' | 'box' | 'inventory' | 'config' | 'log'>,
+  clusterId: string,
+  infra: LedgerFacts | undefined,
+): Promise<void> {
   const isKnown = await app.db.transaction(async (tx) => {
     const cluster = await lockCluster(tx, clusterId)
     // For a cluster that is gone, only the look decides whether anything is open.
@@ -92,7 +99,12 @@ export async function lookAfterLoss(app: App, clusterId: string, infra: LedgerFa
   else if (infra) await adoptLost(app, clusterId)
 }
 
-async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: ClusterRow, isAnswered: boolean) {
+async function setNextLook(
+  app: Pick<App, 'config'>,
+  tx: Transaction,
+  { id, looks, lookAt }: ClusterRow,
+  isAnswered: boolean,
+) {
   const cluster = await lockCluster(tx, id)
   if (cluster?.status !== 'DESTROYED') return
   // A worker that had lost its attempt put these back, and nothing exists for them.
@@ -108,7 +120,12 @@ async function setNextLook(app: App, tx: Transaction, { id, looks, lookAt }: Clu
     .where(and(eq(clusters.id, id), eq(clusters.looks, looks), isNotNull(clusters.lookAt)))
 }
 
-async function reopenDestroy(app: App, tx: Transaction, id: string, resources: Resource[]): Promise<boolean> {
+async function reopenDestroy(
+  app: Pick<App, 'queue' | 'log'>,
+  tx: Transaction,
+  id: string,
+  resources: Resource[],
+): Promise<boolean> {
   const cluster = await lockCluster(tx, id)
   if (cluster?.status !== 'DESTROYED') return false
   const statusReason = `found after the destroy: ${describeResources(resources)}`
@@ -125,7 +142,13 @@ async function reopenDestroy(app: App, tx: Transaction, id: string, resources: R
 /**
  * Another cluster holds the name, and the installer's destroy would take its DNS records. So this destroy waits for it.
  */
-async function recordLeak(app: App, tx: Transaction, { id }: ClusterRow, infraIds: string[], resources: Resource[]) {
+async function recordLeak(
+  app: Pick<App, 'config'>,
+  tx: Transaction,
+  { id }: ClusterRow,
+  infraIds: string[],
+  resources: Resource[],
+) {
   const detail = `the cluster is DESTROYED, and of it there stands ${describeResources(resources)}; another cluster holds its name, so it is destroyed again when that one is gone`
   const isNew = await fileFinding(
     tx,

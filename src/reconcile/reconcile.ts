@@ -35,26 +35,7 @@ const checks: { types: FindingType[]; run: (pass: Pass) => Promise<void> }[] = [
 ]
 
 /** A check that fails is reported in the summary, and the others go on. */
-export async function reconcile(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
-): Promise<Summary> {
+export async function reconcile(app: App): Promise<Summary> {
   const summary: Summary = { filed: 0, repaired: 0, resolved: 0, skipped: [] }
   for (const { types, run } of checks) {
     const pass = openPass(app, summary)

@@ -30,53 +30,18 @@ export async function checkOwnedResources(pass: Pass): Promise<void> {
   }
 }
 
+/** What a look at all that this installation owns touches. */
+type Asking = Pick<App, 'db' | 'inventory' | 'installationId'>
+
 /** Those clusters that have no row in the database. Throws CannotTell. */
-export async function findUnknown(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
-): Promise<Map<string, Owned>> {
+export async function findUnknown(app: Asking): Promise<Map<string, Owned>> {
   const unknown = new Map<string, Owned>()
   for await (const { id, owned, isKnown } of compareOwned(app)) if (!isKnown) unknown.set(id, owned)
   return unknown
 }
 
 /** Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. */
-async function* compareOwned(
-  app: Pick<
-    App,
-    | 'db'
-    | 'leaseDb'
-    | 'queue'
-    | 'events'
-    | 'store'
-    | 'box'
-    | 'catalog'
-    | 'inventory'
-    | 'installer'
-    | 'config'
-    | 'installationId'
-    | 'log'
-    | 'runsJobs'
-    | 'authenticators'
-    | 'onStep'
-  >,
-): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
+async function* compareOwned(app: Asking): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
   const all = await listOwned(app)
   const ids = [...all.keys()]
   for (let start = 0; start < ids.length; start += BATCH) {
@@ -126,7 +91,7 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
   await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))
 }
 
-async function listOwned({ inventory, installationId }: App): Promise<Map<string, Owned>> {
+async function listOwned({ inventory, installationId }: Asking): Promise<Map<string, Owned>> {
   const listing = inventory.findOwned?.()
   if (!listing) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
   const owned = new Map<string, Owned>()

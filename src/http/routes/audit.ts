@@ -44,7 +44,8 @@ const proofSchema = z
     sealed: z.int(),
     unsealed: z.int().openapi({ description: 'Events that wait for their seal, which comes every minute' }),
     head: z.object({ number: z.int(), hash: z.string() }).openapi({
-      description: 'The newest seal; the log of the worker has each of them, so that a chain made anew is found out',
+      description:
+        'The newest seal; the log of the worker has the newest of each run, so that a chain that was made anew can be found',
     }),
     problems: z.array(
       z.object({
