@@ -58,9 +58,15 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
     })
     next.on('error', () => undefined)
     // Anybody in the database may notify, and an EventEmitter gives some event names a special meaning.
-    next.on('notification', ({ payload }) => payload !== undefined && emitter.emit(`heard ${payload}`))
+    let own: number | undefined
+    next.on('notification', ({ payload, processId }) => {
+      // This process has heard its own words when it told them.
+      if (payload !== undefined && processId !== own) emitter.emit(`heard ${payload}`)
+    })
     try {
       await next.connect()
+      const { rows } = await next.query<{ pid: number }>('select pg_backend_pid() as pid')
+      own = rows[0]?.pid
       await next.query(`listen ${CHANNEL}`)
       return next
     } catch (error) {
@@ -137,7 +143,10 @@ export async function openEvents(url: string, log: Log): Promise<Events> {
     },
     isListening: () => listening,
     tell(words) {
-      for (const word of words) waiting.add(word)
+      for (const word of words) {
+        waiting.add(word)
+        setImmediate(() => emitter.emit(`heard ${word}`))
+      }
       if (telling) return
       telling = true
       void tellAll()
