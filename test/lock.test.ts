@@ -1,9 +1,9 @@
 // The lock of a cluster: one taker, a fence on every write, no live lock broken.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordStage } from '../src/jobs/attempts.ts'
-import { claimJob } from '../src/jobs/claim.ts'
+import { claimJob, openWait } from '../src/jobs/claim.ts'
 import { settleDeadJob, settleJob } from '../src/jobs/settle.ts'
-import { fenced, LockLost, renewLock } from '../src/jobs/lock.ts'
+import { fenced, leaseMs, LockLost, renewLock } from '../src/jobs/lock.ts'
 import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import type { Delivery } from '../src/queue/queue.ts'
 import { uuidOf } from '../src/ids.ts'
@@ -128,7 +128,7 @@ describe('a lock watch', () => {
 
   it('waits for most of a lease again after it was frozen itself', async () => {
     await h.rows('delete from job_locks')
-    const delivery = await deliver('forgotten')
+    const delivery = await deliver('rebooted')
     await claimJob(h.app, delivery, 'forgotten')
     const clock = { ms: 1_000_000 }
     const watch = watchWith(clock)
@@ -272,4 +272,21 @@ it('a connection that dies inside a transaction fails it, and nothing else', asy
   })
   await expect(died).rejects.toThrow()
   expect(await h.rows('select 1 as one')).toEqual([{ one: 1 }])
+})
+
+it('a server that may have lost locks gets no new one for a lease', async () => {
+  const seconds = 30
+  const wait = await openWait(h.app.db, seconds)
+  const delivery = await deliver('rebooted')
+  const [{ server } = { server: '' }] = await h.rows<{ server: string }>(
+    `select pg_postmaster_start_time()::text || ' ' || (select timeline_id from pg_control_checkpoint()) as server`,
+  )
+  // The server of the tests has just been started, or has not.
+  expect(wait(server)).toBeLessThanOrEqual(leaseMs(seconds))
+  const before = wait(server)
+  expect(wait('another server')).toBeGreaterThan(leaseMs(seconds) - 1000)
+  expect(wait('another server')).toBeGreaterThanOrEqual(before - 1000)
+  expect(await claimJob(h.app, delivery, 'w', () => 5000)).toBeUndefined()
+  expect(await h.rows(`select state, start_after > now() as waits, retry_limit as "retryLimit" from pgboss.job where id = '${delivery.queueId}'`)).toEqual([{ state: 'retry', waits: true, retryLimit: delivery.retryLimit + 1 }]) // prettier-ignore
+  expect((await h.call('GET', `/jobs/${delivery.jobId}`)).body).toMatchObject({ status: 'PENDING', attempts: [] })
 })

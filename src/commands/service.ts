@@ -14,6 +14,7 @@ import { hasCode } from '../errors.ts'
 import { createHttp } from '../http/app.ts'
 import { createServer } from '../http/server.ts'
 import { claimStore } from '../installation.ts'
+import { openWait } from '../jobs/claim.ts'
 import { openLog, type Log } from '../observability/log.ts'
 import { loadCatalog, watchCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
@@ -87,7 +88,10 @@ async function openService(
   await requireStore(app, giveUp)
   // When something that every install needs is missing, the start fails, rather than the first install.
   if (role !== 'serve') await app.installer.pullSecret()
-  const worker = role === 'serve' ? undefined : await startWorker(app)
+  // The embedded server loses nothing when it is started anew, and nobody waits for its first cluster.
+  const isEmbedded = ground.config.databaseUrl === undefined
+  const waitMs = isEmbedded || role === 'serve' ? undefined : await openWait(app.db, app.config.leaseSeconds)
+  const worker = role === 'serve' ? undefined : await startWorker(app, waitMs)
   if (worker) closers.push(() => worker.drain(0))
   if (role !== 'serve') await startSchedules(app)
   await tellOfKeys(app)

@@ -6,7 +6,7 @@ import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import { lockClusterOf } from '../clusters/queries.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
-import { send, type Transaction } from '../db/client.ts'
+import { send, type Db, type Transaction } from '../db/client.ts'
 import { insertion, selection, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
@@ -14,7 +14,7 @@ import type { Delivery } from '../queue/queue.ts'
 import { uptimeMs } from '../uptime.ts'
 import { endAsCancelled } from './ends.ts'
 import { isOpen, openJobStatuses } from './job.ts'
-import { closingOfLost, findLockOf, LockLost, taking, type Lock } from './lock.ts'
+import { closingOfLost, findLockOf, leaseMs, LockLost, taking, type Lock } from './lock.ts'
 import { moveOf } from './moves.ts'
 import { jobAttempts, jobs, type AttemptRow, type JobRow } from './tables.ts'
 
@@ -42,17 +42,23 @@ export async function claimJob(
   app: Pick<App, 'db' | 'queue' | 'config'>,
   delivery: Delivery,
   worker: string,
+  waitMs: WaitMs = () => 0,
 ): Promise<Claim | undefined> {
   const claimedAtMs = uptimeMs()
   const { jobId } = delivery
   const claim = async (tx: Transaction): Promise<Claim | undefined> => {
-    const [cluster, held, [job], { fence, last, at }] = await Promise.all([
+    const [cluster, held, [job], { fence, last, at, server }] = await Promise.all([
       lockClusterOf(tx, jobId),
       findLockOf(tx, jobId),
       lockJob(tx, jobId),
       nextNumbers(tx, jobId),
     ])
     if (!cluster || !job) throw new Error(`the queue holds job ${jobId}, which has no row`)
+    const wait = waitMs(server)
+    if (wait > 0) {
+      await must(app.queue.giveBack(tx, delivery, wait / 1000, 'busy'))
+      return undefined
+    }
     if (held) {
       await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS, 'busy'))
       return undefined
@@ -106,11 +112,39 @@ export async function claimJob(
   return app.db.transaction(claim, { readsFirst: true })
 }
 
+/** How long no lock may be taken, given the server that the claim has met. */
+export type WaitMs = (server: string) => number
+
+/**
+ * A server that was started anew, or took over, may have lost the newest commits, and locks among them. Their installers live
+ * for a lease at most, so a worker that meets another server than before takes no lock for so long. The first server counts
+ * as another one, unless it has run for longer than that.
+ */
+export async function openWait(db: Db, lockSeconds: number): Promise<WaitMs> {
+  const { rows } = await db.$client.query<{ server: string; upMs: number }>(
+    `select ${SERVER} as server, (extract(epoch from clock_timestamp() - pg_postmaster_start_time()) * 1000)::float8 as "upMs"`,
+  )
+  const [first] = rows
+  if (!first) throw new Error('the database did not tell since when it runs')
+  let known = first.server
+  let untilMs = uptimeMs() + Math.max(0, leaseMs(lockSeconds) - Math.max(0, first.upMs))
+  return (server) => {
+    if (server !== known) untilMs = uptimeMs() + leaseMs(lockSeconds)
+    known = server
+    return Math.max(0, untilMs - uptimeMs())
+  }
+}
+
+const SERVER = `pg_postmaster_start_time()::text || ' ' || (select timeline_id from pg_control_checkpoint())`
+
 /** Returns a fence that nobody had, the number of the job's last attempt, and the time of the transaction. */
-async function nextNumbers(tx: Transaction, jobId: string): Promise<{ fence: number; last: number; at: Date }> {
-  const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date }>({
+async function nextNumbers(
+  tx: Transaction,
+  jobId: string,
+): Promise<{ fence: number; last: number; at: Date; server: string }> {
+  const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date; server: string }>({
     name: 'next numbers',
-    text: `select nextval('lock_fence') as fence, now() as at,
+    text: `select nextval('lock_fence') as fence, now() as at, ${SERVER} as server,
       (select coalesce(max(number), 0) from job_attempts where job_id = $1)::int as last`,
     values: [jobId],
   })

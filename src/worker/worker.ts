@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { hasCode, messageOf } from '../errors.ts'
 import { listOpenAttempts, noteCause } from '../jobs/attempts.ts'
-import { claimJob } from '../jobs/claim.ts'
+import { claimJob, type WaitMs } from '../jobs/claim.ts'
 import { openJobLogs } from '../jobs/log.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
 import { LockLost } from '../jobs/lock.ts'
@@ -48,7 +48,8 @@ const DIRECTORIES_STAY = 'work directories of dead workers could not be removed'
 /** PostgreSQL's codes for data that it refuses, or that a constraint refuses. */
 const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
 
-export async function startWorker(app: App): Promise<Worker> {
+/** `waitMs`: how long no lock may be taken. */
+export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   const name = `${hostname()}:${process.pid}`
   const running = new Set<Operation>()
   const losses = new AbortController()
@@ -71,7 +72,7 @@ export async function startWorker(app: App): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const claim = await claimJob(app, delivery, name).catch(async (error: unknown) => {
+    const claim = await claimJob(app, delivery, name, waitMs).catch(async (error: unknown) => {
       // People who wait for the job can read there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
       await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
