@@ -11,6 +11,10 @@ import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
 import { recoverLost } from '../src/commands/recover.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
+import { listOpenEntries } from '../src/clusters/ledger.ts'
+import { adoptUnlessKnown } from '../src/clusters/adopt.ts'
+import { tellOfLoss } from '../src/worker/aftermath.ts'
+import type { Operation } from '../src/worker/operation.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 
 let h: Harness
@@ -159,6 +163,23 @@ describe('a cluster that was lost', () => {
     await destroy(cluster.id)
     expect(h.resources()).toHaveLength(before)
     expect(await adopt(id)).toMatchObject({ status: 201 })
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
+  it('whose name another one took meanwhile comes back by itself when that one is gone', async () => {
+    await h.startWorker()
+    const id = await install('again')
+    const [entry] = await listOpenEntries(h.app.db, id)
+    if (!entry) throw new Error('the ledger has no entry')
+    await forget(id)
+    const { cluster } = await h.requestCluster('again')
+    // As the worker whose attempt it was does when it finds its cluster lost.
+    const lost = { app: h.app, claim: { cluster: { id } }, infra: entry } as unknown as Operation
+    await tellOfLoss(lost, AbortSignal.timeout(10_000))
+    await destroy(cluster.id)
+    await h.app.queue.workAdoptions((lostId) => adoptUnlessKnown(h.app, lostId))
+    await h.reach(id, 'READY', 'FAILED', 'DESTROYING', 'DESTROYED')
     await destroy(id)
     expect(h.resources()).toEqual([])
   })

@@ -163,3 +163,13 @@ async function whyNot(tx: Transaction, { id, name, baseDomain }: ClusterRow): Pr
         `another cluster holds the name ${name}.${baseDomain}: ${id} can be adopted when it is gone`,
       )
 }
+
+/** Throws NAME_TAKEN while another cluster has the name. */
+export async function adoptUnlessKnown(app: Parameters<typeof adoptLost>[0], clusterId: string): Promise<void> {
+  try {
+    await adoptLost(app, clusterId)
+  } catch (error) {
+    const isKnown = error instanceof AppError && error.code === 'CONFLICT'
+    if (!isKnown) throw error
+  }
+}

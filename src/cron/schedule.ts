@@ -1,6 +1,7 @@
 // What runs by the clock. Each piece takes no input, reads the state of the world again, and is safe to run twice.
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
+import { adoptUnlessKnown } from '../clusters/adopt.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
 import { purgeKeys } from '../idempotency.ts'
 import { destroyDueClusters } from './janitor.ts'
@@ -11,6 +12,7 @@ import { rotateKeys } from './rotation.ts'
 export async function startSchedules(app: App): Promise<void> {
   await app.queue.schedule('reseal-secrets', '*/5 * * * *', () => rotateKeys(app))
   await app.queue.workDiscards((key) => discardArtifact(app, key))
+  await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
   await app.queue.schedule('look-again', '* * * * *', () => lookAtDestroyed(app))
   await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
   // Two runs at once wait for each other.

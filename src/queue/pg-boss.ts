@@ -8,7 +8,7 @@ import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
-import { CLUSTER_JOBS, DEAD_JOBS, DISCARDS, startOrStop, UNSETTLED_DELIVERIES } from './setup.ts'
+import { ADOPTIONS, CLUSTER_JOBS, DEAD_JOBS, DISCARDS, startOrStop, UNSETTLED_DELIVERIES } from './setup.ts'
 
 /** How much is kept of a result that pg-boss would show its readers. The log has all of it. */
 const CAUSE_LENGTH = 500
@@ -238,6 +238,16 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
           return results
         },
       )
+    },
+
+    async adoptLater(db, clusterId) {
+      await boss.send(ADOPTIONS, { clusterId }, { db: over(db) })
+    },
+
+    async workAdoptions(adopt) {
+      await boss.work(ADOPTIONS, { pollingIntervalSeconds: 5 }, async ([job]: Job<{ clusterId: string }>[]) => {
+        if (job) await told(ADOPTIONS, job.data, () => adopt(job.data.clusterId))
+      })
     },
 
     async pause() {

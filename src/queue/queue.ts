@@ -68,6 +68,9 @@ export type Queue = {
    */
   discardArtifact: (db: Reader, key: string, afterSeconds: number) => Promise<void>
   workDiscards: (discard: (key: string) => Promise<void>) => Promise<void>
+  /** Makes workAdoptions be called with the id of a cluster that the database has lost, until the call succeeds. */
+  adoptLater: (db: Reader, clusterId: string) => Promise<void>
+  workAdoptions: (adopt: (clusterId: string) => Promise<void>) => Promise<void>
   /** Fetches no more jobs; running handlers go on. */
   pause: () => Promise<void>
   depth: () => Promise<{ waiting: number; active: number; failed: number }>

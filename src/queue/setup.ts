@@ -5,6 +5,7 @@ import type { Log } from '../observability/log.ts'
 export const CLUSTER_JOBS = 'cluster-jobs'
 export const DEAD_JOBS = 'cluster-jobs-dead'
 export const DISCARDS = 'discard-artifacts'
+export const ADOPTIONS = 'adopt-lost-clusters'
 const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_SECONDS = 24 * 3600
 
@@ -47,6 +48,9 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
       retentionSeconds: YEAR_SECONDS,
     }
     await boss.createQueue(DISCARDS, { retryLimit: 1_000_000, retryDelay: 600, retentionSeconds: YEAR_SECONDS })
+    // Another cluster may have the name for days.
+    const patient = { retryLimit: 1_000_000, retryDelay: 10, retryBackoff: true, retryDelayMax: 3600 }
+    await boss.createQueue(ADOPTIONS, { ...patient, retentionSeconds: YEAR_SECONDS })
     await boss.createQueue(DEAD_JOBS, dead)
     await boss.updateQueue(DEAD_JOBS, dead)
     const settings = {

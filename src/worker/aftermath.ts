@@ -17,7 +17,17 @@ export async function tellOfLoss({ app, claim, infra }: Operation, signal: Abort
       return await lookAfterLoss(app, clusterId, infra)
     } catch (error) {
       app.log.warn({ err: error, clusterId }, 'what a lost attempt left is not known yet')
-      if (error instanceof AppError) return
+      if (error instanceof AppError) {
+        // The cluster itself is lost, and cannot come back while another one has its name. It is not always found by tag.
+        if (error.code === 'NAME_TAKEN') await adoptLater(app, clusterId)
+        return
+      }
       await setTimeout(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
+}
+
+async function adoptLater({ queue, db, log }: Operation['app'], clusterId: string): Promise<void> {
+  await queue
+    .adoptLater(db, clusterId)
+    .catch((error: unknown) => log.error({ err: error, clusterId }, 'a lost cluster must be adopted by hand'))
 }
