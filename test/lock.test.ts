@@ -277,7 +277,7 @@ it('a connection that dies inside a transaction fails it, and nothing else', asy
 it('a server that may have lost locks gets no new one for a lease', async () => {
   const seconds = 30
   const wait = await openWait(h.app.db, seconds)
-  const delivery = await deliver('rebooted')
+  const delivery = await deliver('restarted-server')
   const [{ server } = { server: '' }] = await h.rows<{ server: string }>(
     `select pg_postmaster_start_time()::text || ' ' || (select timeline_id from pg_control_checkpoint()) as server`,
   )
