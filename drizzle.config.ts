@@ -9,6 +9,7 @@ export default defineConfig({
     './src/audit/tables.ts',
     './src/auth/tables.ts',
     './src/reconcile/table.ts',
+    './src/usage/tables.ts',
     './src/idempotency.ts',
     './src/installation.ts',
   ],

@@ -70,6 +70,7 @@ const variables = z.object({
     .optional(),
   OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
   OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
+  OCPCTL_DESTROYS_PER_MINUTE: whole(1, 1_000_000).default(1000),
   OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
   OCPCTL_DB_POOL_MIN: whole(0, 100).default(5),
   OCPCTL_DB_POOL_MAX: whole(2, 100).default(25),
@@ -133,6 +134,8 @@ export type Config = Readonly<{
   /** How long a cluster stays locked when its worker is gone. The installer's own lease is two thirds of it. */
   leaseSeconds: number
   drainTimeoutSeconds: number
+  /** How many clusters whose end has come the janitor begins to destroy in a minute, at most. */
+  destroysPerMinute: number
   pullSecretFile: string | undefined
   /** undefined: nobody signs in with OIDC. */
   oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
@@ -212,6 +215,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
+    destroysPerMinute: env.OCPCTL_DESTROYS_PER_MINUTE,
     pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
     oidc:
       issuer === undefined || audience === undefined

@@ -34,10 +34,17 @@ const floors = [
   // The ports with their vendors, and what is pure.
   ['artifacts', 'clouds', 'diagnosis', 'install-config', 'installer', 'profiles', 'queue'],
   // What rows and requests look like.
-  ['clusters/request.ts', 'clusters/tables.ts', 'clusters/infra-tables.ts', 'jobs/tables.ts', 'policy'],
+  [
+    'clusters/request.ts',
+    'clusters/tables.ts',
+    'usage/tables.ts',
+    'clusters/infra-tables.ts',
+    'jobs/tables.ts',
+    'policy',
+  ],
   ['audit', 'auth', 'idempotency.ts'],
   ['app.ts'],
-  ['clusters', 'installation.ts', 'jobs', 'reconcile'],
+  ['clusters', 'installation.ts', 'jobs', 'reconcile', 'schedules.ts', 'usage'],
   ['cron', 'http', 'worker'],
   ['wiring.ts'],
   ['commands'],
@@ -81,7 +88,7 @@ it('doors do not import each other, nor Drizzle', () => {
 })
 
 it.each([
-  ['pg-boss', ['queue/pg-boss.ts', 'queue/setup.ts']],
+  ['pg-boss', ['queue/pg-boss.ts', 'queue/schedules.ts', 'queue/errands.ts', 'queue/setup.ts']],
   ['node:child_process', ['db/embedded.ts', 'installer/openshift-install.ts']],
   ['pg', ['db/client.ts', 'db/together.ts', 'db/embedded.ts', 'db/migrate.ts', 'events.ts']],
   [

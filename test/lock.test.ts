@@ -179,7 +179,7 @@ it('a job whose workers died too often ends FAILED, frees its cluster, and can b
   })
   expect((await h.call('GET', `/clusters/${claim?.cluster.id}`)).body).toMatchObject({
     status: 'FAILED',
-    actions: ['destroy'],
+    actions: ['destroy', 'extend', 'protect'],
   })
 })
 

@@ -90,6 +90,13 @@ const table: Record<string, Case> = {
     body: { reason: 'it cannot be destroyed' },
     expected: [401, 401, 404, 404, 403, 403, 403, 403, 404, 404, 403, 409],
   },
+  // Within the profile's bounds, and so that the cluster outlives the test.
+  'POST /api/v1/clusters/{id}/extend': { body: { hours: 5 }, expected: owners(200) },
+  'PUT /api/v1/clusters/{id}/protection': {
+    body: { reason: 'a demonstration', until: '2001-01-01T00:00:00+02:00' },
+    expected: [401, 401, 404, 404, 403, 403, 403, 422, 404, 404, 403, 422],
+  },
+  'DELETE /api/v1/clusters/{id}/protection': { expected: [401, 401, 404, 404, 403, 403, 403, 409, 404, 404, 403, 409] },
   'POST /api/v1/clusters/adopt': {
     body: { clusterId: 'clu_01k0000000e000000000000000' },
     expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 404],
@@ -107,6 +114,16 @@ const table: Record<string, Case> = {
   'POST /api/v1/jobs/{id}/retry': { expected: owners(409) },
   'GET /api/v1/findings': { expected: audited },
   'GET /api/v1/leaks': { expected: audited },
+  'GET /api/v1/usage': { expected: listed },
+  'GET /api/v1/usage/samples': {
+    path: ({ clusterId }) => `/api/v1/usage/samples?clusterId=${clusterId}`,
+    expected: seen,
+  },
+  'GET /api/v1/schedules': { expected: [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200] },
+  'POST /api/v1/schedules/{name}/run': {
+    path: () => '/api/v1/schedules/purge-idempotency-keys/run',
+    expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 202],
+  },
   'GET /api/v1/profiles': { expected: offered },
   'GET /api/v1/profiles/{name}': { path: () => '/api/v1/profiles/aws-minimal-test', expected: offered },
   'GET /api/v1/whoami': { expected: listed },

@@ -105,7 +105,7 @@ describe('a ledger entry that was lost', () => {
     await h.rows(`delete from cluster_outputs`)
     const [job] = await h.rows<{ id: string }>('select id from jobs')
     await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
-    await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, { id: job?.id ?? '', clusterId: id }))
+    await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id }]))
     await h.reach(id, 'READY')
     expect(await openInfraIds()).toEqual([before?.infra])
     expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])
@@ -198,6 +198,23 @@ describe('a cluster that was lost', () => {
     expect(h.resources()).toEqual([])
   })
 
+  it('is taken back by what the store has, where the cloud cannot list what carries our tag', async () => {
+    await h.startWorker()
+    const [stands, gone] = [await install('stands'), await install('gone')]
+    await destroy(gone)
+    for (const id of [stands, gone]) await forget(id)
+    const { findOwned: _, ...inventory } = h.app.inventory
+    const app = { ...h.app, inventory }
+    expect(await reconcile(app)).toMatchObject({ filed: 2, repaired: 2, skipped: [{ reason: expect.stringMatching(/cannot list/) }] }) // prettier-ignore
+    expect(await h.rows(`select id, status from clusters order by id`)).toEqual([
+      { id: stands, status: 'READY' },
+      { id: gone, status: 'FAILED' },
+    ])
+    expect(await reconcile(app)).toMatchObject({ filed: 0, repaired: 0 })
+    for (const id of [stands, gone]) await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
   it('is told by the command, which changes nothing unless it is told to', { timeout: 120_000 }, async () => {
     await h.startWorker()
     const id = await install('command')
@@ -213,7 +230,7 @@ describe('a cluster that was lost', () => {
     })
     expect(await h.rows('select id from clusters')).toEqual([])
     expect(await recover('--apply')).toEqual({ code: 0, said: expect.stringContaining('is READY until') })
-    expect(await recover()).toEqual({ code: 0, said: expect.stringContaining('Every resource') })
+    expect(await recover()).toEqual({ code: 0, said: expect.stringContaining('Whatever carries the tag') })
     expect(await recover('--aply')).toMatchObject({ code: 1 })
     await destroy(id)
   })

@@ -30,6 +30,8 @@ const table = {
   },
   'cluster.read': { says: 'see cluster', needs: 'read', ...seers },
   'cluster.destroy': { says: 'destroy cluster', needs: 'write', ...owners },
+  'cluster.extend': { says: 'move the end of cluster', needs: 'write', ...owners },
+  'cluster.protect': { says: 'protect cluster', needs: 'write', team_admin: 'team', platform_admin: 'any' },
   'cluster.credentials': { says: 'read the credentials of cluster', needs: 'write', ...owners },
   'cluster.abandon': { says: 'abandon cluster', needs: 'write', platform_admin: 'any' },
   'cluster.adopt': { says: 'take back clusters that the database has lost', needs: 'write', platform_admin: 'any' },
@@ -56,6 +58,9 @@ const table = {
     auditor: 'own',
     platform_admin: 'any',
   },
+  'usage.read': { says: 'see the usage', needs: 'read', ...seers },
+  'schedule.read': { says: 'see schedules', needs: 'read', platform_admin: 'any' },
+  'schedule.run': { says: 'run schedules', needs: 'write', platform_admin: 'any' },
   'audit.read': { says: 'read the audit trail', needs: 'read', platform_admin: 'any', auditor: 'any' },
 } as const satisfies Record<string, Rule>
 
@@ -92,6 +97,13 @@ export function clusterScope(by: Actor, action: Action): SQL {
 
 export function isAllowedInTeam(by: Actor, action: Action, team: string): boolean {
   return by.kind === 'system' || grantsOf(by, action).some((grant) => isIn(grant, team))
+}
+
+/** The teams in which the actor may take the action on everything. */
+export function teamsOf(by: Actor, action: Action): string[] | 'all' {
+  if (by.kind === 'system') return 'all'
+  const teams = grantsOf(by, action).flatMap(({ reach, team }) => (reach === 'own' ? [] : [team]))
+  return teams.includes('*') ? 'all' : [...new Set(teams)]
 }
 
 /** Throws FORBIDDEN unless the actor may take the action in the team. */

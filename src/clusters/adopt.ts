@@ -14,6 +14,7 @@ import { AppError, messageOf } from '../errors.ts'
 import { announce } from '../events.ts'
 import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
+import { nextWarningAt } from '../policy/end.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
 import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
 import { type ClusterRow, clusters } from './tables.ts'
@@ -59,6 +60,24 @@ export async function findAdoptable(
   return record && { record, infras, outputs }
 }
 
+/**
+ * As findAdoptable. What is proved gone has no outputs: it was destroyed before it was lost, and is destroyed once more.
+ */
+export async function findLost(
+  app: Pick<App, 'store' | 'box' | 'inventory' | 'config' | 'log'>,
+  clusterId: string,
+): Promise<Adoptable | undefined> {
+  const found = await findAdoptable(app, clusterId)
+  return found && (await isGone(app, found)) ? { ...found, outputs: undefined } : found
+}
+
+async function isGone({ inventory }: Pick<App, 'inventory'>, { record, infras }: Adoptable): Promise<boolean> {
+  const { id: clusterId, platform, region, name, baseDomain } = record
+  const infraIds = infras.map(({ metadata }) => metadata.infraID)
+  const answer = await inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
+  return answer.verified && answer.resources.length === 0
+}
+
 /** As findAdoptable, on behalf of a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
 export async function adoptableFor(
   app: Pick<App, 'store' | 'box' | 'inventory' | 'config' | 'log'>,
@@ -72,11 +91,8 @@ export async function adoptableFor(
     throw error
   })
   if (!found) throw new AppError('NOT_FOUND', `the artifact store has no state of ${clusterId} that can be adopted`)
-  const { platform, region, name, baseDomain } = found.record
-  const infraIds = found.infras.map(({ metadata }) => metadata.infraID)
-  const answer = await app.inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
   // The store keeps the state for a while after the cluster was destroyed.
-  if (answer.verified && answer.resources.length === 0)
+  if (await isGone(app, found))
     throw new AppError('NOT_FOUND', `nothing of ${clusterId} stands in the cloud any more: there is nothing to adopt`)
   return found
 }
@@ -86,6 +102,21 @@ export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
   new Date(
     Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
   )
+
+/** A record of an older release has no protection and no revision. What was set before the loss may be missing. */
+function endingOf(config: Config, record: ClusterRow): Partial<ClusterRow> {
+  const endSetAt = new Date()
+  const ending = { destroyAt: adoptedEnd(config, record), endSetAt, protectedUntil: null }
+  return {
+    ...ending,
+    protected: false,
+    protectedReason: null,
+    graceHours: 0,
+    // None of the links that were sent for an end before the loss may count.
+    endRevision: (record.endRevision ?? 1) + 1000,
+    warnAt: nextWarningAt(ending, record.profileSnapshot.lifecycle.warnHours, endSetAt),
+  }
+}
 
 /**
  * Adopts what the store has of a cluster that the database does not know. Returns undefined when that is not enough.
@@ -124,13 +155,12 @@ export async function adoptCluster(
   const isReady = outputs !== undefined
   const values: typeof clusters.$inferInsert = {
     ...record,
-    graceHours: record.profileSnapshot.lifecycle.graceHours,
+    ...endingOf(app.config, record),
     status: isReady ? 'READY' : 'FAILED',
     statusReason: isReady
       ? 'the database had lost this cluster; it was taken back from the artifact store'
       : 'the database had lost this cluster while it was being made; what it made is destroyed',
     infraId: newest?.metadata.infraID ?? null,
-    destroyAt: adoptedEnd(app.config, record),
     readyAt: isReady ? (record.readyAt ?? new Date()) : null,
     destroyRetryAt: isReady ? null : new Date(Date.now() + realMs(app.config, LEFTOVER_MS, 0)),
     updatedAt: new Date(),

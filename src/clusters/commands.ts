@@ -4,15 +4,17 @@ import { and, eq, gt, inArray } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
+import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
-import { openJob, supersedeJobs } from '../jobs/commands.ts'
+import { openJob, openJobs, supersedeJobs } from '../jobs/commands.ts'
 import { openJobStatuses } from '../jobs/job.ts'
-import { jobForChange } from '../jobs/queries.ts'
+import { jobForChange, listOpenJobsOf } from '../jobs/queries.ts'
 import { jobs, type JobRow } from '../jobs/tables.ts'
-import { transitionCluster } from './lifecycle.ts'
-import { clusterFor } from './queries.ts'
+import { requireUnprotected, unprotected } from './end.ts'
+import { transitionCluster, transitionClusters } from './lifecycle.ts'
+import { clusterFor, DUE } from './queries.ts'
 import { requireInstallTurn } from './quota.ts'
-import type { ClusterRow } from './tables.ts'
+import { clusters, type ClusterRow } from './tables.ts'
 
 /**
  * Ends the cluster's other jobs and opens its destroy. A destroy that is already under way is returned as it is. Throws
@@ -25,8 +27,7 @@ export async function destroyCluster(
   id: string,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const cluster = await clusterFor(tx, by, 'cluster.destroy', id, { lock: true })
-  if (cluster.protected)
-    throw new AppError('CONFLICT', 'the cluster is protected: a team administrator must lift the protection first')
+  await requireUnprotected(tx, cluster)
   if (cluster.status === 'DESTROYING') {
     const [underWay] = await tx
       .select()
@@ -41,10 +42,35 @@ export async function destroyCluster(
     if (underWay) return { cluster, job: underWay }
   }
   await supersedeJobs(app, tx, by, cluster)
-  const moved = transitionCluster(tx, by, cluster, 'startDestroy', { abandonedAt: null })
+  const moved = transitionCluster(tx, by, cluster, 'startDestroy', { ...unprotected, abandonedAt: null })
   const job = openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY', moved.updatedAt)
   return { cluster: moved, job }
 }
+
+/**
+ * Destroys those of the clusters whose end has come, and what failures left behind, in one transaction. Those that have
+ * jobs which must end first are returned instead: each takes destroyCluster.
+ */
+export async function destroyClusters(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  ids: string[],
+): Promise<{ destroyed: string[]; busy: string[] }> {
+  const due = await lockDue(tx, ids)
+  const open = await listOpenJobsOf(
+    tx,
+    due.map(({ id }) => id),
+  )
+  const busy = new Set(open.map(({ clusterId }) => clusterId))
+  const free = due.filter(({ id }) => !busy.has(id))
+  const moved = transitionClusters(tx, by, free, 'startDestroy', { ...unprotected, abandonedAt: null })
+  openJobs(app, tx, by, moved, 'JANITOR_DESTROY', new Date())
+  return { destroyed: free.map(({ id }) => id), busy: [...busy] }
+}
+
+// Those that another process works on just now are left for the next run.
+const lockDue = selection(clusters, `where id = any($1) and ${DUE} for update skip locked`)
 
 /**
  * Opens a new job that does again what a failed job was for. Throws NOT_FOUND, FORBIDDEN, QUOTA_EXCEEDED, or

@@ -35,7 +35,7 @@ export const transitions = {
 } as const satisfies Record<string, { from: ClusterStatus[]; to: ClusterStatus }>
 
 export type Transition = keyof typeof transitions
-export type ClusterAction = 'destroy'
+export type ClusterAction = 'destroy' | 'extend' | 'protect'
 
 /**
  * Moves a cluster whose row this transaction has locked, and returns the new row. Values that an SQL expression
@@ -49,25 +49,58 @@ export function tryTransition(
   changes: Changes<typeof clusters> = {},
   jobId?: string,
 ): ClusterRow | undefined {
-  const { from, to } = transitions[transition]
+  const { from } = transitions[transition]
   if (!(from as readonly ClusterStatus[]).includes(cluster.status)) return undefined
   const { id, status } = cluster
-  const all: Changes<typeof clusters> = {
+  const all = allOf(transition, changes)
+  send(tx, update(clusters, all, { id, status }))
+  tell(tx, by, cluster, transition, jobId)
+  return { ...cluster, ...plainOf(all), updatedAt: new Date() }
+}
+
+/**
+ * Moves many clusters at once, whose rows this transaction has locked and whose states allow it. Returns the new rows.
+ */
+export function transitionClusters(
+  tx: Transaction,
+  by: Actor,
+  rows: readonly ClusterRow[],
+  transition: Transition,
+  changes: Changes<typeof clusters> = {},
+): ClusterRow[] {
+  const from: readonly ClusterStatus[] = transitions[transition].from
+  for (const { id, status } of rows) if (!from.includes(status)) throw new Error(`${id} is ${status}`)
+  if (rows.length === 0) return []
+  const all = allOf(transition, changes)
+  send(tx, update(clusters, all, { id: rows.map(({ id }) => id) }))
+  const updatedAt = new Date()
+  return rows.map((cluster) => {
+    tell(tx, by, cluster, transition)
+    return { ...cluster, ...plainOf(all), updatedAt }
+  })
+}
+
+function allOf(transition: Transition, changes: Changes<typeof clusters>): Changes<typeof clusters> {
+  const { to } = transitions[transition]
+  return {
     statusReason: null,
     destroyRetryAt: null,
+    // The end of a cluster that is being destroyed has come.
+    ...(to === 'DESTROYING' ? { warnAt: null } : {}),
     ...changes,
     status: to,
     updatedAt: now,
   }
-  send(tx, update(clusters, all, { id, status }))
+}
+
+function tell(tx: Transaction, by: Actor, { id, status }: ClusterRow, transition: Transition, jobId?: string): void {
   writeAudit(tx, by, {
     action: `cluster.${transition}`,
     clusterId: id,
     ...(jobId === undefined ? {} : { jobId }),
-    detail: { from: status, to },
+    detail: { from: status, to: transitions[transition].to },
   })
   announce(tx, 'cluster', id)
-  return { ...cluster, ...plainOf(all), updatedAt: new Date() }
 }
 
 /** As tryTransition, but throws NOT_IN_STATE with the state it found. */
@@ -90,5 +123,10 @@ export function transitionCluster(
 /** What the cluster's state allows now, whoever asks. */
 export function actionsOf(cluster: Pick<ClusterRow, 'status' | 'protected'>): ClusterAction[] {
   const from: readonly ClusterStatus[] = transitions.startDestroy.from
-  return !cluster.protected && from.includes(cluster.status) ? ['destroy'] : []
+  const end: ClusterAction[] = hasOpenEnd(cluster.status) ? ['extend', 'protect'] : []
+  return !cluster.protected && from.includes(cluster.status) ? ['destroy', ...end] : end
 }
+
+/** Whether the end can still be moved: no destroy has begun. */
+export const hasOpenEnd = (status: ClusterStatus): boolean =>
+  !['DESTROYING', 'DESTROYED', 'DESTROY_FAILED'].includes(status)

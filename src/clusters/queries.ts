@@ -1,6 +1,6 @@
 // Reading clusters. For a caller who may not see a cluster, it is NOT_FOUND. For a caller who may see it but not do the
 // action, it is FORBIDDEN.
-import { and, eq, ilike, inArray, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, ilike, inArray, isNotNull, lte, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -9,6 +9,7 @@ import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.ts'
 import type { ClusterStatus, Platform } from '../vocabulary.ts'
+import { usageSamples } from '../usage/tables.ts'
 import { clusterOutputs, type ClusterRow, clusters } from './tables.ts'
 
 /** The cluster, for the named action. Throws NOT_FOUND when the actor may not see it, FORBIDDEN when it may not act. */
@@ -60,6 +61,41 @@ export async function listClusters(
   filter: ClusterFilter,
   page: PageRequest,
 ): Promise<Versioned[]> {
+  const { where, orderBy, limit } = keyset(clusters.id, page, conditionOf(by, filter))
+  return db.select({ id: clusters.id, rowVersion }).from(clusters).where(where).orderBy(orderBy).limit(limit)
+}
+
+/**
+ * As listClusters, of an instant in the past: the clusters that there were, in the states that they had. What else may
+ * change is as it is now.
+ */
+export async function listClustersAsOf(
+  db: Reader,
+  by: Actor,
+  filter: ClusterFilter,
+  page: PageRequest,
+  at: Date,
+): Promise<ClusterRow[]> {
+  // The samples of clusters that are long gone are dropped.
+  const then = sql<ClusterStatus>`coalesce(
+    (select s.status from ${usageSamples} s where s.cluster_id = ${clusters.id} and s.at <= ${at} order by s.at desc limit 1),
+    case when ${clusters.destroyedAt} <= ${at} then 'DESTROYED' end)`
+  const { status, ...fields } = filter
+  const wanted = status?.length ? inArray(then, status) : isNotNull(then)
+  const { where, orderBy, limit } = keyset(clusters.id, page, and(conditionOf(by, fields), lte(clusters.createdAt, at), wanted)) // prettier-ignore
+  const rows = await db.select({ cluster: clusters, then }).from(clusters).where(where).orderBy(orderBy).limit(limit)
+  const past = (time: Date | null) => (time !== null && time <= at ? time : null)
+  return rows.map((row) => ({
+    ...row.cluster,
+    status: row.then,
+    // What is known of the state is known of the present one.
+    statusReason: row.then === row.cluster.status ? row.cluster.statusReason : null,
+    readyAt: past(row.cluster.readyAt),
+    destroyedAt: past(row.cluster.destroyedAt),
+  }))
+}
+
+function conditionOf(by: Actor, filter: ClusterFilter): SQL | undefined {
   const conditions: (SQL | undefined)[] = [
     clusterScope(by, 'cluster.read'),
     filter.status?.length ? inArray(clusters.status, filter.status) : undefined,
@@ -70,8 +106,7 @@ export async function listClusters(
     filter.region === undefined ? undefined : eq(clusters.region, filter.region),
     filter.q === undefined ? undefined : ilike(clusters.name, `%${filter.q.replace(/[\\%_]/g, '\\$&')}%`),
   ]
-  const { where, orderBy, limit } = keyset(clusters.id, page, and(...conditions))
-  return db.select({ id: clusters.id, rowVersion }).from(clusters).where(where).orderBy(orderBy).limit(limit)
+  return and(...conditions)
 }
 
 /** Reads clusters that the actor is known to be allowed to see. */
@@ -148,22 +183,25 @@ export async function findOutputs(db: Reader, clusterId: string) {
   return row
 }
 
+/** The janitor looks once a minute, and its look begins some seconds late. So it takes what ends a little later too. */
+const AHEAD_SECONDS = 20
+const isFree = 'abandoned_at is null and (protected_until is null or protected_until <= now())'
+const isOver = `destroy_at <= now() + interval '${AHEAD_SECONDS} seconds' and status not in ('DESTROYING', 'DESTROYED', 'DESTROY_FAILED')`
+const isLeftover = `destroy_retry_at <= now() and destroy_retry_at is not null and status in ('FAILED', 'DESTROY_FAILED')`
+/** The condition on clusters that the janitor destroys. */
+export const DUE = `${isFree} and (${isOver} or ${isLeftover})`
+
 /**
- * Unprotected clusters that the janitor must destroy, at most `limit`. Either their time is over, or it is time to take
- * away what a failure left. An abandoned cluster is left alone.
+ * Clusters that the janitor must destroy, at most `limit`. Either their time is over, or it is time to take away what a
+ * failure left. A protected or an abandoned cluster is left alone.
  */
-export async function listDueDestroys(db: Reader, limit = 100): Promise<string[]> {
-  const due = (condition: SQL) =>
-    db
-      .select({ id: clusters.id })
-      .from(clusters)
-      .where(and(condition, eq(clusters.protected, false), isNull(clusters.abandonedAt)))
-      .limit(limit)
-  // Each half has a partial index of its own: clusters_end, clusters_destroy_retry. Few clusters are past their end at
-  // a time, and the grace is read from the profiles of those alone.
-  const grace = sql`make_interval(hours => coalesce((${clusters.profileSnapshot} #>> '{lifecycle,graceHours}')::int, 0))`
-  const expired = sql`${clusters.destroyAt} <= now() and ${clusters.destroyAt} + ${grace} <= now() and ${clusters.status} <> 'DESTROYED' and ${clusters.status} not in ('DESTROYING', 'DESTROY_FAILED')`
-  const leftover = sql`${clusters.destroyRetryAt} <= now() and ${clusters.status} in ('FAILED', 'DESTROY_FAILED') and ${clusters.destroyRetryAt} is not null`
-  const rows = await Promise.all([due(expired), due(leftover)])
-  return [...new Set(rows.flat().map((row) => row.id))]
+export async function listDueDestroys(db: Reader, limit: number): Promise<string[]> {
+  // Each half has a partial index of its own: clusters_end, clusters_destroy_retry.
+  const { rows } = await db.$client.query<{ id: string }>({
+    name: 'due destroys',
+    text: `(select id from clusters where ${isOver} and status <> 'DESTROYED' and ${isFree} order by destroy_at limit $1)
+      union (select id from clusters where ${isLeftover} and ${isFree} limit $1) limit $1`,
+    values: [limit],
+  })
+  return rows.map(({ id }) => id)
 }

@@ -73,7 +73,7 @@ async function readHoldings(
         coalesce(sum(vcpu) ${living}, 0)::int as vcpu,
         count(*) filter (where status in ('PENDING', 'CREATING'))::int as installs,
         coalesce(sum(usd_per_hour * greatest(0, date_part('epoch',
-          least(coalesce(destroyed_at, greatest(destroy_at + make_interval(hours => grace_hours), now())), ends)
+          least(coalesce(destroyed_at, greatest(destroy_at, protected_until, now())), ends)
             - greatest(created_at, starts)))) / 3600, 0)::float8 as "usdThisMonth"
       from clusters, month
       where ${whose} = $1 and (destroyed_at is null or destroyed_at >= starts)`,

@@ -14,6 +14,7 @@ import { effectiveTags } from '../install-config/tags.ts'
 import { openJob } from '../jobs/commands.ts'
 import type { JobRow } from '../jobs/tables.ts'
 import type { Decision, Usage, Warning } from '../policy/decision.ts'
+import { endOf, nextWarningAt } from '../policy/end.ts'
 import { decide } from '../policy/policy.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
 import type { Footprint } from '../profiles/footprint.ts'
@@ -25,8 +26,6 @@ import { findExpectedDuration, type Expectation } from './queries.ts'
 import { readUsage, readUsageInTurn } from './quota.ts'
 import type { ClusterRequest } from './request.ts'
 import { type ClusterRow, clusters } from './tables.ts'
-
-const HOUR_MS = 3_600_000
 
 const DEFAULT_TEAM = 'default'
 
@@ -98,7 +97,7 @@ export async function requestCluster(
   const place = placeRequest(app, by, request)
   if (!prepared) throw new AppError('UNAVAILABLE', 'the profiles have changed meanwhile: ask again')
   const { at, usage, holder } = prepared
-  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, usage)
+  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, usage, at)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
@@ -143,7 +142,7 @@ export async function previewCluster(
 ): Promise<Preview> {
   const place = placeRequest(app, by, request)
   const usage = await readUsage(app.db, place.team, place.quota, place.profile)
-  const { decision, profile, cluster } = planCluster(app, by, request, place, usage)
+  const { decision, profile, cluster } = planCluster(app, by, request, place, usage, new Date())
   const input = {
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -193,11 +192,13 @@ function planCluster(
   request: ClusterRequest,
   { team, owner, profile, quota }: Place,
   usage: Usage,
+  now: Date,
 ): Plan {
-  const decision = decide(request, profile, { team, quota, usage, now: new Date() })
+  const decision = decide(request, profile, { team, quota, usage, now })
   const { terms, footprint, cost } = decision
   const id = newId('clu')
-  const destroyAt = new Date(Date.now() + terms.ttlHours * HOUR_MS)
+  const ending = { destroyAt: endOf(now, terms.ttlHours, profile.lifecycle), endSetAt: now, protectedUntil: null }
+  const { destroyAt } = ending
   const requestTags = request.tags ?? {}
   const tags = effectiveTags(
     { tags: requestTags, profile },
@@ -225,15 +226,18 @@ function planCluster(
       requestTags,
       effectiveTags: tags,
       ttlHours: terms.ttlHours,
-      destroyAt,
+      ...ending,
+      endRevision: 1,
+      warnAt: nextWarningAt(ending, profile.lifecycle.warnHours, now),
       preserveOnFailure: request.preserveOnFailure ?? false,
       usdPerHour: cost.usdPerHour,
       workerReplicas: terms.workerReplicas,
       vcpu: footprint.vcpu,
-      graceHours: profile.lifecycle.graceHours,
+      graceHours: 0,
       statusReason: null,
       infraId: null,
       protected: false,
+      protectedReason: null,
       readyAt: null,
       destroyedAt: null,
       destroyRetryAt: null,

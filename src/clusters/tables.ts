@@ -41,14 +41,23 @@ export const clusters = pgTable(
     effectiveTags: jsonb('effective_tags').$type<Record<string, string>>().notNull(),
     ttlHours: integer('ttl_hours').notNull(),
     destroyAt: at('destroy_at').notNull(),
+    /** One more with each move of the end, by which the warnings and links of an older end are void. */
+    endRevision: integer('end_revision').notNull().default(1),
+    /** When the end was set. What was to be told earlier is not told. */
+    endSetAt: at('end_set_at').notNull().defaultNow(),
+    /** When the next warning of the end is due. */
+    warnAt: at('warn_at'),
     infraId: text('infra_id'),
     protected: boolean('protected').notNull().default(false),
+    /** Until then nobody and nothing destroys it, whatever destroyAt says. */
+    protectedUntil: at('protected_until'),
+    protectedReason: text('protected_reason'),
     preserveOnFailure: boolean('preserve_on_failure').notNull().default(false),
     usdPerHour: doublePrecision('usd_per_hour').notNull(),
     workerReplicas: integer('worker_replicas').notNull().default(0),
     /** The vCPUs of all nodes, which the quotas count. */
     vcpu: integer('vcpu').notNull().default(0),
-    /** How long the cluster may live past its end. This time counts as promised too. */
+    /** Always 0: destroyAt has the grace in it. Processes of an older release write and add it. */
     graceHours: integer('grace_hours').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
@@ -70,6 +79,7 @@ export const clusters = pgTable(
     check('clusters_platform', oneOf('platform', platforms)),
     check('clusters_name', sql.raw(`name ~ '^[a-z0-9]([a-z0-9-]{0,19}[a-z0-9])?$'`)),
     check('clusters_ttl', sql.raw('ttl_hours > 0')),
+    check('clusters_protected', sql.raw('protected = (protected_until is not null)')),
     check('clusters_destroyed_at', sql.raw(`(status = 'DESTROYED') = (destroyed_at is not null)`)),
     // The name lease: held from the request until DESTROYED is proved. Failed clusters hold it too.
     uniqueIndex('clusters_name_lease')
@@ -90,6 +100,12 @@ export const clusters = pgTable(
     index('clusters_end')
       .on(t.destroyAt)
       .where(sql`status <> 'DESTROYED'`),
+    index('clusters_protected_until')
+      .on(t.protectedUntil)
+      .where(sql`protected_until is not null`),
+    index('clusters_warn')
+      .on(t.warnAt)
+      .where(sql`warn_at is not null`),
     index('clusters_destroy_retry')
       .on(t.destroyRetryAt)
       .where(sql`status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null`),
@@ -131,18 +147,18 @@ export const leakRecords = pgTable(
   (t) => [index('leak_records_cluster').on(t.clusterId)],
 )
 
-export const usageSamples = pgTable(
-  'usage_samples',
+/** A warning of an end that has been given, so that it is given once. */
+export const clusterWarnings = pgTable(
+  'cluster_warnings',
   {
     clusterId: text('cluster_id')
       .notNull()
       .references(() => clusters.id),
-    at: at('at').notNull(),
-    status: text('status').$type<ClusterStatus>().notNull(),
-    usdPerHour: doublePrecision('usd_per_hour').notNull(),
-    seconds: integer('seconds').notNull(),
+    endRevision: integer('end_revision').notNull(),
+    mark: text('mark').notNull(),
+    at: at('at').notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.clusterId, t.at] })],
+  (t) => [primaryKey({ columns: [t.clusterId, t.endRevision, t.mark] })],
 )
 
 export type ClusterRow = typeof clusters.$inferSelect

@@ -1,7 +1,7 @@
 // `recover`: compares cloud and artifact store with the database, and takes back the clusters that the database has
 // lost.
 import type { App } from '../app.ts'
-import { adoptedEnd, findAdoptable, recover } from '../clusters/adopt.ts'
+import { adoptedEnd, findLost, recover } from '../clusters/adopt.ts'
 import { ConfigError, type Config } from '../config.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import { messageOf } from '../errors.ts'
@@ -10,6 +10,7 @@ import { openLog } from '../observability/log.ts'
 import { loadCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
 import { findUnknown } from '../reconcile/resources.ts'
+import { listUnknownStored } from '../reconcile/stored.ts'
 import { openApp, openGround, STORE_WAIT_MS } from '../wiring.ts'
 
 /** Returns the exit code. Throws ConfigError for an unknown option. */
@@ -37,12 +38,17 @@ export async function recoverLost(
   print: (line: string) => void,
 ): Promise<number> {
   const unknown = await findUnknown(app)
+  // Not every cloud can list what carries our tag.
+  for await (const id of listUnknownStored(app, ['clu_']))
+    if (!unknown.has(id)) unknown.set(id, { count: 0, shown: [] })
   if (unknown.size === 0)
-    print('Every resource that carries the tag of this installation is of a cluster that the database knows.')
+    print(
+      'Whatever carries the tag of this installation, or is in its artifact store, is of a cluster that the database knows.',
+    )
   let left = 0
   for (const [clusterId, { count }] of unknown)
     try {
-      const found = await findAdoptable(app, clusterId)
+      const found = await findLost(app, clusterId)
       if (!found)
         throw new Error('the artifact store has no state of it that this version can adopt; see docs/recovery.md')
       if (apply) await recover(app, found)

@@ -90,7 +90,10 @@ async function openService(
   if (role !== 'serve') await app.installer.pullSecret()
   // The embedded server loses nothing when it is started anew, and nobody waits for its first cluster.
   const isEmbedded = ground.config.databaseUrl === undefined
-  const waitMs = isEmbedded || role === 'serve' ? undefined : await openWait(app.db, app.config.leaseSeconds)
+  const waitMs =
+    isEmbedded || role === 'serve'
+      ? undefined
+      : await openWait(app.db, app.config.leaseSeconds, () => lookForLosses(app))
   const worker = role === 'serve' ? undefined : await startWorker(app, waitMs)
   if (worker) closers.push(() => worker.drain(0))
   if (role !== 'serve') await startSchedules(app)
@@ -98,6 +101,13 @@ async function openService(
   // Done last: the token is shown once, and no later failure may make the start begin anew.
   const token = role === 'work' ? undefined : await ensureAdministrator(app.config, app.db, app.log)
   return { app, token, worker }
+}
+
+/** What the server may have lost is looked for now, and not at the next time that the clock says. */
+function lookForLosses({ queue, log }: App): void {
+  queue
+    .runNow('report-disagreements')
+    .catch((error: unknown) => log.warn({ err: error }, 'what the database lost is looked for at the next run'))
 }
 
 /** A worker waits for a store that does not answer. An API goes on without the store, and its readiness says so. */

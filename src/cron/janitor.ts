@@ -1,19 +1,50 @@
 // Destroys every cluster whose end has come.
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
-import { destroyCluster } from '../clusters/commands.ts'
+import { destroyCluster, destroyClusters } from '../clusters/commands.ts'
+import { liftEndedProtections } from '../clusters/end.ts'
 import { listDueDestroys } from '../clusters/queries.ts'
 
 const JANITOR: Actor = { kind: 'system', name: 'janitor' }
+const AT_ONCE = 100
 
-/** Destroys the clusters whose time is over, and what failures left behind. */
-export async function destroyDueClusters(app: App): Promise<void> {
-  for (const id of await listDueDestroys(app.db)) {
+/**
+ * Destroys the clusters whose time is over, and what failures left behind: at most OCPCTL_DESTROYS_PER_MINUTE in a run,
+ * so that a thousand ends at one moment leave room for requests.
+ */
+export async function destroyDueClusters(app: App): Promise<string | undefined> {
+  await liftEndedProtections(app, JANITOR)
+  const most = app.config.destroysPerMinute
+  let destroyed = 0
+  const failed = new Set<string>()
+  while (destroyed < most) {
+    const due = await listDueDestroys(app.db, Math.min(AT_ONCE + failed.size, most - destroyed + failed.size))
+    const ids = due.filter((id) => !failed.has(id))
+    if (ids.length === 0) break
+    const done = await destroyAll(app, ids)
+    destroyed += done.length
+    // What could not be destroyed now is left for the next run.
+    for (const id of ids) if (!done.includes(id)) failed.add(id)
+  }
+  if (destroyed + failed.size === 0) return undefined
+  app.log.info({ destroyed, left: failed.size }, 'clusters whose end has come are destroyed')
+  return `${destroyed} clusters are destroyed, ${failed.size} wait for the next run`
+}
+
+async function destroyAll(app: App, ids: string[]): Promise<readonly string[]> {
+  const { destroyed, busy }: Awaited<ReturnType<typeof destroyClusters>> = await app.db
+    .transaction((tx) => destroyClusters(app, tx, JANITOR, ids))
+    // One of them may be what the transaction failed of, so each is tried by itself.
+    .catch((error: unknown) => {
+      app.log.error({ err: error, clusters: ids.length }, 'due clusters could not be destroyed together')
+      return { destroyed: [], busy: ids }
+    })
+  for (const id of busy)
     try {
       await app.db.transaction((tx) => destroyCluster(app, tx, JANITOR, id))
-      app.log.info({ clusterId: id }, 'due: the cluster is destroyed')
+      destroyed.push(id)
     } catch (error) {
       app.log.error({ err: error, clusterId: id }, 'a due cluster could not be destroyed')
     }
-  }
+  return destroyed
 }

@@ -1,33 +1,60 @@
-// What runs by the clock. Each piece takes no input, reads the state of the world again, and is safe to run twice.
+// What runs by the clock. Each piece takes no input, reads the state of the world again, and is safe to run twice. It may
+// return a sentence that says what it did.
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
 import { adoptUnlessKnown } from '../clusters/adopt.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
 import { purgeKeys } from '../idempotency.ts'
+import { schedules, type ScheduleName } from '../schedules.ts'
+import { dropOldSamples, makePartitionsAhead, rollUpDays, sampleUsage } from '../usage/series.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { lookAtDestroyed } from './later-looks.ts'
 import { reportDisagreements } from './reconcile.ts'
 import { rotateKeys } from './rotation.ts'
 
+const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
+  'destroy-due-clusters': destroyDueClusters,
+  'look-again': lookAtDestroyed,
+  'seal-audit': sealNewEvents,
+  'report-disagreements': reportDisagreements,
+  'reseal-secrets': rotateKeys,
+  'sample-usage': async (app) => `${await sampleUsage(app)} samples`,
+  'roll-up-usage': async (app) => `${await rollUpDays(app)} days are summed`,
+  'keep-usage': keepUsage,
+  'purge-idempotency-keys': async (app) => `${await purgeKeys(app.db)} keys are gone`,
+}
+/** How long a run whose process died holds up the next one. */
+const expireInSeconds: Partial<Record<ScheduleName, number>> = {
+  // Two runs at once wait for each other.
+  'seal-audit': 60,
+}
+
 export async function startSchedules(app: App): Promise<void> {
-  await app.queue.schedule('reseal-secrets', '*/5 * * * *', () => rotateKeys(app))
   await app.queue.workDiscards((key) => discardArtifact(app, key))
   await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
-  await app.queue.schedule('look-again', '* * * * *', () => lookAtDestroyed(app))
-  await app.queue.schedule('destroy-due-clusters', '* * * * *', () => destroyDueClusters(app))
-  // Two runs at once wait for each other.
-  await app.queue.schedule('seal-audit', '* * * * *', () => sealNewEvents(app), { expireInSeconds: 60 })
-  await app.queue.schedule('purge-idempotency-keys', '17 * * * *', async () => {
-    const purged = await purgeKeys(app.db)
-    if (purged > 0) app.log.info({ purged }, 'old idempotency keys are gone')
-  })
-  await app.queue.schedule('report-disagreements', '*/5 * * * *', () => reportDisagreements(app))
+  for (const [name, run] of Object.entries(runs) as [ScheduleName, (typeof runs)[ScheduleName]][]) {
+    const seconds = expireInSeconds[name]
+    const options = seconds === undefined ? {} : { expireInSeconds: seconds }
+    await app.queue.schedule(name, schedules[name].cron, () => run(app), options)
+  }
   // The database may be one that was just restored.
   await app.queue.runNow('report-disagreements')
 }
 
-async function sealNewEvents(app: App): Promise<void> {
+async function sealNewEvents(app: App): Promise<string> {
   const { sealed, head } = await sealAudit(app.db)
   // The log is kept elsewhere: anybody who has this hash can prove all that came before it.
   if (sealed > 0) app.log.info({ sealed, ...head }, 'the audit trail is sealed')
+  return `${sealed} events are sealed`
+}
+
+async function keepUsage(app: App): Promise<string> {
+  const made = await makePartitionsAhead(app)
+  const { dropped, kept } = await dropOldSamples(app)
+  for (const { month, day } of kept)
+    app.log.error(
+      { month, day },
+      'the sums of a day are not what its samples come to: the samples of the month are kept',
+    )
+  return `${made} months are made ahead, the samples of ${dropped.join(', ') || 'none'} are dropped, ${kept.length} months kept for their sums`
 }

@@ -23,11 +23,15 @@ import { tokenRoutes } from './routes/api-tokens.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { endRoutes } from './routes/ends.ts'
 import { findingRoutes } from './routes/findings.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
+import { usageRoutes } from './routes/usage.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -210,6 +214,8 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   for (const routes of [
     adoptionRoutes,
     clusterRoutes,
+    endRoutes,
+    outputRoutes,
     jobRoutes,
     findingRoutes,
     profileRoutes,
@@ -218,6 +224,8 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     bindingRoutes,
     auditRoutes,
     artifactRoutes,
+    usageRoutes,
+    scheduleRoutes,
   ])
     http.route('/api/v1', routes)
   return http

@@ -118,9 +118,9 @@ export type WaitMs = (server: string) => number
 /**
  * A server that was started anew, or took over, may have lost the newest commits, and locks among them. Their installers live
  * for a lease at most, so a worker that meets another server than before takes no lock for so long. The first server counts
- * as another one, unless it has run for longer than that.
+ * as another one, unless it has run for longer than that. `onOther` is called when the server is another one.
  */
-export async function openWait(db: Db, lockSeconds: number): Promise<WaitMs> {
+export async function openWait(db: Db, lockSeconds: number, onOther: () => void = () => undefined): Promise<WaitMs> {
   const { rows } = await db.$client.query<{ server: string; upMs: number }>(
     `select ${SERVER} as server, (extract(epoch from clock_timestamp() - pg_postmaster_start_time()) * 1000)::float8 as "upMs"`,
   )
@@ -129,7 +129,10 @@ export async function openWait(db: Db, lockSeconds: number): Promise<WaitMs> {
   let known = first.server
   let untilMs = uptimeMs() + Math.max(0, leaseMs(lockSeconds) - Math.max(0, first.upMs))
   return (server) => {
-    if (server !== known) untilMs = uptimeMs() + leaseMs(lockSeconds)
+    if (server !== known) {
+      untilMs = uptimeMs() + leaseMs(lockSeconds)
+      onOther()
+    }
     known = server
     return Math.max(0, untilMs - uptimeMs())
   }

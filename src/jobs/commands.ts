@@ -3,6 +3,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
+import { requireUnprotected } from '../clusters/end.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
@@ -18,17 +19,34 @@ import { type JobRow, jobs } from './tables.ts'
 
 const insertJob = insertion(jobs)
 
+type Of = Pick<ClusterRow, 'id' | 'profileSnapshot'>
+
 /** `at` is the database's time of the transaction. */
 export function openJob(
-  { queue }: Pick<App, 'queue'>,
+  app: Pick<App, 'queue'>,
   tx: Transaction,
   by: Actor,
-  cluster: Pick<ClusterRow, 'id' | 'profileSnapshot'>,
+  cluster: Of,
   type: JobType,
   at: Date,
   params: JobParams = {},
 ): JobRow {
-  const job: JobRow = {
+  const [job] = openJobs(app, tx, by, [cluster], type, at, params)
+  if (!job) throw new Error('a job is opened for each cluster')
+  return job
+}
+
+/** As openJob, one for each cluster. */
+export function openJobs(
+  { queue }: Pick<App, 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  of: readonly Of[],
+  type: JobType,
+  at: Date,
+  params: JobParams = {},
+): JobRow[] {
+  const opened = of.map((cluster): JobRow => ({
     id: newId('job'),
     clusterId: cluster.id,
     type,
@@ -43,13 +61,16 @@ export function openJob(
     createdAt: at,
     startedAt: null,
     endedAt: null,
+  }))
+  if (opened.length === 0) return []
+  for (const job of opened) {
+    send(tx, insertJob(job))
+    writeAudit(tx, by, { action: 'job.open', clusterId: job.clusterId, jobId: job.id, detail: { type } })
+    announce(tx, 'job', job.id)
   }
-  send(tx, insertJob(job))
-  queue.enqueue(tx, job)
-  writeAudit(tx, by, { action: 'job.open', clusterId: cluster.id, jobId: job.id, detail: { type } })
-  announce(tx, 'job', job.id)
+  queue.enqueue(tx, opened)
   announce(tx, 'work', 'all')
-  return job
+  return opened
 }
 
 /** Ends the cluster's waiting jobs and asks the running one to stop. The caller has locked the cluster row. */
@@ -75,6 +96,8 @@ export async function cancelJob(app: Pick<App, 'queue'>, tx: Transaction, by: Ac
   const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
   if (!isOpen(job))
     throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)
+  // What its installation made would be destroyed.
+  if (job.type === 'CREATE') await requireUnprotected(tx, cluster)
   const message = `by ${nameOf(by)}`
   if (await app.queue.cancelWaiting(tx, job.id)) return endAsCancelled(tx, by, cluster, job, message)
   return requestCancel(tx, by, job, message)

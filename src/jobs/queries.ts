@@ -5,6 +5,7 @@ import type { Actor } from '../auth/principal.ts'
 import { type ClusterRow, clusters } from '../clusters/tables.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
+import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import type { JobStatus, JobType } from '../vocabulary.ts'
 import type { LogLine } from './tables.ts'
@@ -42,6 +43,12 @@ export async function jobForChange(
   if (!job) throw missing
   return { job, cluster: found.cluster }
 }
+
+/** The jobs of these clusters that have not ended. Index jobs_open. */
+export const listOpenJobsOf: (tx: Transaction, clusterIds: string[]) => Promise<JobRow[]> = selection(
+  jobs,
+  `where cluster_id = any($1) and status in ('PENDING', 'RUNNING', 'RETRYING')`,
+)
 
 export type JobFilter = { clusterId?: string | undefined; status?: JobStatus[] | undefined; type?: JobType | undefined }
 

@@ -5,7 +5,7 @@ import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
 import { lockCluster, lockClusterOf } from '../clusters/queries.ts'
-import type { clusters } from '../clusters/tables.ts'
+import type { ClusterRow, clusters } from '../clusters/tables.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { now, selection, update, type Changes } from '../db/statements.ts'
 import { announce } from '../events.ts'
@@ -24,7 +24,8 @@ export type Outcome =
       kind: 'succeeded'
       /** A message that is worth knowing although all went well. */
       message?: string | undefined
-      changes?: Changes<typeof clusters>
+      /** Of the cluster; a function is given the row as it is locked. */
+      changes?: Changes<typeof clusters> | ((cluster: ClusterRow) => Changes<typeof clusters>)
       record?: (tx: Transaction) => Promise<void>
     }
   | {
@@ -80,13 +81,18 @@ export async function settleJob(
       return
     }
     if (end.cluster === 'finishes' && outcome.kind === 'succeeded') await outcome.record?.(tx)
-    await endJob(tx, WORKER, cluster, job, end, toldOf(outcome, end.job, job.message))
+    await endJob(tx, WORKER, cluster, job, end, toldOf(cluster, outcome, end.job, job.message))
     await must(app.queue.complete(tx, delivery))
   }
   await app.db.transaction(settle, { readsFirst: true })
 }
 
-function toldOf(outcome: Outcome, end: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', asked: string | null): Told {
+function toldOf(
+  cluster: ClusterRow,
+  outcome: Outcome,
+  end: 'SUCCEEDED' | 'FAILED' | 'CANCELLED',
+  asked: string | null,
+): Told {
   const statusReason = 'statusReason' in outcome ? outcome.statusReason : undefined
   if (end === 'CANCELLED') {
     const message = asked ?? 'cancelled'
@@ -94,7 +100,8 @@ function toldOf(outcome: Outcome, end: 'SUCCEEDED' | 'FAILED' | 'CANCELLED', ask
   }
   if (outcome.kind === 'failed')
     return { reason: outcome.reason, message: outcome.message, ...(statusReason === undefined ? {} : { statusReason }) }
-  const changes = outcome.kind === 'succeeded' ? outcome.changes : undefined
+  const given = outcome.kind === 'succeeded' ? outcome.changes : undefined
+  const changes = typeof given === 'function' ? given(cluster) : given
   return { reason: null, message: outcome.message ?? null, ...(changes ? { changes } : {}) }
 }
 

@@ -3,19 +3,29 @@ import type { FieldError } from '../errors.ts'
 import { usdPerHourOf, type Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Cost, Holdings, Terms, Warning } from './decision.ts'
+import { endOf } from './end.ts'
+
+const HOUR_MS = 3_600_000
 
 export function costOf(profile: Profile, { ttlHours, workerReplicas }: Terms, now: Date): Cost {
   const usdPerHour = usdPerHourOf(profile, workerReplicas)
-  const monthEnd = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
-  const hoursThisMonth = Math.min(ttlHours + profile.lifecycle.graceHours, (monthEnd - now.getTime()) / 3_600_000)
+  const end = endOf(now, ttlHours, profile.lifecycle)
   return {
     usdPerHour,
-    usdUntilExpiry: cents(usdPerHour * ttlHours),
-    usdThisMonth: cents(usdPerHour * hoursThisMonth),
+    usdUntilExpiry: cents(usdPerHour * hoursBetween(now, end)),
+    usdThisMonth: cents(usdPerHour * hoursThisMonth(now, end, now)),
   }
 }
 
-const cents = (usd: number) => Math.round(usd * 100) / 100
+export const hoursBetween = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / HOUR_MS
+
+/** How much of the time lies in the calendar month (UTC) of `now`. Negative when `to` is before `from`. */
+export function hoursThisMonth(from: Date, to: Date, now: Date): number {
+  const ends = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
+  return (Math.min(to.getTime(), ends) - Math.min(from.getTime(), ends)) / HOUR_MS
+}
+
+export const cents = (usd: number) => Math.round(usd * 100) / 100
 
 export function quotaViolations(
   profile: Profile,

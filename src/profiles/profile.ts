@@ -71,21 +71,28 @@ export const profileSchema = z
         defaultTtlHours: hours.describe('How long a cluster lives when the request does not say.'),
         maxTtlHours: hours.describe('The longest that a request may ask for.'),
         requesterMayChoose: z.boolean().default(true).describe('Whether a request may name a time at all.'),
-        maxExtensionHours: hours
+        maxLifetimeHours: hours
           .optional()
           .describe(
-            'How far from now an extension may move the end; maxTtlHours when left out. Kept with the cluster; nothing extends yet.',
+            'How long a cluster may live at most, counted from its request, however often it is extended; maxTtlHours when left out.',
           ),
+        maxExtensionHours: hours
+          .optional()
+          .describe('How far from now an extension may move the end; maxTtlHours when left out.'),
         warnHours: z
-          .array(hours)
-          .default([24, 2])
-          .describe('How long before the end its owner is to be warned. Kept with the cluster; nothing warns yet.'),
+          .array(z.number().min(0.25).max(8760))
+          .default([24, 2, 0.5])
+          .describe('How many hours before the end its owner is warned; 0.5 is half an hour.'),
         graceHours: z
           .int()
           .min(0)
           .max(168)
           .default(0)
-          .describe('How long after its end a cluster is still left alone.'),
+          .describe('What a cluster lives on after the time that was asked for; its end has it in it.'),
+      })
+      .refine((l) => (l.maxLifetimeHours ?? l.maxTtlHours) >= l.maxTtlHours, {
+        error: 'must not be below maxTtlHours',
+        path: ['maxLifetimeHours'],
       })
       .refine((l) => l.defaultTtlHours <= l.maxTtlHours, {
         error: 'must not be above maxTtlHours',

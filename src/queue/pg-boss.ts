@@ -1,14 +1,15 @@
 // The queue on pg-boss. It never cancels an active job by id, because the next job would start beside the handler that
 // is still running.
 import { sql } from 'drizzle-orm'
-import { PgBoss, type Job, type JobResult, type JobWithMetadata } from 'pg-boss'
+import { PgBoss, type JobWithMetadata } from 'pg-boss'
 import { send, type Reader } from '../db/client.ts'
 import { nameOf } from '../db/together.ts'
-import { messageOf } from '../errors.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
-import { ADOPTIONS, CLUSTER_JOBS, DEAD_JOBS, DISCARDS, startOrStop, UNSETTLED_DELIVERIES } from './setup.ts'
+import { openErrands } from './errands.ts'
+import { openSchedules } from './schedules.ts'
+import { CLUSTER_JOBS, DEAD_JOBS, startOrStop, UNSETTLED_DELIVERIES, type Told } from './setup.ts'
 
 /** How much is kept of a result that pg-boss would show its readers. The log has all of it. */
 const CAUSE_LENGTH = 500
@@ -58,26 +59,25 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
   const failures = new Map<string, number>()
   /** pg-boss keeps what a handler throws and reports it to nobody. */
-  const tellFailure = (queue: string, error: unknown, about: object = {}) => {
-    const count = (failures.get(queue) ?? 0) + 1
-    failures.set(queue, count)
-    options.log.error({ err: error, queue, failuresSoFar: count, ...about }, 'work from the queue failed')
-  }
-  const told = async <T>(queue: string, about: object, work: () => Promise<T>): Promise<T> => {
+  const told: Told = async (queue, about, work) => {
     try {
       return await work()
     } catch (error) {
-      tellFailure(queue, error, about)
+      const count = (failures.get(queue) ?? 0) + 1
+      failures.set(queue, count)
+      options.log.error({ err: error, queue, failuresSoFar: count, ...about }, 'work from the queue failed')
       throw error
     }
   }
 
   return {
-    enqueue(tx, { id: jobId, clusterId }) {
-      const id = uuidOf(jobId)
-      const entry = { ...template, id, singletonKey: clusterId, data: { jobId } satisfies Payload }
-      // pg-boss does nothing where an entry conflicts with another one.
-      send(tx, { name: 'enqueue', text: insert, values: [JSON.stringify([entry])], mustReturn: true })
+    enqueue(tx, jobs) {
+      const entries = jobs.map(({ id: jobId, clusterId }) => {
+        const id = uuidOf(jobId)
+        return { ...template, id, singletonKey: clusterId, data: { jobId } satisfies Payload }
+      })
+      // pg-boss does nothing where an entry conflicts with another one. No job's id was ever used before.
+      send(tx, { name: 'enqueue', text: insert, values: [JSON.stringify(entries)], mustReturn: true })
     },
 
     async cancelWaiting(tx, jobId) {
@@ -206,49 +206,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       )
     },
 
-    async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
-      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds })
-      await boss.updateQueue(name, { expireInSeconds }) // for a queue that an earlier version made
-      await boss.work(name, { pollingIntervalSeconds: 2 }, () => told(name, {}, run))
-      await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
-    },
-
-    async runNow(name) {
-      await boss.send(name, {}, { singletonKey: name })
-    },
-
-    async discardArtifact(db, key, afterSeconds) {
-      await boss.send(DISCARDS, { key }, { startAfter: afterSeconds, db: over(db) })
-    },
-
-    async workDiscards(discard) {
-      await boss.work(
-        DISCARDS,
-        { pollingIntervalSeconds: 30, batchSize: 100, perJobResults: true },
-        async (jobs: Job<{ key: string }>[]) => {
-          const results: JobResult[] = []
-          for (const { id, data } of jobs)
-            try {
-              await discard(data.key)
-              results.push({ id, status: 'completed' })
-            } catch (error) {
-              tellFailure(DISCARDS, error, { key: data.key })
-              results.push({ id, status: 'failed', output: { message: messageOf(error) } })
-            }
-          return results
-        },
-      )
-    },
-
-    async adoptLater(db, clusterId) {
-      await boss.send(ADOPTIONS, { clusterId }, { db: over(db) })
-    },
-
-    async workAdoptions(adopt) {
-      await boss.work(ADOPTIONS, { pollingIntervalSeconds: 5 }, async ([job]: Job<{ clusterId: string }>[]) => {
-        if (job) await told(ADOPTIONS, job.data, () => adopt(job.data.clusterId))
-      })
-    },
+    ...openSchedules(boss, over, told),
+    ...openErrands(boss, over, told),
 
     async pause() {
       const names = new Set(boss.getWipData().map((worker) => worker.name))

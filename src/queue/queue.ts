@@ -19,9 +19,20 @@ export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: nu
 /** A delivery that a worker has taken and not yet settled. */
 export type ActiveDelivery = Readonly<{ jobId: string; clusterId: string; retryCount: number }>
 
+export type ScheduleState = Readonly<{
+  name: string
+  /** Five fields, in UTC. */
+  cron: string
+  nextRunAt: Date
+  /** Whether a run waits or is under way. */
+  isRunning: boolean
+  /** The last run that ended. */
+  lastRun: Readonly<{ startedAt: Date; endedAt: Date; outcome: 'succeeded' | 'failed'; did: string | null }> | undefined
+}>
+
 export type Queue = {
-  /** The entry is only sent, but the transaction does not commit without it. */
-  enqueue: (tx: Transaction, job: { id: string; clusterId: string }) => void
+  /** The entries are only sent, but the transaction does not commit without them. */
+  enqueue: (tx: Transaction, jobs: readonly { id: string; clusterId: string }[]) => void
   /** Takes back a job that no worker has. Returns false when a worker has it and must be asked to stop instead. */
   cancelWaiting: (tx: Transaction, jobId: string) => Promise<boolean>
   /** Keeps a delivery alive. Returns false when it is void. */
@@ -54,15 +65,19 @@ export type Queue = {
    * may run.
    */
   workDead: (settle: (jobId: string, cause: string | undefined) => Promise<void>) => Promise<void>
-  /** A run whose process died holds up the next run until it expires, after 10 minutes unless told otherwise. */
+  /**
+   * `run` may return a sentence that says what it did. A run whose process died holds up the next run until it expires,
+   * after 10 minutes unless told otherwise.
+   */
   schedule: (
     name: string,
     cron: string,
-    run: () => Promise<void>,
+    run: () => Promise<string | void>,
     options?: { expireInSeconds?: number },
   ) => Promise<void>
-  /** Makes a schedule run now, unless it is running already. */
-  runNow: (name: string) => Promise<void>
+  /** Makes a schedule run now, or when the transaction commits. Returns false when it waits for a run or runs already. */
+  runNow: (name: string, tx?: Transaction) => Promise<boolean>
+  listSchedules: () => Promise<ScheduleState[]>
   /**
    * Makes workDiscards be called with the key of an artifact, after the delay at the earliest, until the call succeeds.
    */

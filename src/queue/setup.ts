@@ -1,13 +1,20 @@
 // The queues, their settings, and pg-boss's own schema.
 import { PgBoss } from 'pg-boss'
+import type { Reader } from '../db/client.ts'
 import type { Log } from '../observability/log.ts'
 
 export const CLUSTER_JOBS = 'cluster-jobs'
 export const DEAD_JOBS = 'cluster-jobs-dead'
 export const DISCARDS = 'discard-artifacts'
 export const ADOPTIONS = 'adopt-lost-clusters'
+/** Does the work, and logs and counts it when it fails. */
+export type Told = <T>(queue: string, about: object, work: () => Promise<T>) => Promise<T>
+
+/** Has pg-boss's statements run over a connection of ours. */
+export type Over = (db: Reader) => { executeSql: (text: string, values?: unknown[]) => Promise<{ rows: unknown[] }> }
+
 const YEAR_SECONDS = 365 * 24 * 3600
-const DAY_SECONDS = 24 * 3600
+export const DAY_SECONDS = 24 * 3600
 
 /**
  * How many deliveries in a row may end without a settle before the job counts as dead. Their workers died, or lost the

@@ -66,7 +66,7 @@ async function repairOpenJob(
   // The job's own worker notices this within a renewal. Another job's worker must not see the cluster change under it.
   if (live && (entry || live.jobId === jobId)) return { detail: `${detail}; ${live.worker} still holds the lock` }
   if (!entry) {
-    app.queue.enqueue(tx, job)
+    app.queue.enqueue(tx, [job])
     return { detail, repair: 'put into the queue again' }
   }
   await endStranded(tx, cluster, job, entry)

@@ -12,6 +12,7 @@ import { checkLocks } from './locks.ts'
 import { CannotTell, openPass, RECONCILER, type Pass } from './pass.ts'
 import { checkOwnedResources } from './resources.ts'
 import { checkSnapshots } from './snapshots.ts'
+import { checkStoredClusters } from './stored.ts'
 
 export type Summary = {
   filed: number
@@ -30,7 +31,14 @@ const checks: { types: FindingType[]; run: (pass: Pass) => Promise<void> }[] = [
   { types: ['snapshot-missing', 'snapshot-corrupt'], run: checkSnapshots },
   {
     types: ['resources-of-destroyed-cluster', 'resources-without-cluster', 'cluster-adopted'],
-    run: checkOwnedResources,
+    async run(pass) {
+      try {
+        await checkOwnedResources(pass)
+      } finally {
+        // Also where the cloud cannot be asked, and there above all.
+        await checkStoredClusters(pass)
+      }
+    },
   },
 ]
 

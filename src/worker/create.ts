@@ -3,6 +3,7 @@
 // `create cluster` never runs twice in one directory.
 import { join } from 'node:path'
 import { listOpenEntries, markBootstrapped, openEntry, type LedgerEntry } from '../clusters/ledger.ts'
+import { changesAtReady } from '../clusters/end.ts'
 import { recordOutputs, sealOutputs } from '../clusters/outputs.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import type { CommandResult, InstallerCommand } from '../installer/installer.ts'
@@ -154,7 +155,12 @@ async function runCreate(operation: Operation): Promise<Outcome> {
     const outputs = sealOutputs(app.box, claim.cluster.id, await readResults(state.dir))
     // A database that lost the ledger entry may have lost this from the cluster's row too.
     const shown = operation.infra ? { infraId: operation.infra.metadata.infraID } : {}
-    return { kind: 'succeeded', changes: { readyAt: new Date(), ...shown }, record: (tx) => recordOutputs(tx, outputs) }
+    const readyAt = new Date()
+    return {
+      kind: 'succeeded',
+      changes: (cluster) => ({ ...changesAtReady(cluster, readyAt), ...shown }),
+      record: (tx) => recordOutputs(tx, outputs),
+    }
   } catch (error) {
     if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)

@@ -46,7 +46,7 @@ export async function measurePickup(ground: Ground, report: Report): Promise<voi
     for (let round = 0; round <= ROUNDS; round++) {
       const ours = await took(() =>
         app.db.transaction(async (tx) => {
-          app.queue.enqueue(tx, { id: newId('job'), clusterId: newId('clu') })
+          app.queue.enqueue(tx, [{ id: newId('job'), clusterId: newId('clu') }])
           tx.words.push('work all')
         }),
       )

@@ -1,8 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { abandonCluster, findLeftovers } from '../../clusters/abandon.ts'
 import { destroyCluster } from '../../clusters/commands.ts'
-import { readCredential, readOutputs } from '../../clusters/outputs.ts'
-import { clusterFor, findAttempts, listClusters } from '../../clusters/queries.ts'
+import { clusterFor, findAttempts, listClusters, listClustersAsOf } from '../../clusters/queries.ts'
 import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
 import { toPage } from '../../db/page.ts'
@@ -58,9 +57,6 @@ const detail = clusterSchema
     simulated: z.boolean(),
   })
   .openapi('ClusterDetail')
-const outputs = z
-  .object({ apiUrl: z.string(), consoleUrl: z.string().nullable(), kubeadminUser: z.string(), kubeconfig: z.string() })
-  .openapi('Outputs')
 const page = pageOf(clusterSchema)
 const id = idParam('clu')
 
@@ -118,19 +114,23 @@ export const clusterRoutes = router()
           profile: z.string().optional(),
           region: z.string().optional(),
           q: z.string().max(63).optional().openapi({ description: 'part of the name' }),
+          asOf: z.iso
+            .datetime({ offset: true })
+            .optional()
+            .openapi({ description: 'The clusters that there were at that instant, in the states that they had.' }),
         }),
       },
       responses: { 200: json(page, 'A page of clusters') },
     }),
     async (c) => {
       const { app, by } = c.var
-      const { limit, cursor, status, ...filter } = c.req.valid('query')
-      const rows = await listClusters(
-        app.db,
-        by,
-        { ...filter, status: status === undefined ? undefined : [status].flat() },
-        { limit, cursor },
-      )
+      const { limit, cursor, status, asOf, ...fields } = c.req.valid('query')
+      const filter = { ...fields, status: status === undefined ? undefined : [status].flat() }
+      if (asOf !== undefined) {
+        const rows = await listClustersAsOf(app.db, by, filter, { limit, cursor }, new Date(asOf))
+        return c.json(toPage(rows, limit, showCluster), 200)
+      }
+      const rows = await listClusters(app.db, by, filter, { limit, cursor })
       const { items, nextCursor } = toPage(rows, limit, (row) => row)
       const texts = await c.var.shownClusters(items)
       const body = `{"items":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`
@@ -198,71 +198,6 @@ export const clusterRoutes = router()
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
       const rows = await listJobs(app.db, by, { clusterId: cluster.id }, { limit, cursor })
       return c.json(toPage(rows, limit, showJob), 200)
-    },
-  )
-  .openapi(
-    operation({
-      method: 'get',
-      path: '/clusters/{id}/outputs',
-      operationId: 'getOutputs',
-      summary: 'Where a READY cluster is; no credential',
-      request: { params: id },
-      responses: { 200: json(outputs, 'The outputs') },
-      fails: [409],
-    }),
-    async (c) => {
-      const { app, by } = c.var
-      const { id: clusterId } = c.req.valid('param')
-      const row = await app.db.transaction((tx) => readOutputs(tx, by, clusterId))
-      return c.json(
-        {
-          apiUrl: row.apiUrl,
-          consoleUrl: row.consoleUrl,
-          kubeadminUser: 'kubeadmin',
-          kubeconfig: `/api/v1/clusters/${clusterId}/kubeconfig`,
-        },
-        200,
-      )
-    },
-  )
-  .openapi(
-    operation({
-      method: 'get',
-      path: '/clusters/{id}/kubeconfig',
-      operationId: 'getKubeconfig',
-      summary: 'The administrator kubeconfig of a READY cluster; each reading is audited',
-      request: { params: id },
-      responses: {
-        200: { description: 'The kubeconfig', content: { 'application/yaml': { schema: z.string() } } },
-      },
-      fails: [409],
-    }),
-    async (c) => {
-      const { app, by } = c.var
-      const { id: clusterId } = c.req.valid('param')
-      const text = await app.db.transaction((tx) => readCredential(tx, app.box, by, clusterId, 'kubeconfig'))
-      return c.body(text, 200, { 'content-type': 'application/yaml' })
-    },
-  )
-  .openapi(
-    operation({
-      method: 'post',
-      path: '/clusters/{id}/kubeadmin-password',
-      operationId: 'revealKubeadminPassword',
-      summary: 'The kubeadmin password of a READY cluster; each reading is audited',
-      request: { params: id },
-      responses: {
-        200: json(z.object({ user: z.string(), password: z.string() }), 'The password'),
-      },
-      fails: [409],
-    }),
-    async (c) => {
-      const { app, by } = c.var
-      const { id: clusterId } = c.req.valid('param')
-      const password = await app.db.transaction((tx) =>
-        readCredential(tx, app.box, by, clusterId, 'kubeadmin-password'),
-      )
-      return c.json({ user: 'kubeadmin', password }, 200)
     },
   )
   .openapi(

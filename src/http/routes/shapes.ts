@@ -4,6 +4,7 @@ import { actionsOf } from '../../clusters/lifecycle.ts'
 import type { ClusterRow } from '../../clusters/tables.ts'
 import { explainReason } from '../../diagnosis/service.ts'
 import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
+import { destroyStartsAt } from '../../policy/end.ts'
 import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
 
 export const time = z.iso.datetime()
@@ -25,7 +26,9 @@ export const clusterSchema = z
     statusReason: z.string().nullable(),
     requestedBy: z.string(),
     ttlHours: z.int(),
-    destroyAt: time,
+    destroyAt: time.openapi({
+      description: 'When the destroy starts; of a protected cluster not before the protection ends.',
+    }),
     createdAt: time,
     readyAt: time.nullable(),
     destroyedAt: time.nullable(),
@@ -33,6 +36,8 @@ export const clusterSchema = z
     effectiveTags: tags,
     infraId: z.string().nullable(),
     protected: z.boolean(),
+    protectedUntil: time.nullable(),
+    protectedReason: z.string().nullable(),
     abandonedAt: time.nullable(),
     usdPerHour: z.number(),
     workerReplicas: z.int(),
@@ -57,7 +62,7 @@ export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
     statusReason: row.statusReason,
     requestedBy: row.requestedBy,
     ttlHours: row.ttlHours,
-    destroyAt: row.destroyAt.toISOString(),
+    destroyAt: destroyStartsAt(row).toISOString(),
     createdAt: row.createdAt.toISOString(),
     readyAt: row.readyAt?.toISOString() ?? null,
     destroyedAt: row.destroyedAt?.toISOString() ?? null,
@@ -65,6 +70,8 @@ export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
     effectiveTags: row.effectiveTags,
     infraId: row.infraId,
     protected: row.protected,
+    protectedUntil: row.protectedUntil?.toISOString() ?? null,
+    protectedReason: row.protectedReason,
     abandonedAt: row.abandonedAt?.toISOString() ?? null,
     usdPerHour: row.usdPerHour,
     workerReplicas: row.workerReplicas,
