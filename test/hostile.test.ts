@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import addFormats from 'ajv-formats'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createHttp } from '../src/http/app.ts'
@@ -22,6 +23,7 @@ type Case = {
 
 const document = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8'))
 const ajv = new Ajv2020({ strict: false, allErrors: true })
+addFormats.default(ajv)
 ajv.addSchema(document, 'api')
 const isProblem = ajv.compile({ $ref: 'api#/components/schemas/Problem' })
 

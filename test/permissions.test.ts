@@ -185,7 +185,7 @@ describe.each(operations)('%s', (operation) => {
       const wanted = table[operation]
       const [method = '', template = ''] = operation.split(' ')
       const at = { clusterId: '', jobId: '' }
-      if (template.includes('{id}')) {
+      if (template.includes('{id}') || template.endsWith('/samples')) {
         const request = { name: `c${made++}`, platform: 'aws', profile: 'aws-minimal-test' }
         const answer = await h.call('POST', '/clusters', {
           token: tokens.owner ?? '',

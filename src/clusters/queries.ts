@@ -77,19 +77,19 @@ export async function listClustersAsOf(
   at: Date,
 ): Promise<ClusterRow[]> {
   // The samples of clusters that are long gone are dropped.
-  const then = sql<ClusterStatus>`coalesce(
+  const state = sql<ClusterStatus>`coalesce(
     (select s.status from ${usageSamples} s where s.cluster_id = ${clusters.id} and s.at <= ${at} order by s.at desc limit 1),
     case when ${clusters.destroyedAt} <= ${at} then 'DESTROYED' end)`
   const { status, ...fields } = filter
-  const wanted = status?.length ? inArray(then, status) : isNotNull(then)
+  const wanted = status?.length ? inArray(state, status) : isNotNull(state)
   const { where, orderBy, limit } = keyset(clusters.id, page, and(conditionOf(by, fields), lte(clusters.createdAt, at), wanted)) // prettier-ignore
-  const rows = await db.select({ cluster: clusters, then }).from(clusters).where(where).orderBy(orderBy).limit(limit)
+  const rows = await db.select({ cluster: clusters, state }).from(clusters).where(where).orderBy(orderBy).limit(limit)
   const past = (time: Date | null) => (time !== null && time <= at ? time : null)
   return rows.map((row) => ({
     ...row.cluster,
-    status: row.then,
+    status: row.state,
     // What is known of the state is known of the present one.
-    statusReason: row.then === row.cluster.status ? row.cluster.statusReason : null,
+    statusReason: row.state === row.cluster.status ? row.cluster.statusReason : null,
     readyAt: past(row.cluster.readyAt),
     destroyedAt: past(row.cluster.destroyedAt),
   }))

@@ -3,7 +3,8 @@ import type { FieldError } from '../errors.ts'
 import { usdPerHourOf, type Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Cost, Holdings, Terms, Warning } from './decision.ts'
-import { endOf } from './end.ts'
+import type { ClusterStatus } from '../vocabulary.ts'
+import { destroyStartsAt, endOf } from './end.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -18,6 +19,23 @@ export function costOf(profile: Profile, { ttlHours, workerReplicas }: Terms, no
 }
 
 export const hoursBetween = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / HOUR_MS
+
+/** What a cluster that goes on as it is costs from now until its destroy starts. */
+export function usdUntilEnd(
+  cluster: {
+    status: ClusterStatus
+    usdPerHour: number
+    destroyAt: Date
+    protectedUntil: Date | null
+    profileSnapshot: Profile
+  },
+  now: Date,
+): number {
+  const { status, usdPerHour, profileSnapshot } = cluster
+  if (['DESTROYING', 'DESTROYED', 'DESTROY_FAILED', 'FAILED'].includes(status)) return 0
+  const rate = status === 'HIBERNATED' ? (profileSnapshot.cost.usdPerHourHibernated ?? 0) : usdPerHour
+  return rate * Math.max(0, hoursBetween(now, destroyStartsAt(cluster)))
+}
 
 /** How much of the time lies in the calendar month (UTC) of `now`. Negative when `to` is before `from`. */
 export function hoursThisMonth(from: Date, to: Date, now: Date): number {

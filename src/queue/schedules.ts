@@ -6,6 +6,8 @@ import type { Over, Told } from './setup.ts'
 /** Runs of the last days are kept, far more than the newest that has ended. */
 const RUNS_READ = 100_000
 
+const oneAtATime = { policy: 'exclusive', retryLimit: 0 } as const
+
 export function openSchedules(
   boss: PgBoss,
   over: Over,
@@ -13,13 +15,15 @@ export function openSchedules(
 ): Pick<Queue, 'schedule' | 'runNow' | 'listSchedules'> {
   return {
     async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
-      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, expireInSeconds })
+      await boss.createQueue(name, { ...oneAtATime, expireInSeconds })
       await boss.updateQueue(name, { expireInSeconds }) // for a queue that an earlier version made
       await boss.work(name, { pollingIntervalSeconds: 2 }, async () => ({ did: (await told(name, {}, run)) ?? null }))
       await boss.schedule(name, cron, {}, { missed: 'once', singletonKey: name })
     },
 
     async runNow(name, tx) {
+      // No worker may have started yet.
+      await boss.createQueue(name, oneAtATime)
       return (await boss.send(name, {}, { singletonKey: name, ...(tx ? { db: over(tx) } : {}) })) !== null
     },
 

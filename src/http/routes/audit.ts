@@ -6,10 +6,9 @@ import type { AuditRow } from '../../audit/tables.ts'
 import { requireAnywhere } from '../../auth/permissions.ts'
 import { toPage } from '../../db/page.ts'
 import { json, operationsOf, pageOf, pageQuery, router } from '../router.ts'
+import { instant, time } from './shapes.ts'
 
 const operation = operationsOf('audit')
-
-const time = z.iso.datetime()
 
 const eventSchema = z
   .object({
@@ -67,11 +66,8 @@ const filter = {
   actor: word(300).optional(),
   action: word(64).optional(),
   cluster: word(64).optional(),
-  from: z.iso
-    .datetime({ offset: true })
-    .optional()
-    .openapi({ description: 'Included; an event counts by when it was written' }),
-  to: z.iso.datetime({ offset: true }).optional().openapi({ description: 'Not included' }),
+  from: instant.optional().openapi({ description: 'Included; an event counts by when it was written' }),
+  to: instant.optional().openapi({ description: 'Not included' }),
 }
 
 type FilterQuery = { [K in keyof typeof filter]?: string | undefined }

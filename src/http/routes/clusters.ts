@@ -6,6 +6,8 @@ import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
 import { toPage } from '../../db/page.ts'
 import { listJobs } from '../../jobs/queries.ts'
+import { cents, usdUntilEnd } from '../../policy/spend.ts'
+import { costSoFar } from '../../usage/report.ts'
 import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { once, oncePrepared } from '../once.ts'
 import {
@@ -19,7 +21,7 @@ import {
   pageQuery,
   router,
 } from '../router.ts'
-import { attemptSchema, clusterSchema, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+import { attemptSchema, clusterSchema, instant, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
 
 const operation = operationsOf('clusters')
 
@@ -54,6 +56,10 @@ const detail = clusterSchema
     job: jobSchema.nullable(),
     attempt: attemptSchema.nullable(),
     lastFailure: attemptSchema.nullable(),
+    usdSoFar: z.number().openapi({ description: 'The estimated cost until now.' }),
+    usdToEnd: z
+      .number()
+      .openapi({ description: 'What it will have cost when the destroy starts, at the price of now.' }),
     simulated: z.boolean(),
   })
   .openapi('ClusterDetail')
@@ -114,8 +120,7 @@ export const clusterRoutes = router()
           profile: z.string().optional(),
           region: z.string().optional(),
           q: z.string().max(63).optional().openapi({ description: 'part of the name' }),
-          asOf: z.iso
-            .datetime({ offset: true })
+          asOf: instant
             .optional()
             .openapi({ description: 'The clusters that there were at that instant, in the states that they had.' }),
         }),
@@ -149,13 +154,15 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
-      const found = await findAttempts(app.db, cluster.id)
+      const [found, usdSoFar] = await Promise.all([findAttempts(app.db, cluster.id), costSoFar(app.db, cluster.id)])
       return c.json(
         {
           ...showCluster(cluster),
           job: found ? showJob(found.job) : null,
           attempt: found?.attempt ? showAttempt(found.attempt) : null,
           lastFailure: found?.failure ? showAttempt(found.failure) : null,
+          usdSoFar: cents(usdSoFar),
+          usdToEnd: cents(usdSoFar + usdUntilEnd(cluster, new Date())),
           simulated: app.installer.simulated,
         },
         200,

@@ -2,12 +2,11 @@ import { z } from '@hono/zod-openapi'
 import { extendCluster, protectCluster, unprotectCluster, type WantedEnd } from '../../clusters/end.ts'
 import { once } from '../once.ts'
 import { idempotencyHeader, idParam, json, operationsOf, router } from '../router.ts'
-import { clusterSchema, showCluster, time, words } from './shapes.ts'
+import { clusterSchema, instant, showCluster, time, words } from './shapes.ts'
 
 const operation = operationsOf('clusters')
 const id = idParam('clu')
 
-const instant = z.iso.datetime({ offset: true, error: 'must be a time as RFC 3339 has it, such as 2026-12-01T18:00:00+01:00' }) // prettier-ignore
 const wantedEnd = z
   .strictObject({
     hours: z.number().min(0.25).max(8760).optional().openapi({ description: 'Counted from now.' }),

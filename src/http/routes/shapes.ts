@@ -8,6 +8,14 @@ import { destroyStartsAt } from '../../policy/end.ts'
 import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
 
 export const time = z.iso.datetime()
+const EARLIEST_MS = 0
+const LATEST_MS = Date.UTC(10_000)
+/** An instant that a caller gives, with any offset. Only what the database can store. */
+export const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time as RFC 3339 has it, such as 2026-12-01T18:00:00+01:00' })
+  .refine((text) => Date.parse(text) >= EARLIEST_MS && Date.parse(text) < LATEST_MS, {
+    error: 'must lie between the years 1970 and 9999',
+  })
 const tags = z.record(z.string(), z.string())
 
 export const clusterSchema = z

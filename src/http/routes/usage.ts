@@ -8,11 +8,10 @@ import { exportDays, groupings, listSamples, priceBookOf, readUsage, steps, type
 import { windowBefore, windowNames, windowOf, type Window } from '../../usage/window.ts'
 import { json, operationsOf, router } from '../router.ts'
 import { clusterStatuses } from '../../vocabulary.ts'
-import { time } from './shapes.ts'
+import { instant, time } from './shapes.ts'
 
 const operation = operationsOf('usage')
 
-const instant = z.iso.datetime({ offset: true })
 const windowQuery = {
   from: instant.optional().openapi({ description: 'Included.' }),
   to: instant.optional().openapi({ description: 'Not included; now when left out.' }),
