@@ -7,6 +7,8 @@ import type { Db } from './db/client.ts'
 import type { Events } from './events.ts'
 import type { Installer } from './installer/installer.ts'
 import type { Log } from './observability/log.ts'
+import type { Mailer } from './outbound/mailer.ts'
+import type { Sender } from './outbound/sender.ts'
 import type { Catalog } from './profiles/catalog.ts'
 import type { Queue } from './queue/queue.ts'
 import type { SecretBox } from './secrets.ts'
@@ -29,6 +31,10 @@ export type App = Readonly<{
   catalog: Catalog
   inventory: Inventory
   installer: Installer
+  /** Posts to webhooks. */
+  sender: Sender
+  /** undefined: nobody gets mail. */
+  mailer: Mailer | undefined
   /**
    * Called at each point of an operation, mostly after a durable step. Tests hook in here; the service's own does
    * nothing.

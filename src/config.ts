@@ -1,51 +1,8 @@
 // Only this module interprets the environment. It makes one frozen object, which is handed to everything else.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import proxyAddr from '@fastify/proxy-addr'
 import { z } from 'zod'
-
-const url = (protocols: string[]) =>
-  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-  })
-
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, { error: `must be a whole number from ${min} to ${max}` })
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` })
-
-const isLoopback = ({ hostname }: URL) => ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
-
-/** Plain HTTP is only safe on this host: somebody who reads or changes the traffic could claim any identity. */
-const safeUrl = (value: string) =>
-  URL.canParse(value) &&
-  new URL(value).username + new URL(value).password === '' &&
-  (new URL(value).protocol === 'https:' || (value.startsWith('http://') && isLoopback(new URL(value))))
-const list = (check: (item: string) => boolean, error: string) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((item) => item.trim()))
-    .superRefine((items, context) => {
-      // Named by its position, because an item may be a secret.
-      const wrong = items.findIndex((item) => !check(item))
-      const place = items.length > 1 ? `; number ${wrong + 1} of yours is not one` : ''
-      if (wrong !== -1) context.addIssue({ code: 'custom', message: `${error}${place}` })
-    })
-
-const isProxy = (item: string) => {
-  try {
-    proxyAddr.compile(item)
-    return true
-  } catch {
-    return false
-  }
-}
-const isOrigin = (item: string) =>
-  URL.canParse(item) && new URL(item).origin === item && /^https?:$/.test(new URL(item).protocol)
-const SECRETS_KEY_FORM = '32 bytes in base64, as `openssl rand -base64 32` prints them'
-const isSecretsKey = (value: string) => /^[A-Za-z0-9+/]{43}=$/.test(value)
+import { isNetwork, isOrigin, isProxy, isPublicUrl, isSecretsKey, isSmtpUrl, list, safeUrl, SECRETS_KEY_FORM, url, whole } from './config-values.ts' // prettier-ignore
 
 const variables = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -92,6 +49,18 @@ const variables = z.object({
     (item) => safeUrl(item) && new URL(item).origin === item,
     'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between',
   ).optional(),
+  OCPCTL_SMTP_URL: z
+    .string()
+    .refine(isSmtpUrl, {
+      error: 'must be a URL such as smtp://user:password@mail.example.com:587?from=ocpctl@example.com',
+    })
+    .optional(),
+  OCPCTL_WEBHOOK_ALLOW: list(isNetwork, 'must be networks such as 10.20.0.0/16, with commas between').default([]),
+  OCPCTL_PUBLIC_URL: z
+    .string()
+    .refine(isPublicUrl, { error: 'must be an origin with an optional path, such as https://ocpctl.example.com' })
+    .transform((value) => value.replace(/\/+$/, ''))
+    .optional(),
   OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
   OCPCTL_TRUSTED_PROXIES: list(
     isProxy,
@@ -136,6 +105,10 @@ export type Config = Readonly<{
   drainTimeoutSeconds: number
   /** How many clusters whose end has come the janitor begins to destroy in a minute, at most. */
   destroysPerMinute: number
+  smtpUrl: string | undefined
+  webhookAllow: readonly string[]
+  /** Where people reach the service, without a slash at its end. */
+  publicUrl: string | undefined
   pullSecretFile: string | undefined
   /** undefined: nobody signs in with OIDC. */
   oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
@@ -216,6 +189,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
     destroysPerMinute: env.OCPCTL_DESTROYS_PER_MINUTE,
+    smtpUrl: env.OCPCTL_SMTP_URL,
+    webhookAllow: env.OCPCTL_WEBHOOK_ALLOW,
+    publicUrl: env.OCPCTL_PUBLIC_URL,
     pullSecretFile: env.OCPCTL_PULL_SECRET_FILE,
     oidc:
       issuer === undefined || audience === undefined

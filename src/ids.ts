@@ -1,7 +1,20 @@
 // Prefixed, time-ordered identifiers (TypeID: a prefix and a UUIDv7 in base 32). pg-boss wants the bare UUID.
 import { fromString, fromUUID, toUUID, typeidUnboxed } from 'typeid-js'
 
-export type IdPrefix = 'clu' | 'job' | 'att' | 'art' | 'tok' | 'evt' | 'rbm' | 'lek' | 'fnd' | 'ins'
+export type IdPrefix =
+  | 'clu'
+  | 'job'
+  | 'att'
+  | 'art'
+  | 'tok'
+  | 'evt'
+  | 'rbm'
+  | 'lek'
+  | 'fnd'
+  | 'ins'
+  | 'msg'
+  | 'whk'
+  | 'dlv'
 
 export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 

@@ -10,6 +10,9 @@ import type { ScheduleState } from './queue/queue.ts'
 /** By name: when it runs (five fields, in UTC), and what it does. */
 export const schedules = {
   'destroy-due-clusters': { cron: '* * * * *', does: 'destroys the clusters whose end has come' },
+  'warn-of-ends': { cron: '* * * * *', does: 'tells people that the end of a cluster comes near' },
+  'warn-of-quotas': { cron: '*/5 * * * *', does: 'tells teams that what they spend comes near its limit' },
+  tell: { cron: '* * * * *', does: 'hands notices on to webhooks and mail that no process has heard of' },
   'look-again': { cron: '* * * * *', does: 'looks again at clusters that were destroyed after a worker was lost' },
   'seal-audit': { cron: '* * * * *', does: 'seals the new events of the audit trail' },
   'report-disagreements': { cron: '*/5 * * * *', does: 'compares database, queue, artifact store and cloud' },
@@ -17,6 +20,7 @@ export const schedules = {
   'sample-usage': { cron: '*/15 * * * *', does: 'notes the state, size and price of each cluster' },
   'roll-up-usage': { cron: '12 * * * *', does: 'sums the usage of each day that is over' },
   'keep-usage': { cron: '42 3 * * *', does: 'makes room for the samples of the next months, and drops old ones' },
+  'forget-notices': { cron: '27 * * * *', does: 'forgets what was told more than a week ago' },
   'purge-idempotency-keys': { cron: '17 * * * *', does: 'removes expired idempotency keys' },
 } as const
 export type ScheduleName = keyof typeof schedules

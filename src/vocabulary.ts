@@ -58,3 +58,27 @@ export const findingTypes = [
   'cluster-adopted',
 ] as const
 export type FindingType = (typeof findingTypes)[number]
+
+export const noticeTypes = [
+  'cluster.requested',
+  'cluster.creating',
+  'cluster.ready',
+  'cluster.failed',
+  'cluster.destroying',
+  'cluster.destroyed',
+  'cluster.destroy_failed',
+  'cluster.end_moved',
+  'cluster.end_near',
+  'job.ended',
+  'quota.near',
+  'finding.filed',
+  'webhook.disabled',
+  'webhook.test',
+] as const
+export type NoticeType = (typeof noticeTypes)[number]
+
+export const webhookForms = ['standard', 'cloudevents', 'slack'] as const
+export type WebhookForm = (typeof webhookForms)[number]
+
+export const deliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED', 'SKIPPED'] as const
+export type DeliveryStatus = (typeof deliveryStatuses)[number]

@@ -16,6 +16,8 @@ import { openEvents } from './events.ts'
 import { openInstallation } from './installation.ts'
 import { openInstaller } from './installer/openshift-install.ts'
 import type { Log } from './observability/log.ts'
+import { openMailer } from './outbound/mailer.ts'
+import { openSender } from './outbound/sender.ts'
 import { newQueueInstanceName, openQueue } from './queue/pg-boss.ts'
 import { createSecretBox } from './secrets.ts'
 
@@ -54,6 +56,8 @@ export async function openApp(
     max: role === 'serve' ? 2 : 3,
   })
   closers.push(queue.close)
+  const mailer = config.smtpUrl === undefined ? undefined : openMailer(config.smtpUrl)
+  closers.push(async () => mailer?.close())
   return {
     config,
     installationId,
@@ -76,6 +80,8 @@ export async function openApp(
         : { aws: openAwsInventory() },
     ),
     installer: openInstaller(config),
+    sender: openSender(config.webhookAllow),
+    mailer,
     onStep: () => undefined,
   }
 }

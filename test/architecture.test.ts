@@ -30,9 +30,20 @@ const room = (file: string) => (file.includes('/') ? file.split('/')[0] : file) 
 
 /** From the ground up. A file that is named stands where it is named, and not with its room. */
 const floors = [
-  ['config.ts', 'db', 'errors.ts', 'events.ts', 'ids.ts', 'observability', 'secrets.ts', 'uptime.ts', 'vocabulary.ts'],
+  [
+    'config.ts',
+    'config-values.ts',
+    'db',
+    'errors.ts',
+    'events.ts',
+    'ids.ts',
+    'observability',
+    'secrets.ts',
+    'uptime.ts',
+    'vocabulary.ts',
+  ],
   // The ports with their vendors, and what is pure.
-  ['artifacts', 'clouds', 'diagnosis', 'install-config', 'installer', 'profiles', 'queue'],
+  ['artifacts', 'clouds', 'diagnosis', 'install-config', 'installer', 'outbound', 'profiles', 'queue'],
   // What rows and requests look like.
   [
     'clusters/request.ts',
@@ -40,11 +51,14 @@ const floors = [
     'usage/tables.ts',
     'clusters/infra-tables.ts',
     'jobs/tables.ts',
+    'notices/forms.ts',
+    'notices/notices.ts',
+    'notices/tables.ts',
     'policy',
   ],
   ['audit', 'auth', 'idempotency.ts'],
   ['app.ts'],
-  ['clusters', 'installation.ts', 'jobs', 'reconcile', 'schedules.ts', 'usage'],
+  ['clusters', 'installation.ts', 'jobs', 'notices', 'reconcile', 'schedules.ts', 'usage'],
   ['cron', 'http', 'worker'],
   ['wiring.ts'],
   ['commands'],
@@ -88,7 +102,7 @@ it('doors do not import each other, nor Drizzle', () => {
 })
 
 it.each([
-  ['pg-boss', ['queue/pg-boss.ts', 'queue/schedules.ts', 'queue/errands.ts', 'queue/setup.ts']],
+  ['pg-boss', ['queue/pg-boss.ts', 'queue/schedules.ts', 'queue/errands.ts', 'queue/telling.ts', 'queue/setup.ts']],
   ['node:child_process', ['db/embedded.ts', 'installer/openshift-install.ts']],
   ['pg', ['db/client.ts', 'db/together.ts', 'db/embedded.ts', 'db/migrate.ts', 'events.ts']],
   [
@@ -101,11 +115,12 @@ it.each([
     ],
   ],
   ['@smithy/', ['commands/token.ts']],
+  ['nodemailer', ['outbound/mailer.ts']],
   ['jose', ['auth/oidc.ts']],
   ['pino', ['observability/log.ts']],
   ['swagger-ui-dist', []],
   ['rate-limiter-flexible', ['http/limits.ts']],
-  ['@fastify/proxy-addr', ['config.ts', 'http/limits.ts']],
+  ['@fastify/proxy-addr', ['config-values.ts', 'http/limits.ts']],
   ['jsonc-parser', ['http/input.ts']],
 ])('%s has its owner', (vendor, owners) => {
   const users = imports

@@ -4,9 +4,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import addFormats from 'ajv-formats'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { inArray } from 'drizzle-orm'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { clusters as clusterTable } from '../src/clusters/tables.ts'
 import { createHttp } from '../src/http/app.ts'
+import { linksFor } from '../src/notices/links.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
 import { ED25519 } from './ssh-keys.ts'
 
@@ -67,7 +70,7 @@ const real = new Map<string, string[]>()
 let cursors: string[] = []
 
 beforeAll(async () => {
-  h = await openHarness()
+  h = await openHarness({ environment: { OCPCTL_PUBLIC_URL: 'https://ocpctl.example.com' } })
   http = createHttp(h.app)
   const worker = await h.startWorker()
   const clusters: string[] = []
@@ -99,6 +102,10 @@ beforeAll(async () => {
   // Not the administrator's own.
   real.set('role-bindings', await idsOf(`select id from rbac_mappings where team = 'red'`))
   real.set('profiles', h.app.catalog.list().map(({ name }) => name)) // prettier-ignore
+  for (let n = 0; n < 200; n++)
+    await h.call('POST', '/api/v1/webhooks', { body: { team: `t${n}`, url: 'https://hooks.example.com/' } })
+  real.set('webhooks', await idsOf('select id from webhooks'))
+  real.set('links', await linksOf(clusters))
   real.set('schedules', ['purge-idempotency-keys'])
   cursors = [...real.values()].flat().map((id) => Buffer.from(id).toString('base64url'))
 })
@@ -106,6 +113,14 @@ beforeEach(async () => {
   real.set('jobs', await idsOf('select id from jobs'))
 })
 afterAll(() => h.close())
+/** Of an owner who may do what they say. */
+const linksOf = async (ids: string[]) => {
+  const owner = 'oidc_subject:ada@example.com'
+  const binding = { principalType: 'oidc_subject', principal: 'ada@example.com', team: '*', role: 'platform_admin' }
+  await h.call('POST', '/api/v1/role-bindings', { body: binding })
+  const rows = await h.app.db.select().from(clusterTable).where(inArray(clusterTable.id, ids))
+  return rows.flatMap((cluster) => linksFor(h.app, cluster, owner)).map(({ url }) => url.split('/').at(-1) ?? '')
+}
 const idsOf = async (query: string) => (await h.rows<{ id: string }>(query)).map(({ id }) => id)
 
 const text = fc.oneof(
@@ -133,6 +148,8 @@ const hints: Record<string, fc.Arbitrary<unknown>> = {
   baseDomain: fc.constant('clusters.example.com'),
   ttlHours: fc.integer({ min: 1, max: 72 }),
   until: fc.integer({ min: 1, max: 29 * 24 }).map((hours) => new Date(Date.now() + hours * 3_600_000).toISOString()),
+  url: fc.constant('https://hooks.example.com/'),
+  since: fc.constant(new Date(Date.now() - 3_600_000).toISOString()),
   hours: fc.integer({ min: 1, max: 24 }),
   window: fc.constantFrom('month', '7d', 'lastweek'),
   from: fc.integer({ min: 1, max: 30 }).map((days) => new Date(Date.now() - days * 86_400_000).toISOString()),

@@ -27,6 +27,8 @@ import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import { renewEveryMs } from '../src/jobs/lock.ts'
 import { openQueue } from '../src/queue/pg-boss.ts'
 import { openLog } from '../src/observability/log.ts'
+import { openMailer } from '../src/outbound/mailer.ts'
+import { openSender } from '../src/outbound/sender.ts'
 import { loadCatalog } from '../src/profiles/catalog.ts'
 import { createSecretBox } from '../src/secrets.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
@@ -268,6 +270,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
   const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const queue = await openQueue({ url, log, name: 'test', max: 6 })
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
+  const mailer = config.smtpUrl === undefined ? undefined : openMailer(config.smtpUrl)
   return {
     app: {
       config,
@@ -284,9 +287,12 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       box,
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),
+      sender: openSender(config.webhookAllow),
+      mailer,
       onStep: () => undefined,
     },
     close: async () => {
+      mailer?.close()
       await queue.close()
       await events.close()
       await leases.close()

@@ -57,6 +57,11 @@ const audited = [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 200, 200]
 const owners = (status: number) => [401, 401, 404, 404, 403, status, 403, status, 404, 404, 403, status]
 const anyOwn = (status: number) => [401, 401, 403, 403, 403, ...callers.slice(5).map(() => status)]
 
+/** Of all webhooks that one rules: also those who rule none of them. */
+const ruling = (own: number, other: number) => [401, 401, 403, 403, 200, 403, 403, own, 403, other, 403, 200]
+/** Of a webhook of team red. */
+const rulingOne = (status: number) => [401, 401, 403, 403, 403, 403, 403, status, 403, 404, 403, status]
+
 let h: Harness
 const tokens: Partial<Record<Who, string>> = {}
 let bindingId = ''
@@ -66,6 +71,13 @@ const newBinding = async (team = 'red') => {
   const body = { principalType: 'oidc_group', principal: newId('evt'), team, role: 'requester' }
   return (await h.call('POST', '/api/v1/role-bindings', { body })).body.id as string // of this operation's answer
 }
+
+let webhookId = ''
+const newWebhook = async () => {
+  const body = { team: 'red', url: 'https://hooks.example.com/' }
+  return (await h.call('POST', '/api/v1/webhooks', { body })).body.id as string // of this operation's answer
+}
+const ofWebhook = (rest: string) => () => `/api/v1/webhooks/${webhookId}${rest}`
 
 const table: Record<string, Case> = {
   'GET /healthz': { expected: open },
@@ -119,6 +131,29 @@ const table: Record<string, Case> = {
     path: ({ clusterId }) => `/api/v1/usage/samples?clusterId=${clusterId}`,
     expected: seen,
   },
+  // As said of nothing: the links themselves are in notices.test.ts.
+  'GET /links/{token}': { path: () => '/links/none', expected: callers.map(() => 404) },
+  'POST /links/{token}': { path: () => '/links/none', expected: callers.map(() => 404) },
+  'GET /api/v1/webhooks': { expected: ruling(200, 200) },
+  'POST /api/v1/webhooks': {
+    body: { team: 'red', url: 'https://hooks.example.com/' },
+    expected: [401, 401, 403, 403, 403, 403, 403, 201, 403, 403, 403, 201],
+  },
+  'PATCH /api/v1/webhooks/{id}': { path: ofWebhook(''), body: { enabled: true }, expected: rulingOne(200) },
+  'DELETE /api/v1/webhooks/{id}': {
+    path: async () => `/api/v1/webhooks/${await newWebhook()}`,
+    expected: rulingOne(204),
+  },
+  'POST /api/v1/webhooks/{id}/test': { path: ofWebhook('/test'), expected: rulingOne(202) },
+  'GET /api/v1/webhooks/{id}/deliveries': {
+    path: ofWebhook('/deliveries'),
+    expected: [401, 401, 403, 403, 200, 403, 403, 200, 403, 404, 403, 200],
+  },
+  'POST /api/v1/webhooks/{id}/redeliver': {
+    path: ofWebhook('/redeliver'),
+    body: { since: new Date().toISOString() },
+    expected: rulingOne(202),
+  },
   'GET /api/v1/schedules': { expected: [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200] },
   'POST /api/v1/schedules/{name}/run': {
     path: () => '/api/v1/schedules/purge-idempotency-keys/run',
@@ -168,6 +203,7 @@ beforeAll(async () => {
   tokens.auditor = await h.tokenFor([{ team: 'red', role: 'auditor' }])
   tokens.platform_admin = h.admin
   bindingId = await newBinding()
+  webhookId = await newWebhook()
   tokenId = (await h.call('POST', '/api/v1/api-tokens', { body: { name: 'of the administrator' } })).body.id
 })
 afterAll(() => h.close())

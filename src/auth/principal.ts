@@ -29,7 +29,16 @@ export type Identity = Readonly<{
 export type Caller = Identity & Readonly<{ kind: 'caller'; bindings: readonly Binding[]; origin: Origin }>
 export type System = Readonly<{
   kind: 'system'
-  name: 'worker' | 'janitor' | 'reconciler' | 'setup' | 'dead-letters' | 'key-rotation' | 'later-look' | 'recovery'
+  name:
+    | 'worker'
+    | 'janitor'
+    | 'reconciler'
+    | 'setup'
+    | 'dead-letters'
+    | 'key-rotation'
+    | 'later-look'
+    | 'recovery'
+    | 'teller'
 }>
 export type Actor = Caller | System
 

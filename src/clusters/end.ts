@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { AFTER_PROTECTION_MS, destroyStartsAt, endAtReady, latestEnd, LONGEST_PROTECTION_MS, nextWarningAt, SHORTEST_MS, type Ceiling } from '../policy/end.ts' // prettier-ignore
 import { cents, hoursBetween, hoursThisMonth } from '../policy/spend.ts'
+import { writeNotice } from '../notices/notices.ts'
 import { hasOpenEnd } from './lifecycle.ts'
 import { clusterFor } from './queries.ts'
 import { readUsageInTurn } from './quota.ts'
@@ -210,6 +211,20 @@ export function setEnd(tx: Transaction, cluster: ClusterRow, at: Date, fields: P
     updatedAt: now,
   }
   send(tx, update(clusters, changes, { id: cluster.id, endRevision: cluster.endRevision }))
+  const changed = { ...cluster, ...plainOf(changes), updatedAt: at }
+  tellOfEnd(tx, changed)
   announce(tx, 'cluster', cluster.id)
-  return { ...cluster, ...plainOf(changes), updatedAt: at }
+  return changed
+}
+
+function tellOfEnd(tx: Transaction, cluster: ClusterRow): void {
+  const { id, name, baseDomain, team, protectedUntil, protectedReason } = cluster
+  const data = {
+    name,
+    baseDomain,
+    destroyAt: destroyStartsAt(cluster).toISOString(),
+    protectedUntil: protectedUntil?.toISOString() ?? null,
+    protectedReason,
+  }
+  writeNotice(tx, { type: 'cluster.end_moved', team, clusterId: id, data })
 }

@@ -6,6 +6,7 @@ import { send, type Transaction } from '../db/client.ts'
 import { now, plainOf, update, type Changes } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
+import { tellOfState } from '../notices/notices.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
 import { type ClusterRow, clusters } from './tables.ts'
 
@@ -54,8 +55,9 @@ export function tryTransition(
   const { id, status } = cluster
   const all = allOf(transition, changes)
   send(tx, update(clusters, all, { id, status }))
-  tell(tx, by, cluster, transition, jobId)
-  return { ...cluster, ...plainOf(all), updatedAt: new Date() }
+  const moved = { ...cluster, ...plainOf(all), updatedAt: new Date() }
+  tell(tx, by, cluster, moved, transition, jobId)
+  return moved
 }
 
 /**
@@ -75,8 +77,9 @@ export function transitionClusters(
   send(tx, update(clusters, all, { id: rows.map(({ id }) => id) }))
   const updatedAt = new Date()
   return rows.map((cluster) => {
-    tell(tx, by, cluster, transition)
-    return { ...cluster, ...plainOf(all), updatedAt }
+    const moved = { ...cluster, ...plainOf(all), updatedAt }
+    tell(tx, by, cluster, moved, transition)
+    return moved
   })
 }
 
@@ -93,13 +96,21 @@ function allOf(transition: Transition, changes: Changes<typeof clusters>): Chang
   }
 }
 
-function tell(tx: Transaction, by: Actor, { id, status }: ClusterRow, transition: Transition, jobId?: string): void {
+function tell(
+  tx: Transaction,
+  by: Actor,
+  { id, status }: ClusterRow,
+  moved: ClusterRow,
+  transition: Transition,
+  jobId?: string,
+): void {
   writeAudit(tx, by, {
     action: `cluster.${transition}`,
     clusterId: id,
     ...(jobId === undefined ? {} : { jobId }),
-    detail: { from: status, to: transitions[transition].to },
+    detail: { from: status, to: moved.status },
   })
+  tellOfState(tx, moved, status, jobId)
   announce(tx, 'cluster', id)
 }
 

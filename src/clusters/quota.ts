@@ -44,6 +44,11 @@ export async function requireInstallTurn(tx: Transaction, team: string, quota: Q
     )
 }
 
+/** In USD of this calendar month (UTC): what the team has spent, and promised until each of its clusters ends. */
+export async function readSpend(db: Reader, team: string): Promise<number> {
+  return (await readHoldings(db, 'team', team)).usdThisMonth
+}
+
 const hasLimits = (quota: Quota) => Object.values(quota).some((limit) => limit !== undefined)
 
 const turnOfTeam = (team: string) => `quota team ${team}`

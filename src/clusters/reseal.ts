@@ -12,6 +12,8 @@ import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
 import { messageOf } from '../errors.ts'
+import { webhooks } from '../notices/tables.ts'
+import { targetContextOf } from '../notices/webhooks.ts'
 import { KEY_ID_AT, KEY_ID_BYTES, readKeyId } from '../secrets.ts'
 import { clusterArtifacts } from './infra-tables.ts'
 import type { ArtifactRow } from './ledger.ts'
@@ -58,10 +60,11 @@ export async function resealSecrets(app: Resealing): Promise<Rotation> {
   const until = Date.now() + RUN_MS
   const outputs = await resealEach(app, until, listOutputs, resealOutputs)
   const artifacts = await resealEach(app, until, listArtifacts, resealArtifact)
+  const targets = await resealEach(app, until, listTargets, resealTarget)
   return {
-    sealedAnew: outputs.sealedAnew + artifacts.sealedAnew,
+    sealedAnew: outputs.sealedAnew + artifacts.sealedAnew + targets.sealedAnew,
     left: await countSealedElsewhere(app),
-    failures: [...outputs.failures, ...artifacts.failures],
+    failures: [...outputs.failures, ...artifacts.failures, ...targets.failures],
   }
 }
 
@@ -99,6 +102,8 @@ export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promis
       select coalesce(${clusterArtifacts.keyId}, ${UNKNOWN}) from ${clusterArtifacts}
       join ${clusters} on ${clusters.id} = ${clusterArtifacts.clusterId}
       where ${clusterArtifacts.kind} = 'snapshot' and ${isInUse}
+      union all
+      select ${keyIdOf(webhooks.sealed)} from ${webhooks}
     ) sealed where key_id <> ${app.box.keyId} group by key_id`)
   return Object.fromEntries(rows.map(({ keyId, values }) => [keyId, values]))
 }
@@ -157,6 +162,33 @@ async function resealOutputs({ db, box }: Resealing, row: OutputsRow): Promise<n
     const detail = { from: older, to: box.keyId }
     writeAudit(tx, ROTATION, { action: 'cluster.reseal-credentials', clusterId, detail })
     return older.length
+  })
+}
+
+type TargetRow = { id: string; sealed: Buffer }
+
+function listTargets({ db, box }: Resealing, after: string): Promise<TargetRow[]> {
+  return db
+    .select({ id: webhooks.id, sealed: webhooks.sealed })
+    .from(webhooks)
+    .where(and(inArray(keyIdOf(webhooks.sealed), [...box.olderKeyIds]), gt(webhooks.id, after)))
+    .orderBy(asc(webhooks.id))
+    .limit(BATCH)
+}
+
+async function resealTarget({ db, box }: Resealing, { id, sealed }: TargetRow): Promise<number> {
+  const context = targetContextOf(id)
+  const anew = box.seal(box.open(sealed, context), context)
+  return db.transaction(async (tx) => {
+    const changed = await tx
+      .update(webhooks)
+      .set({ sealed: anew })
+      .where(and(eq(webhooks.id, id), eq(webhooks.sealed, sealed)))
+      .returning({ id: webhooks.id })
+    if (changed.length === 0) return 0
+    const detail = { webhookId: id, from: readKeyId(sealed), to: box.keyId }
+    writeAudit(tx, ROTATION, { action: 'webhook.reseal', detail })
+    return 1
   })
 }
 

@@ -13,6 +13,7 @@ import { lintInstallConfig } from '../install-config/lint.ts'
 import { effectiveTags } from '../install-config/tags.ts'
 import { openJob } from '../jobs/commands.ts'
 import type { JobRow } from '../jobs/tables.ts'
+import { tellOfState } from '../notices/notices.ts'
 import type { Decision, Usage, Warning } from '../policy/decision.ts'
 import { endOf, nextWarningAt } from '../policy/end.ts'
 import { decide } from '../policy/policy.ts'
@@ -115,6 +116,7 @@ export async function requestCluster(
     clusterId: id,
     detail: { name, profile: cluster.profile, team, owner, costCenter, destroyAt: destroyAt.toISOString() },
   })
+  tellOfState(tx, cluster, undefined)
   announce(tx, 'cluster', id)
   const job = openJob(app, tx, by, cluster, 'CREATE', at)
   return { cluster, job, warnings: decision.warnings }

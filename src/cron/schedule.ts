@@ -3,17 +3,24 @@
 import type { App } from '../app.ts'
 import { sealAudit } from '../audit/seal.ts'
 import { adoptUnlessKnown } from '../clusters/adopt.ts'
+import { warnOfQuotas } from '../clusters/quota-warnings.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
+import { warnOfEnds } from '../clusters/warnings.ts'
 import { purgeKeys } from '../idempotency.ts'
+import { forgetNotices, publishNotices } from '../notices/publish.ts'
 import { schedules, type ScheduleName } from '../schedules.ts'
 import { dropOldSamples, makePartitionsAhead, rollUpDays, sampleUsage } from '../usage/series.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { lookAtDestroyed } from './later-looks.ts'
 import { reportDisagreements } from './reconcile.ts'
 import { rotateKeys } from './rotation.ts'
+import { startTelling } from './telling.ts'
 
 const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'destroy-due-clusters': destroyDueClusters,
+  'warn-of-ends': async (app) => `${await warnOfEnds(app)} warnings are written`,
+  'warn-of-quotas': async (app) => `${await warnOfQuotas(app)} teams are told`,
+  tell: async (app) => `${await publishNotices(app)} notices are handed on`,
   'look-again': lookAtDestroyed,
   'seal-audit': sealNewEvents,
   'report-disagreements': reportDisagreements,
@@ -21,6 +28,7 @@ const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'sample-usage': async (app) => `${await sampleUsage(app)} samples`,
   'roll-up-usage': async (app) => `${await rollUpDays(app)} days are summed`,
   'keep-usage': keepUsage,
+  'forget-notices': async (app) => `${await forgetNotices(app)} notices are gone`,
   'purge-idempotency-keys': async (app) => `${await purgeKeys(app.db)} keys are gone`,
 }
 /** How long a run whose process died holds up the next one. */
@@ -31,6 +39,7 @@ const expireInSeconds: Partial<Record<ScheduleName, number>> = {
 
 export async function startSchedules(app: App): Promise<void> {
   await app.queue.workDiscards((key) => discardArtifact(app, key))
+  await startTelling(app)
   await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
   for (const [name, run] of Object.entries(runs) as [ScheduleName, (typeof runs)[ScheduleName]][]) {
     const seconds = expireInSeconds[name]

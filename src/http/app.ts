@@ -27,11 +27,13 @@ import { endRoutes } from './routes/ends.ts'
 import { findingRoutes } from './routes/findings.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { linkRoutes } from './routes/links.ts'
 import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -103,7 +105,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await next()
   })
   if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
-  for (const path of ['/docs/*', '/openapi.json'])
+  for (const path of ['/docs/*', '/openapi.json', '/links/*'])
     http.use(path, async (c, next) => {
       await limits.countRequest(c)
       await next()
@@ -211,6 +213,7 @@ export function describeApi() {
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
+  http.route('/', linkRoutes)
   for (const routes of [
     adoptionRoutes,
     clusterRoutes,
@@ -226,6 +229,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     artifactRoutes,
     usageRoutes,
     scheduleRoutes,
+    webhookRoutes,
   ])
     http.route('/api/v1', routes)
   return http

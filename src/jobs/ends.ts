@@ -7,6 +7,7 @@ import type { ClusterRow, clusters } from '../clusters/tables.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { now, update, type Changes, type Expression } from '../db/statements.ts'
 import { announce } from '../events.ts'
+import { writeNotice } from '../notices/notices.ts'
 import { openJobStatuses } from './job.ts'
 import { closingOfLost } from './lock.ts'
 import { moveOf } from './moves.ts'
@@ -81,6 +82,14 @@ export async function endJob(
     jobId: job.id,
     outcome: status === 'FAILED' ? 'failure' : 'success',
     detail: end,
+  })
+  const { id: jobId, type, clusterId } = job
+  writeNotice(tx, {
+    type: 'job.ended',
+    team: cluster.team,
+    clusterId,
+    jobId,
+    data: { name: cluster.name, job: type, ...end },
   })
   announce(tx, 'job', job.id)
   return { ...job, ...end, endedAt: new Date(), retryAt: null }

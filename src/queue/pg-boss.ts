@@ -9,7 +9,17 @@ import type { Log } from '../observability/log.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
 import { openErrands } from './errands.ts'
 import { openSchedules } from './schedules.ts'
-import { CLUSTER_JOBS, DEAD_JOBS, startOrStop, UNSETTLED_DELIVERIES, type Told } from './setup.ts'
+import { openTelling } from './telling.ts'
+import {
+  affected,
+  CLUSTER_JOBS,
+  DEAD_JOBS,
+  DELIVERIES,
+  MAILS,
+  startOrStop,
+  UNSETTLED_DELIVERIES,
+  type Told,
+} from './setup.ts'
 
 /** How much is kept of a result that pg-boss would show its readers. The log has all of it. */
 const CAUSE_LENGTH = 500
@@ -208,9 +218,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
     ...openSchedules(boss, over, told),
     ...openErrands(boss, over, told),
+    ...openTelling(boss, over, told),
 
     async pause() {
-      const names = new Set(boss.getWipData().map((worker) => worker.name))
+      // What is told of a drain is not held up by it.
+      const telling: readonly string[] = [DELIVERIES, MAILS]
+      const names = new Set(boss.getWipData().flatMap(({ name }) => (telling.includes(name) ? [] : [name])))
       await Promise.all([...names].map((name) => boss.offWork(name, { wait: false })))
     },
 
@@ -249,11 +262,6 @@ function causeOf(output: unknown): string | undefined {
   const { message, value } = (output ?? {}) as { message?: unknown; value?: { message?: unknown } } // any JSON
   const cause = message ?? value?.message
   return typeof cause === 'string' ? cause.slice(0, CAUSE_LENGTH) : undefined
-}
-
-/** pg-boss types its settle answers as empty; at run time they carry the count. */
-function affected(response: unknown): number {
-  return Number((response as { affected?: unknown }).affected ?? 0)
 }
 
 export const newQueueInstanceName = (role: string): string => `${role}-${newId('att').slice(-8)}`

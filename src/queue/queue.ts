@@ -16,6 +16,11 @@ export type QueueEntry = Readonly<{
 /** One hand-over of a job to a worker; a later delivery of the same job makes it void. */
 export type Delivery = Readonly<{ jobId: string; queueId: string; retryCount: number; retryLimit: number }>
 
+/** What a delivery is ended or delayed by; a later hand-over makes it void. */
+export type HandOver = Readonly<{ id: string; retryCount: number }>
+/** Of the notice with this number, to this principal. */
+export type Mail = Readonly<{ sequence: number; to: string }>
+
 /** A delivery that a worker has taken and not yet settled. */
 export type ActiveDelivery = Readonly<{ jobId: string; clusterId: string; retryCount: number }>
 
@@ -86,7 +91,22 @@ export type Queue = {
   /** Makes workAdoptions be called with the id of a cluster that the database has lost, until the call succeeds. */
   adoptLater: (db: Reader, clusterId: string) => Promise<void>
   workAdoptions: (adopt: (clusterId: string) => Promise<void>) => Promise<void>
-  /** Fetches no more jobs; running handlers go on. */
+  /** Makes workDeliveries be called with each: of one target and about one cluster in this order, one after another. */
+  enqueueDeliveries: (
+    tx: Transaction,
+    deliveries: readonly { id: string; webhookId: string; about: string }[],
+  ) => Promise<void>
+  /** A delivery that `handle` neither ends nor delays, because it died, comes back by itself. */
+  workDeliveries: (handle: (deliveryId: string, handOver: HandOver) => Promise<void>) => Promise<void>
+  /** Makes this process look for deliveries and mails now. */
+  wakeTelling: () => void
+  /** Return false when the hand-over is void, and the transaction must roll back. */
+  endDelivery: (tx: Transaction, handOver: HandOver) => Promise<boolean>
+  delayDelivery: (tx: Transaction, handOver: HandOver, seconds: number) => Promise<boolean>
+  /** Makes workMails be called with each until the call succeeds, for a day. */
+  enqueueMails: (tx: Transaction, mails: readonly Mail[]) => Promise<void>
+  workMails: (send: (mail: Mail) => Promise<void>) => Promise<void>
+  /** Fetches no more jobs; running handlers go on, and so does the telling. */
   pause: () => Promise<void>
   depth: () => Promise<{ waiting: number; active: number; failed: number }>
   close: () => Promise<void>

@@ -7,6 +7,8 @@ export const CLUSTER_JOBS = 'cluster-jobs'
 export const DEAD_JOBS = 'cluster-jobs-dead'
 export const DISCARDS = 'discard-artifacts'
 export const ADOPTIONS = 'adopt-lost-clusters'
+export const DELIVERIES = 'webhook-deliveries'
+export const MAILS = 'mails'
 /** Does the work, and logs and counts it when it fails. */
 export type Told = <T>(queue: string, about: object, work: () => Promise<T>) => Promise<T>
 
@@ -58,6 +60,11 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
     // Another cluster may have the name for days.
     const patient = { retryLimit: 1_000_000, retryDelay: 10, retryBackoff: true, retryDelayMax: 3600 }
     await boss.createQueue(ADOPTIONS, { ...patient, retentionSeconds: YEAR_SECONDS })
+    // When a delivery is tried again is decided by its result; by the queue alone when the process died.
+    const deliveries = { retryLimit: 1_000_000, retryDelay: 5, expireInSeconds: 60, retentionSeconds: YEAR_SECONDS }
+    await boss.createQueue(DELIVERIES, { policy: 'key_strict_fifo', deleteAfterSeconds: DAY_SECONDS, ...deliveries })
+    const mails = { retryLimit: 20, retryDelay: 30, retryBackoff: true, retryDelayMax: 2 * 3600, expireInSeconds: 120 }
+    await boss.createQueue(MAILS, { ...mails, deleteAfterSeconds: DAY_SECONDS })
     await boss.createQueue(DEAD_JOBS, dead)
     await boss.updateQueue(DEAD_JOBS, dead)
     const settings = {
@@ -89,4 +96,9 @@ export async function startOrStop(boss: PgBoss): Promise<void> {
     await boss.stop({ graceful: false }).catch(() => undefined)
     throw error
   })
+}
+
+/** pg-boss types its settle answers as empty; at run time they carry the count. */
+export function affected(response: unknown): number {
+  return Number((response as { affected?: unknown }).affected ?? 0)
 }

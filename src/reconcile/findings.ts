@@ -8,6 +8,7 @@ import { clusters, leakRecords } from '../clusters/tables.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
 import { keyset, type PageRequest } from '../db/page.ts'
 import { newId } from '../ids.ts'
+import { writeNotice } from '../notices/notices.ts'
 import { findingTypes } from '../vocabulary.ts'
 import { findings } from './table.ts'
 
@@ -41,7 +42,11 @@ export async function fileFinding(tx: Transaction, by: Actor, about: About, verd
     ...(clusterId === undefined ? {} : { clusterId }),
     detail: { finding: row.id, type, subject, detail },
   }
-  if (isNew) writeAudit(tx, by, { action: 'finding.file', ...entry })
+  if (isNew) {
+    writeAudit(tx, by, { action: 'finding.file', ...entry })
+    const told = { finding: row.id, type, subject, detail, repair: repair ?? null }
+    writeNotice(tx, { type: 'finding.filed', team: '*', ...(clusterId === undefined ? {} : { clusterId }), data: told })
+  }
   if (repair !== undefined)
     writeAudit(tx, by, { action: 'finding.repair', ...entry, detail: { ...entry.detail, repair } })
   return isNew

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { App } from '../app.ts'
 import { teamsOf } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { Db } from '../db/client.ts'
+import type { Db, Reader } from '../db/client.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
 import { spansSql, valuesOf } from './spans.ts'
 import { DAY_MS, partsOf, type Window } from './window.ts'
@@ -132,7 +132,7 @@ export async function rolledUntil(db: Db): Promise<Date | undefined> {
 }
 
 /** What a cluster has cost so far, in USD. */
-export async function costSoFar(db: Pick<Db, '$client'>, clusterId: string): Promise<number> {
+export async function costSoFar(db: Reader, clusterId: string): Promise<number> {
   const { rows } = await db.$client.query<{ usd: number }>({
     name: 'cost so far',
     text: `

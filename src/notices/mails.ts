@@ -1,0 +1,66 @@
+// What is told by mail, and to whom it is told.
+import { createHash } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { hasOpenEnd } from '../clusters/lifecycle.ts'
+import { clusters, type ClusterRow } from '../clusters/tables.ts'
+import type { Mail } from '../queue/queue.ts'
+import { addressOf } from './addresses.ts'
+import { pathOf, sentenceOf } from './forms.ts'
+import { linksFor, type Offer } from './links.ts'
+import { notices, type NoticeRow } from './tables.ts'
+
+/** An SMTP answer from here on is for good (RFC 5321, 4.2.1). */
+const PERMANENT = 500
+
+/** Throws when the server does not take it now. */
+export async function sendMail(
+  app: Pick<App, 'db' | 'box' | 'config' | 'mailer' | 'log'>,
+  { sequence, to }: Mail,
+): Promise<void> {
+  const address = addressOf(to)
+  const [notice] = await app.db.select().from(notices).where(eq(notices.sequence, sequence))
+  if (!app.mailer || !notice || address === undefined) return
+  const [cluster] =
+    notice.clusterId === null ? [] : await app.db.select().from(clusters).where(eq(clusters.id, notice.clusterId))
+  if (cluster && isVoid(notice, cluster)) return
+  const isWarning = notice.type === 'cluster.end_near' && cluster !== undefined && cluster.owner === to
+  const offers = isWarning ? linksFor(app, cluster, to) : []
+  const id = `${notice.id}.${createHash('sha256').update(to).digest('hex').slice(0, 12)}`
+  try {
+    await app.mailer.send({ id, to: address, ...mailOf(notice, offers, app.config.publicUrl) })
+  } catch (error) {
+    const code = (error as { responseCode?: unknown }).responseCode // of nodemailer
+    if (typeof code !== 'number' || code < PERMANENT) throw error
+    app.log.warn({ err: error, notice: notice.id }, 'the mail server refuses a mail for good')
+  }
+}
+
+/** A mail that was held up must not warn of an end that has been moved. */
+const isVoid = ({ type, data }: NoticeRow, cluster: ClusterRow): boolean =>
+  type === 'cluster.end_near' && (data['endRevision'] !== cluster.endRevision || !hasOpenEnd(cluster.status))
+
+export function mailOf(notice: NoticeRow, offers: readonly Offer[], publicUrl: string | undefined) {
+  const sentence = sentenceOf(notice)
+  const path = pathOf(notice)
+  const { name } = notice.data
+  const about = typeof name === 'string' ? name : `team ${notice.team}`
+  const lines = [
+    sentence,
+    ...(offers.length > 0 ? ['', 'Each of these asks before it does anything, works once, and only for you:'] : []),
+    ...offers.flatMap(({ says, url }) => ['', `${says}:`, url]),
+    ...(publicUrl !== undefined && path !== undefined ? ['', `More: ${publicUrl}${path}`] : []),
+    '',
+  ]
+  return { subject: `${about}: ${subjects[notice.type] ?? notice.type}`, text: lines.join('\n') }
+}
+
+const subjects: Partial<Record<NoticeRow['type'], string>> = {
+  'cluster.ready': 'ready',
+  'cluster.failed': 'failed',
+  'cluster.destroyed': 'gone',
+  'cluster.destroy_failed': 'could not be destroyed',
+  'cluster.end_near': 'its end',
+  'quota.near': 'near its limit',
+  'webhook.disabled': 'a webhook is switched off',
+}

@@ -1,0 +1,61 @@
+// Telling people and programs of a change. The notice is written in the transaction of the change: it is told if and
+// only if the change happened. publish.ts hands it on.
+import { send, type Transaction } from '../db/client.ts'
+import { insertion } from '../db/statements.ts'
+import { announce } from '../events.ts'
+import { newId } from '../ids.ts'
+import type { ClusterStatus, NoticeType } from '../vocabulary.ts'
+import { notices, type MailedTo } from './tables.ts'
+
+export type Notice = {
+  type: NoticeType
+  team: string
+  clusterId?: string
+  jobId?: string | undefined
+  /** What is told. It holds no secret. */
+  data: Record<string, unknown>
+  mailedTo?: MailedTo
+  webhookId?: string
+}
+
+const insertNotice = insertion(notices, ['sequence', 'at', 'isPublished'])
+
+/** The notice is only sent, but the transaction does not commit without it. Returns its id. */
+export function writeNotice(tx: Transaction, notice: Notice): string {
+  const id = newId('msg')
+  const { type, team, clusterId = null, jobId = null, data, mailedTo = null, webhookId = null } = notice
+  send(tx, insertNotice({ id, type, team, clusterId, jobId, data, mailedTo, webhookId }))
+  announce(tx, 'notice', 'all')
+  return id
+}
+
+/** What a cluster's new state is told as. States that a cluster only passes through are not told. */
+const told: Partial<Record<ClusterStatus, { type: NoticeType; isMailed: boolean }>> = {
+  PENDING: { type: 'cluster.requested', isMailed: false },
+  CREATING: { type: 'cluster.creating', isMailed: false },
+  READY: { type: 'cluster.ready', isMailed: true },
+  FAILED: { type: 'cluster.failed', isMailed: true },
+  DESTROYING: { type: 'cluster.destroying', isMailed: false },
+  DESTROYED: { type: 'cluster.destroyed', isMailed: true },
+  DESTROY_FAILED: { type: 'cluster.destroy_failed', isMailed: true },
+}
+
+/** `from` is undefined for a cluster that is new. */
+export function tellOfState(
+  tx: Transaction,
+  cluster: { id: string; name: string; baseDomain: string; team: string; status: ClusterStatus; destroyAt: Date; statusReason: string | null }, // prettier-ignore
+  from: ClusterStatus | undefined,
+  jobId?: string,
+): void {
+  const { id, name, baseDomain, team, status, destroyAt, statusReason } = cluster
+  const how = told[status]
+  if (!how || status === from) return
+  writeNotice(tx, {
+    type: how.type,
+    team,
+    clusterId: id,
+    jobId,
+    data: { name, baseDomain, status, from: from ?? null, reason: statusReason, destroyAt: destroyAt.toISOString() },
+    ...(how.isMailed ? { mailedTo: 'owner' } : {}),
+  })
+}

@@ -1,0 +1,110 @@
+// From the outbox to those who are told. One process at a time takes the notices in their order, makes a delivery for
+// each target and a mail for each person, hands them to the queue, and marks them: all of it in one transaction.
+import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { addressOf, administratorsOf } from './addresses.ts'
+import { clusters } from '../clusters/tables.ts'
+import type { Reader, Transaction } from '../db/client.ts'
+import { newId } from '../ids.ts'
+import { costSoFar } from '../usage/report.ts'
+import { cents } from '../policy/spend.ts'
+import { notices, webhookDeliveries, webhooks, type NoticeRow, type WebhookRow } from './tables.ts'
+
+const BATCH = 200
+const PUBLISHING = 7262500007
+const KEPT_DAYS = 7
+/** A statement takes 65,535 parameters. */
+const ROWS_AT_ONCE = 5000
+
+type Publishing = Pick<App, 'db' | 'queue' | 'mailer'>
+
+/** Hands on every notice that is committed. Returns how many. */
+export async function publishNotices(app: Publishing): Promise<number> {
+  for (let published = 0; ;) {
+    const done = await app.db.transaction((tx) => publishSome(app, tx))
+    if (done === 0) return published
+    if (done !== 'early') published += done
+  }
+}
+
+async function publishSome(app: Publishing, tx: Transaction): Promise<number | 'early'> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${PUBLISHING})`)
+  // The queue orders by the time at which transactions began. Another one that began later, or in the same millisecond,
+  // may have been here before.
+  const { rows } = await tx.execute<{ early: boolean }>(sql`
+    select exists (select from webhook_deliveries where created_at >= date_trunc('milliseconds', now())) as early`)
+  if (rows[0]?.early) return 'early'
+  const batch = await tx
+    .select()
+    .from(notices)
+    .where(eq(notices.isPublished, false))
+    .orderBy(asc(notices.sequence))
+    .limit(BATCH)
+  if (batch.length === 0) return 0
+  await noteCosts(tx, batch)
+  const targets = await tx.select().from(webhooks)
+  const deliveries = batch.flatMap((notice) =>
+    targets.filter((webhook) => isFor(notice, webhook)).map((webhook) => ({ notice, webhook })),
+  )
+  if (deliveries.length > 0) {
+    const rows = deliveries.map(({ notice, webhook }) => ({
+      id: newId('dlv'),
+      webhookId: webhook.id,
+      sequence: notice.sequence,
+      status: webhook.enabled ? ('PENDING' as const) : ('SKIPPED' as const),
+    }))
+    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
+      await tx.insert(webhookDeliveries).values(rows.slice(at, at + ROWS_AT_ONCE))
+    const due = rows.flatMap((row, index) =>
+      row.status === 'PENDING' ? [{ ...row, about: deliveries[index]?.notice.clusterId ?? '' }] : [],
+    )
+    await app.queue.enqueueDeliveries(tx, due)
+  }
+  if (app.mailer) await app.queue.enqueueMails(tx, await mailsOf(tx, batch))
+  const sequences = batch.map(({ sequence }) => sequence)
+  await tx.update(notices).set({ isPublished: true }).where(inArray(notices.sequence, sequences))
+  return batch.length
+}
+
+function isFor({ type, team, webhookId }: NoticeRow, webhook: WebhookRow): boolean {
+  if (webhookId !== null) return webhook.id === webhookId
+  // A target that was switched off is not told of it.
+  return (webhook.team === '*' || webhook.team === team) && (webhook.types.length === 0 || webhook.types.includes(type))
+}
+
+/** What a cluster has cost is known when its last state is. */
+async function noteCosts(tx: Transaction, batch: NoticeRow[]): Promise<void> {
+  for (const notice of batch) {
+    if (notice.type !== 'cluster.destroyed' || notice.clusterId === null) continue
+    notice.data = { ...notice.data, usd: cents(await costSoFar(tx, notice.clusterId)) }
+    await tx.update(notices).set({ data: notice.data }).where(eq(notices.sequence, notice.sequence))
+  }
+}
+
+async function mailsOf(db: Reader, batch: NoticeRow[]): Promise<{ sequence: number; to: string }[]> {
+  const mailed = batch.filter(({ mailedTo }) => mailedTo !== null)
+  if (mailed.length === 0) return []
+  const ids = mailed.flatMap(({ clusterId }) => clusterId ?? [])
+  const owned = await db
+    .select({ id: clusters.id, owner: clusters.owner })
+    .from(clusters)
+    .where(inArray(clusters.id, ids))
+  const ownerOf = new Map(owned.map(({ id, owner }) => [id, owner]))
+  const all = await Promise.all(
+    mailed.map(async ({ sequence, team, clusterId, mailedTo }) => {
+      const owner = mailedTo === 'admins' || clusterId === null ? undefined : ownerOf.get(clusterId)
+      const others = mailedTo === 'owner' ? [] : await administratorsOf(db, team)
+      const people = new Set([...(owner === undefined ? [] : [owner]), ...others])
+      return [...people].filter((name) => addressOf(name) !== undefined).map((to) => ({ sequence, to }))
+    }),
+  )
+  return all.flat()
+}
+
+/** Notices and deliveries of more than a week ago are forgotten. Returns how many notices. */
+export async function forgetNotices({ db }: Pick<App, 'db'>): Promise<number> {
+  const old = sql`now() - make_interval(days => ${KEPT_DAYS})`
+  await db.delete(webhookDeliveries).where(lt(webhookDeliveries.createdAt, old))
+  const gone = await db.delete(notices).where(and(lt(notices.at, old), eq(notices.isPublished, true)))
+  return gone.rowCount ?? 0
+}
