@@ -20,6 +20,8 @@ export const schedules = {
   'sample-usage': { cron: '*/15 * * * *', does: 'notes the state, size and price of each cluster' },
   'roll-up-usage': { cron: '12 * * * *', does: 'sums the usage of each day that is over' },
   'keep-usage': { cron: '42 3 * * *', does: 'makes room for the samples of the next months, and drops old ones' },
+  'move-logs': { cron: '*/2 * * * *', does: 'moves the logs of ended jobs to the artifact store' },
+  'apply-retention': { cron: '52 * * * *', does: 'removes what profiles no longer keep of destroyed clusters' },
   'forget-notices': { cron: '27 * * * *', does: 'forgets what was told more than a week ago' },
   'purge-idempotency-keys': { cron: '17 * * * *', does: 'removes expired idempotency keys' },
 } as const

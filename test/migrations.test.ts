@@ -16,6 +16,7 @@ const landed: Record<string, string> = {
   '0006_installation_and_later_looks.sql': '81a95036ab1b40c9afbadf8f632a5a3a070e780dc59182138bd8f9009edf3c04',
   '0008_ends_and_usage.sql': 'a765a3b65d07acd61dcb648094f1407f6996bf7b2fff7413c1dcd2c4dc262415',
   '0009_notices.sql': '14d28312d428b0e65ba837a220acba41cf4755b4c05276df7a8294e207e2abf7',
+  '0010_stored_logs.sql': 'ff8f100f8b64fe989d2fd933ec1425273633bd6c0a9036bd5c017dd7a1f62022',
   '0007_grace_hours.sql': '4d58e835897687f6eb17bd5279c36bc0b60672557fcc49beea46f1dfea734712',
 }
 

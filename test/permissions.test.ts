@@ -127,6 +127,7 @@ const table: Record<string, Case> = {
   'GET /api/v1/findings': { expected: audited },
   'GET /api/v1/leaks': { expected: audited },
   'GET /api/v1/usage': { expected: listed },
+  'GET /api/v1/usage/forecast': { expected: listed },
   'GET /api/v1/usage/samples': {
     path: ({ clusterId }) => `/api/v1/usage/samples?clusterId=${clusterId}`,
     expected: seen,
@@ -153,6 +154,10 @@ const table: Record<string, Case> = {
     path: ofWebhook('/redeliver'),
     body: { since: new Date().toISOString() },
     expected: rulingOne(202),
+  },
+  'POST /api/v1/retention': {
+    path: () => '/api/v1/retention?dryRun=true',
+    expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200],
   },
   'GET /api/v1/schedules': { expected: [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200] },
   'POST /api/v1/schedules/{name}/run': {

@@ -48,17 +48,24 @@ export async function writeSnapshot(
   { key, dir, context }: { key: string; dir: string; context: string },
 ): Promise<Snapshot> {
   const pack = tar.pack()
-  const sealed = box.sealStream(context)
-  const storing = storeSealed(store, key, {
-    source: pack,
-    sealed,
-    piping: pipeline(pack, createZstdCompress({ chunkSize: CHUNK_BYTES }), sealed),
-  })
+  const storing = writeSealed(store, box, pack, { key, context })
   void packDirectory(pack, dir).then(
     () => pack.finalize(),
     (error: unknown) => pack.destroy(asError(error)),
   )
   return await storing
+}
+
+/** Stores what is read as zstd, sealed; openSnapshot reads it. */
+export async function writeSealed(
+  store: ArtifactStore,
+  box: SecretBox,
+  source: Readable | tar.Pack,
+  { key, context }: { key: string; context: string },
+): Promise<Snapshot> {
+  const sealed = box.sealStream(context)
+  const piping = pipeline(source, createZstdCompress({ chunkSize: CHUNK_BYTES }), sealed)
+  return await storeSealed(store, key, { source, sealed, piping })
 }
 
 /**

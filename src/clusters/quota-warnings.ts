@@ -4,11 +4,9 @@ import type { App } from '../app.ts'
 import { writeNotice } from '../notices/notices.ts'
 import { quotaNotices } from '../notices/tables.ts'
 import { cents } from '../policy/spend.ts'
+import { NEAR_LIMIT } from '../usage/forecast.ts'
 import { readSpend } from './quota.ts'
 import { clusters } from './tables.ts'
-
-/** Of the limit. */
-const NEAR = 0.8
 
 /** Returns how many teams were told. */
 export async function warnOfQuotas({ db, catalog }: Pick<App, 'db' | 'catalog'>): Promise<number> {
@@ -19,7 +17,7 @@ export async function warnOfQuotas({ db, catalog }: Pick<App, 'db' | 'catalog'>)
     const limit = catalog.quotaOf(team).usdPerMonth
     if (limit === undefined) continue
     const usd = await readSpend(db, team)
-    if (usd < limit * NEAR) continue
+    if (usd < limit * NEAR_LIMIT) continue
     told += await db.transaction(async (tx) => {
       const month = sql<string>`to_char(now() at time zone 'utc', 'YYYY-MM')`
       const [row] = await tx.insert(quotaNotices).values({ team, month }).onConflictDoNothing().returning()

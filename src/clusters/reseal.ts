@@ -101,7 +101,7 @@ export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promis
       union all
       select coalesce(${clusterArtifacts.keyId}, ${UNKNOWN}) from ${clusterArtifacts}
       join ${clusters} on ${clusters.id} = ${clusterArtifacts.clusterId}
-      where ${clusterArtifacts.kind} = 'snapshot' and ${isInUse}
+      where ${isInUse}
       union all
       select ${keyIdOf(webhooks.sealed)} from ${webhooks}
     ) sealed where key_id <> ${app.box.keyId} group by key_id`)
@@ -202,7 +202,7 @@ function listArtifacts({ db, box }: Resealing, after: string) {
     .select(getTableColumns(clusterArtifacts))
     .from(clusterArtifacts)
     .innerJoin(clusters, eq(clusters.id, clusterArtifacts.clusterId))
-    .where(and(isOlder, eq(clusterArtifacts.kind, 'snapshot'), isInUse, gt(clusterArtifacts.id, after)))
+    .where(and(isOlder, isInUse, gt(clusterArtifacts.id, after)))
     .orderBy(asc(clusterArtifacts.id))
     .limit(BATCH)
 }

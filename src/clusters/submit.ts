@@ -17,6 +17,7 @@ import { tellOfState } from '../notices/notices.ts'
 import type { Decision, Usage, Warning } from '../policy/decision.ts'
 import { endOf, nextWarningAt } from '../policy/end.ts'
 import { decide } from '../policy/policy.ts'
+import { waysToFit } from '../policy/ways.ts'
 import { hashOf, profileNamed } from '../profiles/catalog.ts'
 import type { Footprint } from '../profiles/footprint.ts'
 import type { Profile } from '../profiles/profile.ts'
@@ -189,14 +190,17 @@ function placeRequest(app: Pick<App, 'catalog'>, by: Actor, request: ClusterRequ
 }
 
 function planCluster(
-  { installationId }: Pick<App, 'installationId'>,
+  { installationId, catalog }: Pick<App, 'installationId' | 'catalog'>,
   by: Actor,
   request: ClusterRequest,
   { team, owner, profile, quota }: Place,
   usage: Usage,
   now: Date,
 ): Plan {
-  const decision = decide(request, profile, { team, quota, usage, now })
+  const holdings = { team, quota, usage, now }
+  const verdict = decide(request, profile, holdings)
+  const ways = verdict.isOnlyQuota ? waysToFit(request, profile, holdings, verdict, catalog.list()) : []
+  const decision = { ...verdict, violations: [...verdict.violations, ...ways] }
   const { terms, footprint, cost } = decision
   const id = newId('clu')
   const ending = { destroyAt: endOf(now, terms.ttlHours, profile.lifecycle), endSetAt: now, protectedUntil: null }

@@ -5,8 +5,10 @@ import { sealAudit } from '../audit/seal.ts'
 import { adoptUnlessKnown } from '../clusters/adopt.ts'
 import { warnOfQuotas } from '../clusters/quota-warnings.ts'
 import { discardArtifact } from '../clusters/reseal.ts'
+import { applyRetention } from '../clusters/retention.ts'
 import { warnOfEnds } from '../clusters/warnings.ts'
 import { purgeKeys } from '../idempotency.ts'
+import { moveLogs } from '../jobs/stored-log.ts'
 import { forgetNotices, publishNotices } from '../notices/publish.ts'
 import { schedules, type ScheduleName } from '../schedules.ts'
 import { dropOldSamples, makePartitionsAhead, rollUpDays, sampleUsage } from '../usage/series.ts'
@@ -28,6 +30,8 @@ const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'sample-usage': async (app) => `${await sampleUsage(app)} samples`,
   'roll-up-usage': async (app) => `${await rollUpDays(app)} days are summed`,
   'keep-usage': keepUsage,
+  'move-logs': async (app) => `${await moveLogs(app)} logs have moved`,
+  'apply-retention': retain,
   'forget-notices': async (app) => `${await forgetNotices(app)} notices are gone`,
   'purge-idempotency-keys': async (app) => `${await purgeKeys(app.db)} keys are gone`,
 }
@@ -66,4 +70,9 @@ async function keepUsage(app: App): Promise<string> {
       'the sums of a day are not what its samples come to: the samples of the month are kept',
     )
   return `${made} months are made ahead, the samples of ${dropped.join(', ') || 'none'} are dropped, ${kept.length} months kept for their sums`
+}
+
+async function retain(app: App): Promise<string> {
+  const { clusters, artifacts, bytes } = await applyRetention(app, { kind: 'system', name: 'janitor' })
+  return `${artifacts} artifacts of ${clusters} clusters are removed, ${bytes} bytes`
 }

@@ -30,6 +30,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { linkRoutes } from './routes/links.ts'
 import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
+import { retentionRoutes } from './routes/retention.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -230,6 +231,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     usageRoutes,
     scheduleRoutes,
     webhookRoutes,
+    retentionRoutes,
   ])
     http.route('/api/v1', routes)
   return http

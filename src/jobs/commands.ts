@@ -58,6 +58,8 @@ export function openJobs(
     reason: null,
     message: null,
     retryAt: null,
+    logMovedAt: null,
+    logArtifactId: null,
     createdAt: at,
     startedAt: null,
     endedAt: null,

@@ -1,6 +1,7 @@
 // Reading jobs and their logs. A caller who may see a cluster may see its jobs.
 import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
+import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { type ClusterRow, clusters } from '../clusters/tables.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -8,6 +9,7 @@ import { keyset, type PageRequest } from '../db/page.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import type { JobStatus, JobType } from '../vocabulary.ts'
+import { readStoredLog } from './stored-log.ts'
 import type { LogLine } from './tables.ts'
 import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
 
@@ -71,8 +73,21 @@ export async function listJobs(db: Reader, by: Actor, filter: JobFilter, page: P
   return rows.map((row) => row.job)
 }
 
-/** Lines with a higher number than `after`, oldest first, at most `limit`. The caller was allowed to see the job. */
-export async function readLog(db: Reader, jobId: string, after: number, limit: number): Promise<LogLine[]> {
+/**
+ * Lines with a higher number than `after`, oldest first, at most `limit`, from wherever the log is by now. The caller was
+ * allowed to see the job. Throws UNAVAILABLE.
+ */
+export async function readLog(
+  app: Pick<App, 'db' | 'store' | 'box' | 'config'>,
+  jobId: string,
+  after: number,
+  limit: number,
+): Promise<LogLine[]> {
+  const lines = await readChunks(app.db, jobId, after, limit)
+  return lines.length > 0 ? lines : readStoredLog(app, jobId, after, limit)
+}
+
+async function readChunks(db: Reader, jobId: string, after: number, limit: number): Promise<LogLine[]> {
   const chunks = await db
     .select({ lines: jobLogChunks.lines })
     .from(jobLogChunks)

@@ -47,6 +47,10 @@ export const jobs = pgTable(
     createdAt: at('created_at').notNull().defaultNow(),
     startedAt: at('started_at'),
     endedAt: at('ended_at'),
+    /** When its log has left the table of chunks. */
+    logMovedAt: at('log_moved_at'),
+    /** The artifact that has the log; null: it is in the table of chunks, or there is none. */
+    logArtifactId: text('log_artifact_id'),
   },
   (t) => [
     check('jobs_type', oneOf('type', jobTypes)),
@@ -57,6 +61,9 @@ export const jobs = pgTable(
       .on(t.clusterId)
       .where(sql`status in ('PENDING', 'RUNNING', 'RETRYING')`),
     index('jobs_status').on(t.status, t.id),
+    index('jobs_log_here')
+      .on(t.endedAt)
+      .where(sql`ended_at is not null and log_moved_at is null`),
   ],
 )
 

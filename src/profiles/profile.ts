@@ -150,6 +150,12 @@ export const profileSchema = z
           .describe("Of the ceiling, or of a team's usdPerMonth, from which requests are warned."),
       })
       .describe('What it costs, by which requests are shown their price and quotas are held.'),
+    retention: z
+      .int()
+      .min(1)
+      .max(3650)
+      .default(30)
+      .describe('Days after its destruction for which the snapshots and logs of a cluster are kept.'),
     retry: z
       .strictObject({
         maxAttempts: z.int().min(1).max(10).default(3).describe('Tries of an installation, the first included.'),

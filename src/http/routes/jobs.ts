@@ -85,7 +85,7 @@ export const jobRoutes = router()
       const { app, by } = c.var
       const { after, limit } = c.req.valid('query')
       const { job } = await jobFor(app.db, by, c.req.valid('param').id)
-      const items = await readLog(app.db, job.id, after, limit)
+      const items = await readLog(app, job.id, after, limit)
       return c.json({ items, nextAfter: items.at(-1)?.seq ?? null }, 200)
     },
   )
@@ -135,7 +135,7 @@ export const jobRoutes = router()
             // `over` is read first, because every line is stored before the job ends. The caller is renewed, because a
             // stream outlives roles and credentials.
             const over = await isJobOver(app.db, await c.var.renew(), job.id)
-            const lines = await readLog(app.db, job.id, after, LOG_PAGE)
+            const lines = await readLog(app, job.id, after, LOG_PAGE)
             for (const line of lines)
               await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
             after = lines.at(-1)?.seq ?? after

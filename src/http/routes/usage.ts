@@ -6,7 +6,8 @@ import { AppError } from '../../errors.ts'
 import { csvLine, focusHeader, focusLine, focusVersions, type FocusVersion } from '../../usage/focus.ts'
 import { exportDays, groupings, listSamples, priceBookOf, readUsage, steps, type Usage } from '../../usage/report.ts'
 import { windowBefore, windowNames, windowOf, type Window } from '../../usage/window.ts'
-import { json, operationsOf, router } from '../router.ts'
+import { forecastUsage, MOST_MONTHS } from '../../usage/forecast.ts'
+import { json, operationsOf, router, wholeQuery } from '../router.ts'
 import { clusterStatuses } from '../../vocabulary.ts'
 import { instant, time } from './shapes.ts'
 
@@ -57,6 +58,22 @@ const usageSchema = z
     previous: z.object({ from: time, to: time, total: amountSchema }).optional(),
   })
   .openapi('Usage')
+const forecastItem = z
+  .object({
+    team: z.string(),
+    month: z.string(),
+    usdSpent: z.number(),
+    usdCommitted: z.number().openapi({ description: 'Spent, and to come.' }),
+    usdReserved: z
+      .number()
+      .nullable()
+      .openapi({
+        description: 'What counts against the limit of this month: each cluster from its request, at its full price.',
+      }),
+    usdLimit: z.number().nullable(),
+    isNear: z.boolean().openapi({ description: 'At 80 % of the limit, or past it.' }),
+  })
+  .openapi('ForecastItem')
 const samples = z
   .object({
     items: z.array(
@@ -171,6 +188,26 @@ export const usageRoutes = router()
           }
         }) as never // the types know of no stream of this kind
       }
+    },
+  )
+  .openapi(
+    operation({
+      method: 'get',
+      path: '/usage/forecast',
+      operationId: 'forecastUsage',
+      summary: 'What your teams have spent, and will have when all clusters live until their end as they are now',
+      request: { query: z.object({ months: wholeQuery(1, MOST_MONTHS, 3) }) },
+      responses: { 200: json(z.object({ items: z.array(forecastItem) }), 'By month and team') },
+    }),
+    async (c) => {
+      const { app, by } = c.var
+      const items = await forecastUsage(app, by, c.req.valid('query').months, new Date())
+      const shown = items.map(({ usdReserved = null, usdLimit = null, ...item }) => ({
+        ...item,
+        usdReserved,
+        usdLimit,
+      }))
+      return c.json({ items: shown }, 200)
     },
   )
   .openapi(

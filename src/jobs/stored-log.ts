@@ -1,0 +1,132 @@
+// The logs of jobs that have ended. They move to the artifact store, sealed, and are read from there.
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { createZstdDecompress } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { openSnapshot, writeSealed } from '../artifacts/snapshot.ts'
+import { ArtifactMissing, StoreUnavailable } from '../artifacts/store.ts'
+import { clusterArtifacts } from '../clusters/infra-tables.ts'
+import type { Db } from '../db/client.ts'
+import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { jobLogChunks, jobs, type LogLine } from './tables.ts'
+
+/** Readers that follow a job have read its end by then. */
+const MOVED_AFTER_MINUTES = 10
+const BATCH = 20
+const CHUNKS_AT_ONCE = 50
+/** A run ends well before the queue thinks that it is lost. */
+const RUN_MS = 4 * 60_000
+/** Longer than a log takes to be stored and named. */
+const DISCARD_AFTER_SECONDS = 3600
+
+type Storing = Pick<App, 'db' | 'store' | 'box' | 'queue' | 'onStep'>
+
+/** Moves the logs of ended jobs. Throws when the store does not take one; those before it have moved. */
+export async function moveLogs(app: Storing): Promise<number> {
+  const until = Date.now() + RUN_MS
+  for (let moved = 0; ;) {
+    // Index jobs_log_here.
+    const due = await app.db
+      .select({ id: jobs.id, clusterId: jobs.clusterId })
+      .from(jobs)
+      .where(and(isNull(jobs.logMovedAt), sql`${jobs.endedAt} < now() - make_interval(mins => ${MOVED_AFTER_MINUTES})`))
+      .orderBy(asc(jobs.endedAt))
+      .limit(BATCH)
+    for (const job of due) {
+      if (Date.now() > until) return moved
+      moved += await moveLog(app, job)
+    }
+    if (due.length < BATCH) return moved
+  }
+}
+
+/** Each step may be the last one of the process: until a row names the stored log, the lines stay, and it is discarded. */
+async function moveLog(app: Storing, { id, clusterId }: { id: string; clusterId: string }): Promise<0 | 1> {
+  const [first] = await app.db.select({ seq: jobLogChunks.lastSeq }).from(jobLogChunks).where(eq(jobLogChunks.jobId, id)).limit(1) // prettier-ignore
+  const artifact = first ? await storeLog(app, id) : undefined
+  app.onStep('log-stored', { clusterName: '', attempt: 0 })
+  return app.db.transaction(async (tx) => {
+    const artifactId = artifact ? newId('art') : null
+    const moved = await tx
+      .update(jobs)
+      .set({ logMovedAt: sql`now()`, logArtifactId: artifactId })
+      .where(and(eq(jobs.id, id), isNull(jobs.logMovedAt)))
+      .returning({ id: jobs.id })
+    // Another process was quicker. What was stored here is discarded.
+    if (moved.length === 0) return 0
+    if (artifact && artifactId !== null)
+      await tx
+        .insert(clusterArtifacts)
+        .values({ id: artifactId, clusterId, kind: 'log', stage: 'log', keyId: app.box.keyId, ...artifact })
+    await tx.delete(jobLogChunks).where(eq(jobLogChunks.jobId, id))
+    return artifact ? 1 : 0
+  })
+}
+
+async function storeLog({ db, store, box, queue }: Storing, jobId: string) {
+  const key = `logs/${jobId}-${randomBytes(8).toString('hex')}`
+  // Announced before it is written: it goes unless a row names it by then.
+  await queue.discardArtifact(db, key, DISCARD_AFTER_SECONDS)
+  return writeSealed(store, box, Readable.from(linesOf(db, jobId)), { key, context: key })
+}
+
+async function* linesOf(db: Db, jobId: string): AsyncGenerator<string> {
+  for (let after = 0, seq = 0; ;) {
+    const chunks = await db
+      .select({ lastSeq: jobLogChunks.lastSeq, lines: jobLogChunks.lines })
+      .from(jobLogChunks)
+      .where(and(eq(jobLogChunks.jobId, jobId), gt(jobLogChunks.lastSeq, after)))
+      .orderBy(asc(jobLogChunks.lastSeq))
+      .limit(CHUNKS_AT_ONCE)
+    const text: string[] = []
+    for (const line of chunks.flatMap(({ lines }) => lines)) {
+      // A chunk whose commit was in doubt may have been stored again as part of a longer one.
+      if (line.seq <= seq) continue
+      seq = line.seq
+      text.push(`${JSON.stringify(line)}\n`)
+    }
+    if (text.length > 0) yield text.join('')
+    after = chunks.at(-1)?.lastSeq ?? after
+    if (chunks.length < CHUNKS_AT_ONCE) return
+  }
+}
+
+/** Nothing for a log that is not in the store. Throws UNAVAILABLE. */
+export async function readStoredLog(
+  { db, store, box, config }: Pick<App, 'db' | 'store' | 'box' | 'config'>,
+  jobId: string,
+  after: number,
+  limit: number,
+): Promise<LogLine[]> {
+  const [stored] = await db
+    .select({ key: clusterArtifacts.key, sha256: clusterArtifacts.sha256 })
+    .from(jobs)
+    .innerJoin(clusterArtifacts, eq(clusterArtifacts.id, jobs.logArtifactId))
+    .where(eq(jobs.id, jobId))
+  if (!stored) return []
+  const { key, sha256 } = stored
+  const workDir = join(config.dataDir, 'work')
+  const found: LogLine[] = []
+  try {
+    const archive = await openSnapshot(store, box, { key, sha256, workDir, context: key })
+    const text = archive.pipe(createZstdDecompress())
+    archive.once('error', (error) => text.destroy(error))
+    for await (const line of createInterface({ input: text, crlfDelay: Infinity })) {
+      const read = JSON.parse(line) as LogLine // as linesOf wrote it
+      if (read.seq > after) found.push(read)
+      if (found.length === limit) break
+    }
+    text.destroy()
+    archive.destroy()
+    return found
+  } catch (error) {
+    if (error instanceof ArtifactMissing) return []
+    if (error instanceof StoreUnavailable)
+      throw new AppError('UNAVAILABLE', `the log of ${jobId} cannot be read now, ask again: ${error.message}`)
+    throw error
+  }
+}
