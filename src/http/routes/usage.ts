@@ -64,12 +64,9 @@ const forecastItem = z
     month: z.string(),
     usdSpent: z.number(),
     usdCommitted: z.number().openapi({ description: 'Spent, and to come.' }),
-    usdReserved: z
-      .number()
-      .nullable()
-      .openapi({
-        description: 'What counts against the limit of this month: each cluster from its request, at its full price.',
-      }),
+    usdReserved: z.number().nullable().openapi({
+      description: 'What counts against the limit of this month: each cluster from its request, at its full price.',
+    }),
     usdLimit: z.number().nullable(),
     isNear: z.boolean().openapi({ description: 'At 80 % of the limit, or past it.' }),
   })
