@@ -13,6 +13,7 @@ import { measurePure } from './pure.ts'
 import { measureReads } from './reads.ts'
 import { measureSnapshots } from './snapshots.ts'
 import { measureSubmit } from './submit.ts'
+import { measureTimeAndMoney } from './time-and-money.ts'
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, baseline: { type: 'string' }, json: { type: 'string' } },
@@ -24,6 +25,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   logs: measureLogs,
   snapshots: measureSnapshots,
   reads: (ground, report) => measureReads(ground, report, values.baseline),
+  money: measureTimeAndMoney,
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   start: measureStart,
   pure: measurePure,
