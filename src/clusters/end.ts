@@ -164,6 +164,7 @@ export async function requireUnprotected(tx: Transaction, cluster: ClusterRow): 
 
 /** Protections whose time is over are taken off. The end stays as it is. Returns how many. */
 export async function liftEndedProtections(app: Pick<App, 'db'>, by: Actor): Promise<number> {
+  if ((await findEnded(app.db)).length === 0) return 0
   return app.db.transaction(async (tx) => {
     const ended = await lockEnded(tx)
     for (const { id } of ended) {
@@ -176,6 +177,7 @@ export async function liftEndedProtections(app: Pick<App, 'db'>, by: Actor): Pro
 }
 
 // Index clusters_protected_until.
+const findEnded = selection(clusters, 'where protected_until is not null and protected_until <= now() limit 1')
 const lockEnded = selection(
   clusters,
   'where protected_until is not null and protected_until <= now() limit 100 for update skip locked',

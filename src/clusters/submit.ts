@@ -237,6 +237,7 @@ function planCluster(
       warnAt: nextWarningAt(ending, profile.lifecycle.warnHours, now),
       preserveOnFailure: request.preserveOnFailure ?? false,
       usdPerHour: cost.usdPerHour,
+      controlPlaneNodes: profile.controlPlane.replicas,
       workerReplicas: terms.workerReplicas,
       vcpu: footprint.vcpu,
       graceHours: 0,

@@ -54,6 +54,8 @@ export const clusters = pgTable(
     protectedReason: text('protected_reason'),
     preserveOnFailure: boolean('preserve_on_failure').notNull().default(false),
     usdPerHour: doublePrecision('usd_per_hour').notNull(),
+    /** null: only the profile's snapshot has it, which takes long to read for many. */
+    controlPlaneNodes: integer('control_plane_nodes'),
     workerReplicas: integer('worker_replicas').notNull().default(0),
     /** The vCPUs of all nodes, which the quotas count. */
     vcpu: integer('vcpu').notNull().default(0),

@@ -13,6 +13,8 @@ const MINUTE_MS = 60_000
 
 /** Writes the warnings that are due. Returns how many. */
 export async function warnOfEnds({ db, onStep }: Pick<App, 'db' | 'onStep'>): Promise<number> {
+  // Mostly nothing is due: one question, without a transaction.
+  if ((await findDue(db)).length === 0) return 0
   for (let warned = 0; ;) {
     const { seen, written } = await db.transaction(async (tx) => {
       const done = await warnSome(tx)
@@ -25,6 +27,7 @@ export async function warnOfEnds({ db, onStep }: Pick<App, 'db' | 'onStep'>): Pr
 }
 
 // Index clusters_warn.
+const findDue = selection(clusters, 'where warn_at is not null and warn_at <= now() limit 1')
 const lockDue = selection(
   clusters,
   `where warn_at is not null and warn_at <= now() order by warn_at limit ${AT_ONCE} for update skip locked`,

@@ -22,12 +22,12 @@ const columnOf: Record<Grouping, string> = {
   platform: 'platform',
   region: 'region',
   cluster: 'cluster_id',
-  day: `to_char(day, 'YYYY-MM-DD')`,
+  day: 'day',
 }
 const stepSql: Record<Step, string> = {
-  '1d': `to_char(day, 'YYYY-MM-DD')`,
-  '1w': `to_char(date_trunc('week', day), 'YYYY-MM-DD')`,
-  '1mo': `to_char(date_trunc('month', day), 'YYYY-MM-DD')`,
+  '1d': 'day',
+  '1w': `date_trunc('week', day)::date`,
+  '1mo': `date_trunc('month', day)::date`,
 }
 
 export type Amount = {
@@ -49,7 +49,8 @@ export type Unowned = Amount & { kind: 'unproved' | 'leaked' }
 export type Usage = { items: UsageItem[]; unowned: Unowned[]; total: Amount }
 
 const ATTRIBUTES = 'team, owner, profile, cost_center, platform, region'
-const SUMS = 'seconds, node_seconds, vcpu_seconds, usd_seconds'
+const SUMMED = 'seconds, node_seconds, vcpu_seconds, usd_seconds'
+const SUMS = `${SUMMED}, is_first`
 
 /** `team` undefined: all teams that the actor may see. */
 export async function readUsage(
@@ -68,32 +69,49 @@ export async function readUsage(
     const text = spansSql.replaceAll('$1', param(from)).replaceAll('$2', param(to))
     return `select s.day, s.cluster_id, s.status, ${ATTRIBUTES}, ${SUMS} from (${text}) s join clusters c on c.id = s.cluster_id`
   })
-  if (days)
-    parts.push(`select day, cluster_id, status, ${ATTRIBUTES}, ${SUMS} from usage_days
-      where day >= ${param(dayText(days.from))}::date and day < ${param(dayText(days.to))}::date`)
+  const sumsOfDays = `select day, cluster_id, status, ${ATTRIBUTES}, ${SUMS} from usage_days`
+  const sources = [
+    ...(parts.length > 0 ? ['select * from rest'] : []),
+    ...(days
+      ? [`${sumsOfDays} where day >= ${param(dayText(days.from))}::date and day < ${param(dayText(days.to))}::date`]
+      : []),
+  ]
   const seen = teams === 'all' ? [] : [`team = any(${param(teams)})`]
   const named = asked.team === undefined ? [] : [`team = ${param(asked.team)}`]
   const conditions = [...seen, ...named, 'true'].join(' and ')
   const keys = [...groupBy.map((key) => columnOf[key]), ...(asked.step ? [stepSql[asked.step]] : [])]
-  const named2 = keys.map((sql, index) => `${sql} as k${index}`)
-  const sums = `count(distinct cluster_id)::int as clusters, round(sum(seconds) / 3600, 6)::float8 as hours,
-    round(sum(node_seconds) / 3600, 6)::float8 as "nodeHours", round(sum(vcpu_seconds) / 3600, 6)::float8 as "vcpuHours",
-    round(sum(usd_seconds) / 3600, 6)::float8 as usd`
+  const named2 = keys.map((sql, index) => `${sql} as k${index}, `).join('')
+  const isDate = (index: number) => index === groupBy.length || groupBy[index] === 'day'
+  const none = keys.map((_, index) => `null::${isDate(index) ? 'date' : 'text'} as k${index}, `).join('')
+  const shown = keys
+    .map((_, index) => (isDate(index) ? `to_char(k${index}, 'YYYY-MM-DD') as k${index}, ` : `k${index}, `))
+    .join('')
+  const raw = `sum(seconds) as seconds, sum(node_seconds) as node_seconds, sum(vcpu_seconds) as vcpu_seconds, sum(usd_seconds) as usd_seconds`
+  // To count what is distinct costs several times what the sums do. Where each row is of one day, it need not be found out.
+  const isByDay = groupBy.includes('day') || asked.step === '1d'
+  const count = isByDay ? 'count(*) filter (where is_first)' : 'count(distinct cluster_id)'
+  const inHours = (column: string) => `round(${column} / 3600, 6)::float8`
   const text = `
-    with rows as materialized (select * from (${parts.join(' union all ')}) as all_rows where ${conditions}),
-    kinds as (
-      select rows.*, case when status <> 'DESTROY_FAILED' then 'owned'
-        when exists (select 1 from clusters c where c.id = cluster_id and c.abandoned_at is not null) then 'leaked'
-        else 'unproved' end as kind
-      from rows
+    with ${parts.length > 0 ? `rest as materialized (${parts.join(' union all ')}),` : ''}
+    -- Read three times, which costs less than to keep it.
+    rows as not materialized (select * from (${sources.join(' union all ')}) as all_rows where ${conditions}),
+    owned as materialized (
+      select 'owned' as kind, ${named2} ${count} as clusters, ${raw}
+      from rows where status <> 'DESTROY_FAILED' group by ${keys.map((_, index) => `k${index}, `).join('')} kind
+    ),
+    others as materialized (
+      select case when exists (select 1 from clusters c where c.id = cluster_id and c.abandoned_at is not null)
+        then 'leaked' else 'unproved' end as kind, ${none} count(distinct cluster_id) as clusters, ${raw}
+      from rows where status = 'DESTROY_FAILED' group by 1
+    ),
+    total as (
+      select 'total' as kind, ${none} (select count(*) from (select from rows group by cluster_id) as each) as clusters, ${raw}
+      from (select ${SUMMED} from owned union all select ${SUMMED} from others) as both_kinds
     )
-    select kind, ${[...named2, ''].join(', ')} ${sums} from kinds where kind = 'owned'
-    group by kind${keys.map((_, index) => `, k${index}`).join('')}
-    union all
-    select kind, ${keys.map(() => 'null, ').join('')} ${sums} from kinds where kind <> 'owned' group by kind
-    union all
-    select 'total', ${keys.map(() => 'null, ').join('')} ${sums} from kinds
-    order by ${[...keys.map((_, index) => `k${index} nulls first`), 'kind'].join(', ')}`
+    select kind, ${shown} clusters::int, ${inHours('seconds')} as hours,
+      ${inHours('node_seconds')} as "nodeHours", ${inHours('vcpu_seconds')} as "vcpuHours", ${inHours('usd_seconds')} as usd
+    from (select * from owned union all select * from others union all select * from total) as everything
+    order by ${[...keys.map((_, index) => `everything.k${index} nulls first`), 'kind'].join(', ')}`
   const { rows } = await db.$client.query<Record<string, unknown> & Amount & { kind: string }>(text, values)
   const amounts = rows.map((row) => ({ row, amount: amountOf(row) }))
   return {
@@ -192,7 +210,7 @@ export type DayRow = {
   usdPerHour: string
 }
 
-const ROWS_AT_ONCE = 2000
+const ROWS_AT_ONCE = 300
 
 /** All rows of the window by day and cluster, some thousand at a time. */
 export async function* exportDays(

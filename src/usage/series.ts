@@ -15,13 +15,18 @@ const TURN = 'select pg_advisory_xact_lock(hashtextextended($1, 0))'
  * writes a sample of its own. Returns how many.
  */
 export async function sampleUsage({ db }: Pick<App, 'db'>): Promise<number> {
-  // After a step of the clock back, the newest samples are ahead of it, and a sample now would stand before them.
+  // The function is given columns: a whole row would be read with its profile. After a step of the clock back, the newest
+  // samples are ahead of it, and a sample now would stand before them.
   const { rowCount } = await db.$client.query(`
     insert into usage_samples (cluster_id, at, status, nodes, vcpu, usd_per_hour)
     select c.id, date_trunc('milliseconds', clock_timestamp()), c.status, u.nodes, u.vcpu, u.usd_per_hour
-    from clusters c cross join lateral usage_of(c) u
-    where c.status <> 'DESTROYED' and not exists (select 1 from usage_samples where at > clock_timestamp())
-    for share of c skip locked
+    from (
+      select id, status, control_plane_nodes, worker_replicas, vcpu, usd_per_hour, profile_snapshot from clusters
+      where status <> 'DESTROYED' and coalesce((select max(at) from usage_samples) <= clock_timestamp(), true)
+      for share skip locked
+    ) c
+    cross join lateral usage_of(
+      c.id, c.status, c.control_plane_nodes, c.worker_replicas, c.vcpu, c.usd_per_hour, c.profile_snapshot) u
     on conflict do nothing`)
   return rowCount ?? 0
 }
@@ -54,9 +59,9 @@ export async function rollUpDays({ db }: Pick<App, 'db'>): Promise<number> {
         const day = { from: next, to: new Date(next.getTime() + DAY_MS) }
         await tx.$client.query(
           `insert into usage_days (day, cluster_id, status, team, owner, profile, cost_center, platform, region,
-             seconds, node_seconds, vcpu_seconds, usd_seconds)
+             seconds, node_seconds, vcpu_seconds, usd_seconds, is_first)
            select s.day, s.cluster_id, s.status, c.team, c.owner, c.profile, c.cost_center, c.platform, c.region,
-             s.seconds, s.node_seconds, s.vcpu_seconds, s.usd_seconds
+             s.seconds, s.node_seconds, s.vcpu_seconds, s.usd_seconds, s.is_first
            from (${spansSql}) s join clusters c on c.id = s.cluster_id`,
           valuesOf(day),
         )

@@ -38,7 +38,8 @@ export const spansSql = `
     where status <> 'DESTROYED' and until > at
   )
   select day, cluster_id, status, sum(seconds) as seconds, sum(seconds * nodes) as node_seconds,
-    sum(seconds * vcpu) as vcpu_seconds, sum(seconds * usd_per_hour) as usd_seconds
+    sum(seconds * vcpu) as vcpu_seconds, sum(seconds * usd_per_hour) as usd_seconds,
+    row_number() over (partition by day, cluster_id, status = 'DESTROY_FAILED' order by status) = 1 as is_first
   from days where seconds > 0 group by day, cluster_id, status`
 
 export const valuesOf = ({ from, to }: Window): [string, string] => [from.toISOString(), to.toISOString()]

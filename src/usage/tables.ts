@@ -1,6 +1,6 @@
 // The series of what each cluster was, by which hours and money are reckoned, and its sums by day. A trigger of the
 // migrations writes a sample in the transaction of each change of a cluster, whoever makes it.
-import { date, index, integer, numeric, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { boolean, date, index, integer, numeric, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { at } from '../db/columns.ts'
 import type { ClusterStatus, Platform } from '../vocabulary.ts'
 
@@ -37,6 +37,8 @@ export const usageDays = pgTable(
     vcpuSeconds: numeric('vcpu_seconds', { precision: 16, scale: 3 }).notNull(),
     /** USD per hour times seconds: exact, where USD would have to be rounded. */
     usdSeconds: numeric('usd_seconds', { precision: 24, scale: 9 }).notNull(),
+    /** By which clusters are counted: one row of a cluster and a day has it, and one of those in which its destroy has failed. */
+    isFirst: boolean('is_first').notNull().default(true),
   },
   (t) => [primaryKey({ columns: [t.day, t.clusterId, t.status] })],
 )

@@ -66,7 +66,10 @@ async function openWithOne(ground: Ground, name: string) {
   const opened = await openBenchApp(ground, url)
   const server = await startServer(ground, url)
   await server.call('POST', '/api/v1/clusters', newRequest())
-  await query(url, `update clusters set destroy_at = now() + interval '400 days', warn_at = now() + interval '399 days'`)
+  await query(
+    url,
+    `update clusters set destroy_at = now() + interval '400 days', warn_at = now() + interval '399 days'`,
+  )
   return { url, server, ...opened, close: async () => (await server.stop(), opened.close()) }
 }
 
@@ -142,11 +145,10 @@ async function measureDestroys(ground: Ground, report: Report): Promise<void> {
       )
       await pass
       await drain()
-      await query(url, `update clusters set destroy_at = now() + interval '400 days' where name like 'e${round}-%' and status = 'READY'`) // prettier-ignore
       took.sort((a, b) => a - b)
       p99s.push((took[Math.floor(took.length * 0.99)] ?? 0) / idle.p99Ms)
     }
-    report.ratio('p99 of a page while 1 000 destroys are begun / idle', medianOf(p99s), '≤ 2')
+    report.ratio('p99 of a page while 1 000 of 50 000 destroys are begun / idle', medianOf(p99s), '≤ 2')
   } finally {
     await close()
   }
@@ -164,12 +166,18 @@ async function measureReport(ground: Ground, report: Report): Promise<void> {
       destroyed_at: `now() - interval '30 days'`,
       created_at: `now() - interval '60 days'`,
     })
-    const days = (start: string) => `insert into usage_days (day, cluster_id, status, team, owner, profile, cost_center, platform, region, seconds, node_seconds, vcpu_seconds, usd_seconds)
+    const days = (
+      start: string,
+    ) => `insert into usage_days (day, cluster_id, status, team, owner, profile, cost_center, platform, region, seconds, node_seconds, vcpu_seconds, usd_seconds)
       select ${start} + k, c.id, 'READY', c.team, c.owner, c.profile, c.cost_center, c.platform, c.region, 86400, 259200, 1036800, 72576
       from (select *, substr(id, 7)::bigint as n from clusters where name like 'uu-%') c, generate_series(0, 2) k`
     const month = from.toISOString().slice(0, 10)
     await query(url, days(`'${month}'::date + (n % 28)::int`))
-    await query(url, `insert into usage_days_rolled (day, clusters, usd_seconds) select day, count(distinct cluster_id), sum(usd_seconds) from usage_days group by day`) // prettier-ignore
+    await query(
+      url,
+      `insert into usage_days_rolled (day, clusters, usd_seconds)
+       select day, 0, 0 from generate_series('${month}'::date, now()::date - 1, interval '1 day') as day`,
+    )
     await query(url, 'vacuum analyze usage_days')
     const scan = async () => {
       const client = await app.db.$client.connect()
