@@ -47,9 +47,9 @@ function spellingsOf4(address: string): string[] {
     `${a}.${b}.${low}`,
     `0x${hex(a)}.${octal(b)}.${c}.${d}`,
     `${address}.`,
-    [...address].map((letter) => (letter === '.' ? '%2e' : letter)).join(''),
+    address.replaceAll('.', '%2e'),
     address.replaceAll('.', '\u3002'),
-    [...address].map((letter) => (letter === '.' ? '.' : String.fromCodePoint(0xff10 + Number(letter)))).join(''),
+    address.replaceAll(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))),
     ...mapped.flatMap((text) => [`[${text}]`, `[${text.toUpperCase()}]`]),
   ]
 }

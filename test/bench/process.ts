@@ -11,7 +11,7 @@ import type { Report } from './report.ts'
 const REQUESTS = 20_000
 const STARTS = 3
 
-const residentMb = (pid: number) =>
+export const residentMb = (pid: number) =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 export async function measureMemory(ground: Ground, report: Report, baseline: string | undefined): Promise<void> {

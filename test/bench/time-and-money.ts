@@ -1,5 +1,4 @@
 // Ends, warnings, samples, reports and exports, at sizes that no installation has yet.
-import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { Client } from 'pg'
 import type { App } from '../../src/app.ts'
@@ -11,6 +10,7 @@ import { readUsage } from '../../src/usage/report.ts'
 import { sampleUsage } from '../../src/usage/series.ts'
 import { openBenchApp } from './app.ts'
 import { medianOf, newRequest, query, rateOf, startServer, TOKEN, type Ground } from './ground.ts'
+import { residentMb } from './process.ts'
 import type { Report } from './report.ts'
 
 const ROUNDS = 5
@@ -135,12 +135,12 @@ async function measureDestroys(ground: Ground, report: Report): Promise<void> {
       const idle = await rateOf(read, 4, 2000)
       await addClusters(url, `e${round}`, 10_000, ended)
       // As many as a minute begins. While they are begun, requests go on.
-      let isOver = false
-      const pass = destroyDueClusters(app).finally(() => (isOver = true))
+      const over = new AbortController()
+      const pass = destroyDueClusters(app).finally(() => over.abort())
       const took: number[] = []
       await Promise.all(
         [1, 2, 3, 4].map(async () => {
-          while (!isOver) took.push(await msOf(read))
+          while (!over.signal.aborted) took.push(await msOf(read))
         }),
       )
       await pass
@@ -206,12 +206,10 @@ async function measureReport(ground: Ground, report: Report): Promise<void> {
   }
 }
 
-const residentMb = (pid: number) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024 // prettier-ignore
-
 function exportFocus(url: string, from: Date, to: Date): Promise<number> {
-  const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() })
+  const window = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() }).toString()
   return new Promise((resolve, reject) => {
-    const asked = request(`${url}/api/v1/usage?${query}`, { headers: { authorization: `Bearer ${TOKEN}`, accept: 'text/csv;profile=focus-1.2' } }) // prettier-ignore
+    const asked = request(`${url}/api/v1/usage?${window}`, { headers: { authorization: `Bearer ${TOKEN}`, accept: 'text/csv;profile=focus-1.2' } }) // prettier-ignore
     asked.on('error', reject)
     asked.on('response', (response) => {
       let bytes = 0
