@@ -20,4 +20,24 @@ DROP FUNCTION usage_of(clusters);--> statement-breakpoint
 CREATE FUNCTION usage_of(c clusters) RETURNS TABLE (nodes integer, vcpu integer, usd_per_hour numeric) LANGUAGE sql STABLE ROWS 1 AS $$
   SELECT u.nodes, u.vcpu, u.usd_per_hour
   FROM usage_of(c.id, c.status, c.control_plane_nodes, c.worker_replicas, c.vcpu, c.usd_per_hour, c.profile_snapshot) AS u
-$$;
+$$;--> statement-breakpoint
+-- A cluster that is only asked for has no sample before, and takes nothing.
+CREATE OR REPLACE FUNCTION record_usage() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  before timestamptz;
+BEGIN
+  IF TG_OP = 'INSERT' AND NEW.status = 'PENDING' THEN
+    INSERT INTO usage_samples (cluster_id, at, status, nodes, vcpu, usd_per_hour)
+      VALUES (NEW.id, date_trunc('milliseconds', clock_timestamp()), NEW.status, 0, 0, 0);
+    RETURN NULL;
+  END IF;
+  SELECT s.at INTO before FROM usage_samples s
+    WHERE s.cluster_id = NEW.id AND s.at > now() - interval '1 day' ORDER BY s.at DESC LIMIT 1;
+  INSERT INTO usage_samples (cluster_id, at, status, nodes, vcpu, usd_per_hour)
+    SELECT NEW.id, greatest(date_trunc('milliseconds', clock_timestamp()), before + interval '1 millisecond'),
+      NEW.status, u.nodes, u.vcpu, u.usd_per_hour
+    FROM usage_of(NEW.id, NEW.status, NEW.control_plane_nodes, NEW.worker_replicas, NEW.vcpu, NEW.usd_per_hour, NEW.profile_snapshot) AS u;
+  RETURN NULL;
+END $$;--> statement-breakpoint
+DROP INDEX "notices_at";--> statement-breakpoint
+CREATE INDEX "notices_at" ON "notices" USING brin ("at");

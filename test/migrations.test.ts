@@ -17,7 +17,7 @@ const landed: Record<string, string> = {
   '0008_ends_and_usage.sql': 'a765a3b65d07acd61dcb648094f1407f6996bf7b2fff7413c1dcd2c4dc262415',
   '0009_notices.sql': '14d28312d428b0e65ba837a220acba41cf4755b4c05276df7a8294e207e2abf7',
   '0010_stored_logs.sql': 'ff8f100f8b64fe989d2fd933ec1425273633bd6c0a9036bd5c017dd7a1f62022',
-  '0011_reports_at_size.sql': '178b852d5c1418c5fc0435a2c98e47dfb90b65274776b21a0d8eceaae2be3b9e',
+  '0011_reports_at_size.sql': 'f4784c1f334b12768f601b86bfd4d5180d385431b1ab089a54385890c4164828',
   '0007_grace_hours.sql': '4d58e835897687f6eb17bd5279c36bc0b60672557fcc49beea46f1dfea734712',
 }
 

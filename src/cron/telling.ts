@@ -1,8 +1,11 @@
 // Has notices told: at once on word of one, and each minute for a word that was lost.
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { deliver } from '../notices/deliver.ts'
 import { sendMail } from '../notices/mails.ts'
 import { publishNotices } from '../notices/publish.ts'
+
+const TOGETHER_MS = 200
 
 export async function startTelling(app: App): Promise<void> {
   await app.queue.workDeliveries((deliveryId, handOver) => deliver(app, deliveryId, handOver))
@@ -18,6 +21,8 @@ export async function startTelling(app: App): Promise<void> {
         isAsked = false
         await publishNotices(app)
         app.queue.wakeTelling()
+        // What is told meanwhile goes together.
+        await setTimeout(TOGETHER_MS, undefined, { ref: false })
       }
     } catch (error) {
       app.log.warn({ err: error }, 'notices are told at the next run')
