@@ -121,3 +121,28 @@ it('what waits in the queue of dead letters is not deleted when it has waited fo
   expect(rows).toHaveLength(3)
   expect(rows.every(({ days }) => days >= 365)).toBe(true)
 })
+
+it('after a step of the clock back, the schedules run at once and not when it is past where it was', async () => {
+  const runs: string[] = []
+  await queue.schedule('each-minute', '* * * * *', async () => void runs.push('minute'))
+  await queue.schedule('each-year', '0 0 1 1 *', async () => void runs.push('year'))
+  await queue.runNow('each-year')
+  await queue.runNow('each-minute')
+  await eventually(() => runs.length >= 2)
+  await eventually(async () => (await h.rows(`select 1 from pgboss.job where name in ('each-minute', 'each-year') and state <> 'completed'`)).length === 0) // prettier-ignore
+  expect(await queue.catchUp(h.app.db)).not.toContain('each-minute')
+  // As if the clock had been an hour ahead until now.
+  await h.rows(`update pgboss.version set cron_on = now() + interval '1 hour'`)
+  await h.rows(`update pgboss.queue set maintain_on = now() + interval '1 hour', monitor_on = now() + interval '1 hour'`)
+  await h.rows(`update pgboss.job set created_on = created_on + interval '1 hour', completed_on = completed_on + interval '1 hour' where name = 'each-minute'`) // prettier-ignore
+  runs.length = 0
+  const late = await queue.catchUp(h.app.db)
+  expect([late.includes('each-minute'), late.includes('each-year')]).toEqual([true, false])
+  await eventually(() => runs.includes('minute'))
+  expect(await h.rows(`select 1 from pgboss.version where cron_on > now() + interval '5 seconds'`)).toEqual([])
+  expect(await h.rows(`select 1 from pgboss.queue where maintain_on > now() + interval '5 seconds' or monitor_on > now() + interval '5 seconds'`)).toEqual([]) // prettier-ignore
+  // Asked at once by many processes, it still runs once.
+  await h.rows(`update pgboss.job set created_on = created_on + interval '1 hour' where name = 'each-minute'`)
+  await Promise.all(Array.from({ length: 5 }, () => queue.catchUp(h.app.db)))
+  expect((await h.rows(`select 1 from pgboss.job where name = 'each-minute' and created_on < now() + interval '1 second'`)).length).toBeLessThanOrEqual(1) // prettier-ignore
+})

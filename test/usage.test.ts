@@ -364,3 +364,48 @@ function ahead(pool: ReturnType<typeof openDatabase>['pool']) {
 it('a field that a spreadsheet would run is none', () => {
   expect(csvLine(['=1+1', '-2', '-x', 'a,"b"', null, 1.5])).toBe(`'=1+1,-2,'-x,"a,""b""",,1.5\r\n`)
 })
+
+describe('FOCUS', () => {
+  // What the specification calls mandatory, and which of them may be empty: https://focus.finops.org, 1.0 and 1.2.
+  const neverEmpty = ['BilledCost', 'BillingAccountId', 'BillingCurrency', 'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargePeriodEnd', 'ChargePeriodStart', 'ContractedCost', 'EffectiveCost', 'InvoiceIssuerName', 'ListCost', 'ProviderName', 'PublisherName', 'ServiceCategory', 'ServiceName'] // prettier-ignore
+  const mayBeEmpty = ['BillingAccountName', 'ChargeClass', 'ChargeDescription', 'PricingQuantity', 'PricingUnit']
+  /** Which follow from a usage that is no correction. */
+  const neverEmptyForUsage = ['PricingQuantity', 'PricingUnit', 'ConsumedQuantity', 'ConsumedUnit', 'PricingCategory', 'ListUnitPrice', 'ContractedUnitPrice', 'SkuId', 'SkuPriceId'] // prettier-ignore
+  const instants = ['BillingPeriodEnd', 'BillingPeriodStart', 'ChargePeriodEnd', 'ChargePeriodStart']
+  const numbers = ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost', 'PricingQuantity', 'ConsumedQuantity', 'ListUnitPrice', 'ContractedUnitPrice'] // prettier-ignore
+
+  const linesOf = (csv: string) =>
+    csv.split('\r\n').slice(0, -1).map((line) => [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '')) // prettier-ignore
+
+  it.each(['1.0', '1.2'] as const)('%s has what is mandatory, empty only where it may be', async (version) => {
+    const { cluster } = await h.requestCluster(`focus-${version.replace('.', '-')}`, { costCenter: 'a, "b"' })
+    await h.rows(`update clusters set status = 'READY' where id = '${cluster.id}'`)
+    await h.rows(`update clusters set created_at = created_at - interval '3 days' where id = '${cluster.id}'`)
+    await h.rows(`update usage_samples set at = at - interval '3 days' where cluster_id = '${cluster.id}'`)
+    const answer = await h.call('GET', '/api/v1/usage?window=7d', {
+      headers: { accept: `text/csv;profile=focus-${version}` },
+    })
+    expect(answer.headers.get('content-type')).toContain('text/csv')
+    const [header = [], ...rows] = linesOf(answer.body)
+    expect(header).toEqual(expect.arrayContaining([...neverEmpty, ...mayBeEmpty]))
+    expect(header.includes('ServiceSubcategory')).toBe(version === '1.2')
+    expect(header.every((name) => /^(x_)?[A-Z][A-Za-z]+$/.test(name))).toBe(true)
+    const ours = rows.map((row) => Object.fromEntries(header.map((name, index) => [name, row[index] ?? '']))).filter((row) => row['ResourceId'] === cluster.id && row['x_State'] === 'READY') // prettier-ignore
+    expect(rows.every((row) => row.length === header.length)).toBe(true)
+    expect(ours.length).toBe(4) // the rest of a day, two days, and the beginning of today
+    for (const row of ours) {
+      for (const name of [...neverEmpty, ...neverEmptyForUsage]) expect(row[name], name).not.toBe('')
+      expect(row).toMatchObject({ ChargeCategory: 'Usage', ChargeClass: '', BillingCurrency: 'USD', ServiceCategory: 'Compute', x_Estimated: 'true' }) // prettier-ignore
+      for (const name of instants) expect(row[name], name).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/)
+      for (const name of numbers) expect(row[name], name).toMatch(/^-?\d+(\.\d+)?$/)
+      const time = (name: string) => Date.parse(row[name] ?? '')
+      expect(time('ChargePeriodStart')).toBeLessThan(time('ChargePeriodEnd'))
+      expect(time('ChargePeriodStart')).toBeGreaterThanOrEqual(time('BillingPeriodStart'))
+      expect(time('ChargePeriodEnd')).toBeLessThanOrEqual(time('BillingPeriodEnd'))
+      expect(Number(row['PricingQuantity']) * Number(row['ListUnitPrice'])).toBeCloseTo(Number(row['ListCost']), 4)
+      expect(JSON.parse(row['Tags'] ?? '')).toMatchObject({ team: 'default', costCenter: 'a, "b"' })
+    }
+    const hours = ours.reduce((sum, row) => sum + Number(row['ConsumedQuantity']), 0)
+    expect(hours).toBeCloseTo(72, 1)
+  })
+})

@@ -41,6 +41,9 @@ const expireInSeconds: Partial<Record<ScheduleName, number>> = {
   'seal-audit': 60,
 }
 
+/** How often a process looks, by its own uptime, whether the schedules run. */
+const LOOK_MS = 30_000
+
 export async function startSchedules(app: App): Promise<void> {
   await app.queue.workDiscards((key) => discardArtifact(app, key))
   await startTelling(app)
@@ -50,6 +53,12 @@ export async function startSchedules(app: App): Promise<void> {
     const options = seconds === undefined ? {} : { expireInSeconds: seconds }
     await app.queue.schedule(name, schedules[name].cron, () => run(app), options)
   }
+  setInterval(() => {
+    app.queue
+      .catchUp(app.db)
+      .then((late) => late.length > 0 && app.log.info({ late }, 'schedules that were late are run now'))
+      .catch((error: unknown) => app.log.warn({ err: error }, 'whether schedules are late is not known'))
+  }, LOOK_MS).unref()
   // The database may be one that was just restored.
   await app.queue.runNow('report-disagreements')
 }

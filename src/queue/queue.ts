@@ -1,6 +1,6 @@
 // The port to the queue. It promises one active job per cluster, in order of submission. It also promises that a settle
 // or a renewal counts only for the delivery it belongs to.
-import type { Reader, Transaction } from '../db/client.ts'
+import type { Db, Reader, Transaction } from '../db/client.ts'
 
 /** What the queue has of a job. `failed`: the job's workers died too often, and it blocks its cluster's jobs. */
 export type QueueEntry = Readonly<{
@@ -82,6 +82,11 @@ export type Queue = {
   ) => Promise<void>
   /** Makes a schedule run now, or when the transaction commits. Returns false when it waits for a run or runs already. */
   runNow: (name: string, tx?: Transaction) => Promise<boolean>
+  /**
+   * Has every schedule run that has not begun for longer than its period. After the clock was stepped back, pg-boss would
+   * wait until it is where it was. Returns their names.
+   */
+  catchUp: (db: Db) => Promise<string[]>
   listSchedules: () => Promise<ScheduleState[]>
   /**
    * Makes workDiscards be called with the key of an artifact, after the delay at the earliest, until the call succeeds.

@@ -6,13 +6,23 @@ import type { Over, Told } from './setup.ts'
 /** Runs of the last days are kept, far more than the newest that has ended. */
 const RUNS_READ = 100_000
 
+/** The times by which pg-boss claims its own work, by table. */
+const STAMPS = [
+  ['version', ['cron_on', 'bam_on', 'flow_on', 'reindex_on']],
+  ['queue', ['monitor_claim_on', 'monitor_on', 'maintain_on']],
+] as const
+/** What is later than this was written before the clock was stepped back. */
+const SOON = `now() + interval '5 seconds'`
+/** A run that is this late is not on its way. */
+const LATE_SECONDS = 45
+
 const oneAtATime = { policy: 'exclusive', retryLimit: 0 } as const
 
 export function openSchedules(
   boss: PgBoss,
   over: Over,
   told: Told,
-): Pick<Queue, 'schedule' | 'runNow' | 'listSchedules'> {
+): Pick<Queue, 'schedule' | 'runNow' | 'catchUp' | 'listSchedules'> {
   return {
     async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
       await boss.createQueue(name, { ...oneAtATime, expireInSeconds })
@@ -27,10 +37,37 @@ export function openSchedules(
       return (await boss.send(name, {}, { singletonKey: name, ...(tx ? { db: over(tx) } : {}) })) !== null
     },
 
+    async catchUp(db) {
+      // What pg-boss has stamped, it does not look at again before the clock is past it.
+      for (const [table, columns] of STAMPS)
+        await db.$client.query(
+          `update pgboss.${table} set ${columns.map((column) => `${column} = case when ${column} > ${SOON} then null else ${column} end`).join(', ')}
+           where ${columns.map((column) => `${column} > ${SOON}`).join(' or ')}`,
+        )
+      const all = await boss.getSchedules()
+      const names = all.map(({ name }) => name)
+      const seconds = all.map((schedule) => periodOf(boss, schedule) + LATE_SECONDS)
+      const { rows } = await db.$client.query<{ name: string }>({
+        name: 'late schedules',
+        text: `select s.name from unnest($1::text[], $2::float8[]) as s (name, seconds)
+          where not exists (select from pgboss.job j where j.name = s.name
+            and j.created_on between now() - make_interval(secs => s.seconds) and ${SOON})`,
+        values: [names, seconds],
+      })
+      for (const { name } of rows) await boss.send(name, {}, { singletonKey: name })
+      return rows.map(({ name }) => name)
+    },
+
     async listSchedules() {
       return Promise.all((await boss.getSchedules()).map((schedule) => stateOf(boss, schedule)))
     },
   }
+}
+
+/** Seconds from one run to the next, at its shortest here. */
+function periodOf(boss: PgBoss, { cron, timezone }: Schedule): number {
+  const [first, second] = boss.previewSchedule(cron, { tz: timezone, count: 2 })
+  return first && second ? (second.getTime() - first.getTime()) / 1000 : 0
 }
 
 async function stateOf(boss: PgBoss, { name, cron, timezone }: Schedule): Promise<ScheduleState> {

@@ -154,13 +154,19 @@ export async function costSoFar(db: Reader, clusterId: string): Promise<number> 
   const { rows } = await db.$client.query<{ usd: number }>({
     name: 'cost so far',
     text: `
-      with summed as (
-        select coalesce(sum(usd_seconds), 0) as usd, (max(day) + 1)::timestamp at time zone 'utc' as summed_until
-        from usage_days where cluster_id = $1
+      with life as (
+        select id, created_at, coalesce(destroyed_at, now()) as until from clusters where id = $1
+      ),
+      -- The key of the sums begins with the day.
+      summed as (
+        select coalesce(sum(u.usd_seconds), 0) as usd, (max(u.day) + 1)::timestamp at time zone 'utc' as summed_until
+        from life cross join lateral generate_series(
+          (created_at at time zone 'utc')::date, ((until + interval '1 day') at time zone 'utc')::date, interval '1 day') as d
+        join usage_days u on u.day = d::date and u.cluster_id = life.id
       ),
       points as (
         select greatest(at, summed_until) as at, usd_per_hour, coalesce(lead(at) over (order by at), now()) as until
-        from usage_samples, summed where cluster_id = $1
+        from summed, usage_samples where cluster_id = $1 and at >= (select created_at - interval '1 day' from life)
       )
       select round((usd + coalesce((select sum(usd_per_hour * extract(epoch from until - at)) from points
         where until > at), 0)) / 3600, 6)::float8 as usd from summed`,

@@ -9,7 +9,11 @@ import { migrateQueue } from '../../src/queue/setup.ts'
 import { openTestApp } from '../harness.ts'
 import type { Ground } from './ground.ts'
 
-export async function openBenchApp(ground: Ground, url: string): Promise<{ app: App; close: () => Promise<void> }> {
+export async function openBenchApp(
+  ground: Ground,
+  url: string,
+  environment: Record<string, string> = {},
+): Promise<{ app: App; close: () => Promise<void> }> {
   await migrateDatabase(url, openLog('error'), migrateQueue)
   const config = readConfig({
     DATABASE_URL: url,
@@ -17,6 +21,7 @@ export async function openBenchApp(ground: Ground, url: string): Promise<{ app: 
     OCPCTL_SECRETS_KEY: ground.secretsKey,
     OCPCTL_PROFILES: join(ground.dir, 'profiles'),
     OCPCTL_LOG_LEVEL: 'error',
+    ...environment,
   })
   return openTestApp(config, url)
 }

@@ -69,7 +69,8 @@ async function submitOne(server: Server): Promise<string> {
 async function addClusters(database: string, count: number): Promise<void> {
   await query(
     database,
-    `insert into clusters (id, name, base_domain, platform, version, profile, profile_hash, profile_snapshot, region, owner, team,
+    // Without what triggers write for each.
+    `set session_replication_role = replica; insert into clusters (id, name, base_domain, platform, version, profile, profile_hash, profile_snapshot, region, owner, team,
        status, requested_by, request, request_tags, effective_tags, ttl_hours, destroy_at, destroyed_at, usd_per_hour)
      select 'clu_00' || to_char(${count} + n, 'FM000000000000000000000000'), 'old-' || n, base_domain, platform, version, profile,
        profile_hash, profile_snapshot, region, owner, 'team-' || n % 1000, 'DESTROYED', requested_by, request, request_tags,
