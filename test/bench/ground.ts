@@ -74,6 +74,7 @@ export async function startServer(
   database: string,
   tree = ROOT,
   role: 'serve' | 'all' = 'serve',
+  environment: Record<string, string> = {},
 ): Promise<Server> {
   const home = join(ground.dir, `home-${randomUUID()}`)
   mkdirSync(home)
@@ -89,6 +90,7 @@ export async function startServer(
       OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
       OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
       PORT: '0',
+      ...environment,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -8,7 +8,7 @@ import { openReport, type Report } from './report.ts'
 import { measureLogs } from './logs.ts'
 import { measureOperations } from './operations.ts'
 import { measurePickup } from './pickup.ts'
-import { measureMemory, measureStart } from './process.ts'
+import { measureMemory, measureStart, measureWorker } from './process.ts'
 import { measurePure } from './pure.ts'
 import { measureReads } from './reads.ts'
 import { measureSnapshots } from './snapshots.ts'
@@ -27,6 +27,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   reads: (ground, report) => measureReads(ground, report, values.baseline),
   money: measureTimeAndMoney,
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
+  worker: measureWorker,
   start: measureStart,
   pure: measurePure,
 }

@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
 import { ROOT } from '../harness.ts'
-import { medianOf, newRequest, rateOf, startServer, type Ground } from './ground.ts'
+import { medianOf, newRequest, query, rateOf, startServer, type Ground } from './ground.ts'
 import type { Report } from './report.ts'
 
 const REQUESTS = 20_000
@@ -32,6 +33,31 @@ export async function measureMemory(ground: Ground, report: Report, baseline: st
   const before = await weigh('memory_before', baseline)
   report.ratio('memory / older build, idle', ours.idle / before.idle, '≤ 0.6')
   report.ratio(`memory / older build, after ${REQUESTS} requests`, ours.after / before.after, '≤ 0.6')
+}
+
+/** With so many installers, which are processes of their own. */
+const INSTALLS = 200
+
+export async function measureWorker(ground: Ground, report: Report): Promise<void> {
+  const url = await ground.createDatabase('worker')
+  const server = await startServer(ground, url, ROOT, 'all', {
+    OCPCTL_WORKER_CONCURRENCY: String(INSTALLS),
+    OCPCTL_DRAIN_TIMEOUT: '0',
+    // An install lasts longer than the measure.
+    OCPCTL_SIM_SPEED: '1',
+  })
+  await server.call('GET', '/api/v1/clusters')
+  const idle = residentMb(server.pid)
+  for (let n = 0; n < INSTALLS; n++) await server.call('POST', '/api/v1/clusters', newRequest())
+  let most = 0
+  const watch = setInterval(() => (most = Math.max(most, residentMb(server.pid))), 100)
+  // All of them create, each with an attempt that has come to its first log lines.
+  const isRunning = async () =>
+    Number((await query<{ n: string }>(url, 'select count(distinct job_id) as n from job_log_chunks'))[0]?.n) === INSTALLS
+  while (!(await isRunning())) await setTimeout(500)
+  clearInterval(watch)
+  await server.stop()
+  report.figure(`memory of a process with ${INSTALLS} installs beyond idle (goal ≤ 80)`, most - idle, 'MiB')
 }
 
 export async function measureStart(ground: Ground, report: Report): Promise<void> {
