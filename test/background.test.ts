@@ -133,7 +133,9 @@ it('after a step of the clock back, the schedules run at once and not when it is
   expect(await queue.catchUp(h.app.db)).not.toContain('each-minute')
   // As if the clock had been an hour ahead until now.
   await h.rows(`update pgboss.version set cron_on = now() + interval '1 hour'`)
-  await h.rows(`update pgboss.queue set maintain_on = now() + interval '1 hour', monitor_on = now() + interval '1 hour'`)
+  await h.rows(
+    `update pgboss.queue set maintain_on = now() + interval '1 hour', monitor_on = now() + interval '1 hour'`,
+  )
   await h.rows(`update pgboss.job set created_on = created_on + interval '1 hour', completed_on = completed_on + interval '1 hour' where name = 'each-minute'`) // prettier-ignore
   runs.length = 0
   const late = await queue.catchUp(h.app.db)

@@ -53,7 +53,8 @@ export async function measureWorker(ground: Ground, report: Report): Promise<voi
   const watch = setInterval(() => (most = Math.max(most, residentMb(server.pid))), 100)
   // All of them create, each with an attempt that has come to its first log lines.
   const isRunning = async () =>
-    Number((await query<{ n: string }>(url, 'select count(distinct job_id) as n from job_log_chunks'))[0]?.n) === INSTALLS
+    Number((await query<{ n: string }>(url, 'select count(distinct job_id) as n from job_log_chunks'))[0]?.n) ===
+    INSTALLS
   while (!(await isRunning())) await setTimeout(500)
   clearInterval(watch)
   await server.stop()
