@@ -315,6 +315,37 @@ describe('a webhook', () => {
     receiver.closeAllConnections()
   })
 
+  it('that answers with another protocol has failed, and is tried again', async () => {
+    const { id, path } = await addWebhook({ types: ['webhook.test'] })
+    answers.set(path, (response) => void response.socket?.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n')) // prettier-ignore
+    await api('POST', `/webhooks/${id}/test`)
+    const [tried] = await eventually(async () => (await deliveriesOf(id))[0]?.tries === 1 && deliveriesOf(id))
+    expect(tried).toMatchObject({ status: 'PENDING', problem: 'it answered 101, as if it had been asked for another protocol' }) // prettier-ignore
+    await removeWebhook(id)
+  })
+
+  it('that is repaired can be tested while older deliveries wait', async () => {
+    const { id, path } = await addWebhook({ types: ['finding.filed', 'webhook.test'] })
+    answers.set(path, (response) => response.writeHead(503).end())
+    await h.app.db.transaction(async (tx) => void writeNotice(tx, { type: 'finding.filed', team: '*', data: {} }))
+    await eventually(async () => (await deliveriesOf(id))[0]?.tries === 1)
+    answers.delete(path)
+    await api('POST', `/webhooks/${id}/test`)
+    await eventually(async () => (await deliveriesOf(id))[0]?.status === 'DELIVERED')
+    expect((await deliveriesOf(id))[1]).toMatchObject({ status: 'PENDING', type: 'finding.filed' })
+    await removeWebhook(id)
+  })
+
+  it('is told on after the clock was stepped back', async () => {
+    const { id, path } = await addWebhook({ types: ['webhook.test'] })
+    await api('POST', `/webhooks/${id}/test`)
+    await eventually(async () => (await deliveriesOf(id))[0]?.status === 'DELIVERED')
+    await h.rows(`update webhook_deliveries set created_at = now() + interval '1 hour' where webhook_id = '${id}'`)
+    await api('POST', `/webhooks/${id}/test`)
+    await eventually(() => at(path).length === 2)
+    await removeWebhook(id)
+  })
+
   it('at an address that is not public is refused with the reason', async () => {
     for (const url of [
       'https://10.0.0.1/',

@@ -47,6 +47,40 @@ describe('a log', () => {
     expect(await moveLogs(h.app)).toBe(0)
   })
 
+  it('with any line that an installer may print comes back as it was', async () => {
+    const { jobId } = await gone('odd-log')
+    const odd = [
+      'line\u2028separator',
+      'paragraph\u2029separator',
+      'next\u0085line',
+      'a\rreturn',
+      '\ud83d\ude00 in two halves'.repeat(3000),
+    ]
+    const lines = odd.map((message, index) => ({
+      seq: index + 10_001,
+      at: new Date().toISOString(),
+      level: 'info',
+      message,
+    }))
+    await h.app.db.$client.query('insert into job_log_chunks (job_id, first_seq, last_seq, lines) values ($1, 10001, $2, $3)', [jobId, 10_000 + odd.length, JSON.stringify(lines)]) // prettier-ignore
+    await endLongAgo()
+    await moveLogs(h.app)
+    expect((await logOf(jobId, '?after=10000')).items).toEqual(lines)
+  })
+
+  it('that took longer to store than its discard waits stays where it is', async () => {
+    const { jobId } = await gone('slow-log')
+    await endLongAgo()
+    const db = Object.create(h.app.db) as typeof h.app.db
+    // As if the announcement had been made an hour ago.
+    db.execute = (async () => ({
+      rows: [{ at: new Date(Date.now() - 3_600_000).toISOString() }],
+    })) as unknown as typeof db.execute
+    expect(await moveLogs({ ...h.app, db })).toBe(0)
+    expect((await h.rows(`select 1 from job_log_chunks where job_id = '${jobId}'`)).length).toBeGreaterThan(0)
+    expect(await moveLogs(h.app)).toBeGreaterThan(0)
+  })
+
   it('is sealed in the store, and sealed anew with a new key', async () => {
     const { id, jobId } = await gone('sealed-log')
     const before = await logOf(jobId)

@@ -100,8 +100,6 @@ export async function countSealedElsewhere(app: Pick<App, 'db' | 'box'>): Promis
       from ${clusterOutputs} join ${clusters} on ${clusters.id} = ${clusterOutputs.clusterId} where ${isInUse}
       union all
       select coalesce(${clusterArtifacts.keyId}, ${UNKNOWN}) from ${clusterArtifacts}
-      join ${clusters} on ${clusters.id} = ${clusterArtifacts.clusterId}
-      where ${isInUse}
       union all
       select ${keyIdOf(webhooks.sealed)} from ${webhooks}
     ) sealed where key_id <> ${app.box.keyId} group by key_id`)
@@ -201,8 +199,7 @@ function listArtifacts({ db, box }: Resealing, after: string) {
   return db
     .select(getTableColumns(clusterArtifacts))
     .from(clusterArtifacts)
-    .innerJoin(clusters, eq(clusters.id, clusterArtifacts.clusterId))
-    .where(and(isOlder, isInUse, gt(clusterArtifacts.id, after)))
+    .where(and(isOlder, gt(clusterArtifacts.id, after)))
     .orderBy(asc(clusterArtifacts.id))
     .limit(BATCH)
 }

@@ -161,7 +161,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       )
     if (isDatabaseGone(error)) {
       app.log.warn(
-        { err: error, requestId: c.var.requestId, path: c.req.path },
+        { err: error, requestId: c.var.requestId, path: pathOf(c) },
         'the database went away under a request',
       )
       return problem(
@@ -174,10 +174,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     }
     if (hasCode(error, LOCK_NOT_AVAILABLE))
       return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
-    app.log.error(
-      { err: error, requestId: c.var.requestId, method: c.req.method, path: c.req.path },
-      'a request failed',
-    )
+    app.log.error({ err: error, requestId: c.var.requestId, method: c.req.method, path: pathOf(c) }, 'a request failed')
     return problemAnswer(c, {
       status: 500,
       code: 'INTERNAL',
@@ -236,6 +233,9 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     http.route('/api/v1', routes)
   return http
 }
+
+/** For the log. The path of a link is the right to use it. */
+const pathOf = (c: Context<Env>) => c.req.path.replace(/^(\/links\/).*/, '$1…')
 
 function requestIdOf(c: Context<Env>): string {
   const given = c.req.header('x-request-id')

@@ -1,6 +1,5 @@
 // The logs of jobs that have ended. They move to the artifact store, sealed, and are read from there.
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { createZstdDecompress } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
@@ -9,7 +8,7 @@ import type { App } from '../app.ts'
 import { openSnapshot, writeSealed } from '../artifacts/snapshot.ts'
 import { ArtifactMissing, StoreUnavailable } from '../artifacts/store.ts'
 import { clusterArtifacts } from '../clusters/infra-tables.ts'
-import type { Db } from '../db/client.ts'
+import type { Db, Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { jobLogChunks, jobs, type LogLine } from './tables.ts'
@@ -22,6 +21,8 @@ const CHUNKS_AT_ONCE = 50
 const RUN_MS = 4 * 60_000
 /** Longer than a log takes to be stored and named. */
 const DISCARD_AFTER_SECONDS = 3600
+/** A row does not name what may be about to be discarded. */
+const SWITCH_WITHIN_SECONDS = DISCARD_AFTER_SECONDS / 2
 
 type Storing = Pick<App, 'db' | 'store' | 'box' | 'queue' | 'onStep'>
 
@@ -36,42 +37,63 @@ export async function moveLogs(app: Storing): Promise<number> {
       .where(and(isNull(jobs.logMovedAt), sql`${jobs.endedAt} < now() - make_interval(mins => ${MOVED_AFTER_MINUTES})`))
       .orderBy(asc(jobs.endedAt))
       .limit(BATCH)
+    let left = 0
     for (const job of due) {
       if (Date.now() > until) return moved
-      moved += await moveLog(app, job)
+      const done = await moveLog(app, job)
+      if (done === 'left') left++
+      if (done === 'moved') moved++
     }
-    if (due.length < BATCH) return moved
+    if (due.length < BATCH || left > 0) return moved
   }
 }
 
 /** Each step may be the last one of the process: until a row names the stored log, the lines stay, and it is discarded. */
-async function moveLog(app: Storing, { id, clusterId }: { id: string; clusterId: string }): Promise<0 | 1> {
+async function moveLog(app: Storing, { id, clusterId }: { id: string; clusterId: string }) {
   const [first] = await app.db.select({ seq: jobLogChunks.lastSeq }).from(jobLogChunks).where(eq(jobLogChunks.jobId, id)).limit(1) // prettier-ignore
-  const artifact = first ? await storeLog(app, id) : undefined
+  const stored = first ? await storeLog(app, id) : undefined
   app.onStep('log-stored', { clusterName: '', attempt: 0 })
-  return app.db.transaction(async (tx) => {
-    const artifactId = artifact ? newId('art') : null
+  const move = async (tx: Transaction) => {
+    const artifactId = stored ? newId('art') : null
+    // Before the job, since this locks the cluster.
+    if (stored && artifactId !== null) {
+      const { key, sizeBytes, sha256 } = stored
+      await tx
+        .insert(clusterArtifacts)
+        .values({ id: artifactId, clusterId, kind: 'log', stage: 'log', keyId: app.box.keyId, key, sizeBytes, sha256 })
+    }
+    const isInTime = stored
+      ? sql`now() < ${stored.announcedAt}::timestamptz + make_interval(secs => ${SWITCH_WITHIN_SECONDS})`
+      : undefined
     const moved = await tx
       .update(jobs)
       .set({ logMovedAt: sql`now()`, logArtifactId: artifactId })
-      .where(and(eq(jobs.id, id), isNull(jobs.logMovedAt)))
+      .where(and(eq(jobs.id, id), isNull(jobs.logMovedAt), isInTime))
       .returning({ id: jobs.id })
-    // Another process was quicker. What was stored here is discarded.
-    if (moved.length === 0) return 0
-    if (artifact && artifactId !== null)
-      await tx
-        .insert(clusterArtifacts)
-        .values({ id: artifactId, clusterId, kind: 'log', stage: 'log', keyId: app.box.keyId, ...artifact })
+    if (moved.length === 0) throw new NotMoved(id)
     await tx.delete(jobLogChunks).where(eq(jobLogChunks.jobId, id))
-    return artifact ? 1 : 0
-  })
+  }
+  try {
+    await app.db.transaction(move)
+    return stored ? 'moved' : 'empty'
+  } catch (error) {
+    if (!(error instanceof NotMoved)) throw error
+    return 'left'
+  }
+}
+
+/** Another process was quicker, or what was stored may be about to be discarded. It is left to its discard. */
+class NotMoved extends Error {
+  override readonly name = 'NotMoved'
 }
 
 async function storeLog({ db, store, box, queue }: Storing, jobId: string) {
   const key = `logs/${jobId}-${randomBytes(8).toString('hex')}`
+  const { rows } = await db.execute<{ at: string }>(sql`select now()::text as at`)
   // Announced before it is written: it goes unless a row names it by then.
   await queue.discardArtifact(db, key, DISCARD_AFTER_SECONDS)
-  return writeSealed(store, box, Readable.from(linesOf(db, jobId)), { key, context: key })
+  const stored = await writeSealed(store, box, Readable.from(linesOf(db, jobId)), { key, context: key })
+  return { ...stored, announcedAt: rows[0]?.at }
 }
 
 async function* linesOf(db: Db, jobId: string): AsyncGenerator<string> {
@@ -115,18 +137,32 @@ export async function readStoredLog(
     const archive = await openSnapshot(store, box, { key, sha256, workDir, context: key })
     const text = archive.pipe(createZstdDecompress())
     archive.once('error', (error) => text.destroy(error))
-    for await (const line of createInterface({ input: text, crlfDelay: Infinity })) {
-      const read = JSON.parse(line) as LogLine // as linesOf wrote it
-      if (read.seq > after) found.push(read)
-      if (found.length === limit) break
+    try {
+      for await (const line of linesIn(text)) {
+        const read = JSON.parse(line) as LogLine // as linesOf wrote it
+        if (read.seq > after) found.push(read)
+        if (found.length === limit) break
+      }
+    } finally {
+      text.destroy()
+      archive.destroy()
     }
-    text.destroy()
-    archive.destroy()
     return found
   } catch (error) {
     if (error instanceof ArtifactMissing) return []
     if (error instanceof StoreUnavailable)
       throw new AppError('UNAVAILABLE', `the log of ${jobId} cannot be read now, ask again: ${error.message}`)
     throw error
+  }
+}
+
+/** By line feeds alone: node:readline also ends a line at U+2028 and U+2029, which JSON has as they are. */
+async function* linesIn(text: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of text) {
+    const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n') // of a byte stream
+    rest = lines.pop() ?? ''
+    yield* lines
   }
 }

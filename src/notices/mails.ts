@@ -4,14 +4,16 @@ import { eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { hasOpenEnd } from '../clusters/lifecycle.ts'
 import { clusters, type ClusterRow } from '../clusters/tables.ts'
+import { hasCode } from '../errors.ts'
 import type { Mail } from '../queue/queue.ts'
 import { addressOf } from './addresses.ts'
 import { pathOf, sentenceOf } from './forms.ts'
 import { linksFor, type Offer } from './links.ts'
 import { notices, type NoticeRow } from './tables.ts'
 
-/** An SMTP answer from here on is for good (RFC 5321, 4.2.1). */
+/** An SMTP answer from here on is for good (RFC 5321, 4.2.1), where it is about this mail and not about us. */
 const PERMANENT = 500
+const ABOUT_THE_MAIL = ['EENVELOPE', 'EMESSAGE']
 
 /** Throws when the server does not take it now. */
 export async function sendMail(
@@ -30,8 +32,9 @@ export async function sendMail(
   try {
     await app.mailer.send({ id, to: address, ...mailOf(notice, offers, app.config.publicUrl) })
   } catch (error) {
-    const code = (error as { responseCode?: unknown }).responseCode // of nodemailer
-    if (typeof code !== 'number' || code < PERMANENT) throw error
+    const { responseCode } = error as { responseCode?: unknown } // of nodemailer
+    const isPermanent = typeof responseCode === 'number' && responseCode >= PERMANENT
+    if (!isPermanent || !hasCode(error, ...ABOUT_THE_MAIL)) throw error
     app.log.warn({ err: error, notice: notice.id }, 'the mail server refuses a mail for good')
   }
 }

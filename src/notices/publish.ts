@@ -1,6 +1,7 @@
 // From the outbox to those who are told. One process at a time takes the notices in their order, makes a delivery for
 // each target and a mail for each person, hands them to the queue, and marks them: all of it in one transaction.
-import { and, asc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { setTimeout } from 'node:timers/promises'
+import { and, asc, eq, inArray, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { addressOf, administratorsOf } from './addresses.ts'
 import { clusters } from '../clusters/tables.ts'
@@ -23,16 +24,17 @@ export async function publishNotices(app: Publishing): Promise<number> {
   for (let published = 0; ;) {
     const done = await app.db.transaction((tx) => publishSome(app, tx))
     if (done === 0) return published
-    if (done !== 'early') published += done
+    if (done === 'early') await setTimeout(2)
+    else published += done
   }
 }
 
 async function publishSome(app: Publishing, tx: Transaction): Promise<number | 'early'> {
   await tx.execute(sql`select pg_advisory_xact_lock(${PUBLISHING})`)
   // The queue orders by the time at which transactions began. Another one that began later, or in the same millisecond,
-  // may have been here before.
+  // may have been here before. What lies further ahead is from before a step of the clock back.
   const { rows } = await tx.execute<{ early: boolean }>(sql`
-    select exists (select from webhook_deliveries where created_at >= date_trunc('milliseconds', now())) as early`)
+    select exists (select from webhook_deliveries where created_at between date_trunc('milliseconds', now()) and now() + interval '5 seconds') as early`)
   if (rows[0]?.early) return 'early'
   const batch = await tx
     .select()
@@ -56,7 +58,7 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
     for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
       await tx.insert(webhookDeliveries).values(rows.slice(at, at + ROWS_AT_ONCE))
     const due = rows.flatMap((row, index) =>
-      row.status === 'PENDING' ? [{ ...row, about: deliveries[index]?.notice.clusterId ?? '' }] : [],
+      row.status === 'PENDING' ? [{ ...row, about: aboutOf(deliveries[index]?.notice) }] : [],
     )
     await app.queue.enqueueDeliveries(tx, due)
   }
@@ -65,6 +67,10 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
   await tx.update(notices).set({ isPublished: true }).where(inArray(notices.sequence, sequences))
   return batch.length
 }
+
+/** What is told in order. A test does not wait for what is still tried. */
+const aboutOf = (notice: NoticeRow | undefined) =>
+  notice?.type === 'webhook.test' ? notice.id : (notice?.clusterId ?? '')
 
 function isFor({ type, team, webhookId }: NoticeRow, webhook: WebhookRow): boolean {
   if (webhookId !== null) return webhook.id === webhookId
@@ -101,10 +107,21 @@ async function mailsOf(db: Reader, batch: NoticeRow[]): Promise<{ sequence: numb
   return all.flat()
 }
 
-/** Notices and deliveries of more than a week ago are forgotten. Returns how many notices. */
+/** What was told more than a week ago is forgotten, but not what is still tried. Returns how many notices. */
 export async function forgetNotices({ db }: Pick<App, 'db'>): Promise<number> {
   const old = sql`now() - make_interval(days => ${KEPT_DAYS})`
-  await db.delete(webhookDeliveries).where(lt(webhookDeliveries.createdAt, old))
-  const gone = await db.delete(notices).where(and(lt(notices.at, old), eq(notices.isPublished, true)))
-  return gone.rowCount ?? 0
+  const isOver = and(lt(webhookDeliveries.createdAt, old), ne(webhookDeliveries.status, 'PENDING'))
+  const over = db.select({ id: webhookDeliveries.id }).from(webhookDeliveries).where(isOver).limit(ROWS_AT_ONCE)
+  while (((await db.delete(webhookDeliveries).where(inArray(webhookDeliveries.id, over))).rowCount ?? 0) > 0);
+  const isHeld = db.select().from(webhookDeliveries).where(eq(webhookDeliveries.sequence, notices.sequence))
+  const told = db
+    .select({ sequence: notices.sequence })
+    .from(notices)
+    .where(and(lt(notices.at, old), eq(notices.isPublished, true), notExists(isHeld)))
+    .limit(ROWS_AT_ONCE)
+  for (let gone = 0; ;) {
+    const { rowCount } = await db.delete(notices).where(inArray(notices.sequence, told))
+    if (!rowCount) return gone
+    gone += rowCount
+  }
 }

@@ -100,6 +100,7 @@ export const webhookDeliveries = pgTable(
   (t) => [
     check('webhook_deliveries_status', oneOf('status', deliveryStatuses)),
     index('webhook_deliveries_webhook').on(t.webhookId, t.sequence),
+    index('webhook_deliveries_sequence').on(t.sequence),
     index('webhook_deliveries_created').on(t.createdAt),
   ],
 )

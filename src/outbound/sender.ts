@@ -42,11 +42,21 @@ export function openSender(allowed: readonly string[], resolve: Resolve = resolv
       if (problem !== undefined) throw new TargetRefused(`the target ${problem}`)
       const target = new URL(url)
       const signal = AbortSignal.timeout(TOTAL_MS)
-      const address = await addressOf(target, rule, resolve)
+      const address = await beforeAbort(signal, addressOf(target, rule, resolve))
       return send(target, address, headers, body, signal)
     },
   }
 }
+
+/** A resolver may take longer than all of it may. */
+function beforeAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(noAnswer()), { once: true })
+    work.then(resolve, reject)
+  })
+}
+
+const noAnswer = () => new Error(`no answer within ${TOTAL_MS / 1000} s`)
 
 async function addressOf(
   { hostname, protocol, port }: URL,
@@ -60,7 +70,8 @@ async function addressOf(
   // A name that has any address that is refused is not trusted with the others.
   for (const { address } of found) {
     const verdict = rule(address)
-    if (verdict === 'refused') throw new TargetRefused(`${hostname} is at ${address}, which is not a public address; an operator may allow its network`) // prettier-ignore
+    if (verdict === 'refused')
+      throw new TargetRefused(`${hostname} is at an address that is not public; an operator may allow its network`)
     const problem = verdict === 'public' ? problemOfPublic(protocol, port) : undefined
     if (problem !== undefined) throw new TargetRefused(`the target ${problem}`)
   }
@@ -109,8 +120,17 @@ function send(
       CONNECT_MS,
     )
     sent.on('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)))
-    sent.on('close', () => clearTimeout(connecting))
-    sent.on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${TOTAL_MS / 1000} s`) : error))
+    // Node hands a connection that was switched to another protocol to nobody else, and says no more of the request.
+    sent.on('upgrade', (answer, socket) => {
+      socket.destroy()
+      reject(new Error(`it answered ${answer.statusCode}, as if it had been asked for another protocol`))
+    })
+    sent.on('close', () => {
+      clearTimeout(connecting)
+      // Does nothing where there was an answer.
+      reject(signal.aborted ? noAnswer() : new Error('the connection ended without an answer'))
+    })
+    sent.on('error', (error) => reject(signal.aborted ? noAnswer() : error))
     sent.end(body)
   })
 }

@@ -5,6 +5,7 @@ import type { App } from '../app.ts'
 import { teamsOf } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Db, Reader } from '../db/client.ts'
+import { AppError } from '../errors.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
 import { spansSql, valuesOf } from './spans.ts'
 import { DAY_MS, partsOf, type Window } from './window.ts'
@@ -48,11 +49,14 @@ export type UsageItem = Amount & {
 export type Unowned = Amount & { kind: 'unproved' | 'leaked' }
 export type Usage = { items: UsageItem[]; unowned: Unowned[]; total: Amount }
 
+/** A process holds all of a report at once. */
+const MOST_ITEMS = 100_000
+
 const ATTRIBUTES = 'team, owner, profile, cost_center, platform, region'
 const SUMMED = 'seconds, node_seconds, vcpu_seconds, usd_seconds'
 const SUMS = `${SUMMED}, is_first`
 
-/** `team` undefined: all teams that the actor may see. */
+/** `team` undefined: all teams that the actor may see. Throws BAD_INPUT for a report of too many items. */
 export async function readUsage(
   { db }: Pick<App, 'db'>,
   by: Actor,
@@ -111,8 +115,10 @@ export async function readUsage(
     select kind, ${shown} clusters::int, ${inHours('seconds')} as hours,
       ${inHours('node_seconds')} as "nodeHours", ${inHours('vcpu_seconds')} as "vcpuHours", ${inHours('usd_seconds')} as usd
     from (select * from owned union all select * from others union all select * from total) as everything
-    order by ${[...keys.map((_, index) => `everything.k${index} nulls first`), 'kind'].join(', ')}`
+    order by ${[...keys.map((_, index) => `everything.k${index} nulls first`), 'kind'].join(', ')} limit ${MOST_ITEMS + 1}`
   const { rows } = await db.$client.query<Record<string, unknown> & Amount & { kind: string }>(text, values)
+  if (rows.length > MOST_ITEMS)
+    throw new AppError('BAD_INPUT', `the report would have more than ${MOST_ITEMS} items: group by less, or take a shorter window or the export`) // prettier-ignore
   const amounts = rows.map((row) => ({ row, amount: amountOf(row) }))
   return {
     items: amounts

@@ -146,11 +146,12 @@ export const usageRoutes = router()
         c.header('content-type', 'text/csv; charset=utf-8')
         return c.body(csvOf(usage, groupBy, step !== undefined, priceBook)) // the types know one kind of answer
       }
+      const sumsBefore = previous && sumsByGroup(previous)
       const shown = usage.items.map(({ group, step: first, ...sums }) => ({
         ...group,
         ...(first === undefined ? {} : { step: first }),
         ...sums,
-        ...(previous ? { previous: sameIn(previous, group) } : {}),
+        ...(sumsBefore ? { previous: sumsBefore(group) } : {}),
       }))
       const range = (of: Window) => ({ from: of.from.toISOString(), to: of.to.toISOString() })
       return c.json(
@@ -227,9 +228,12 @@ export const usageRoutes = router()
     },
   )
 
-const sameIn = (usage: Usage, group: Usage['items'][number]['group']) => {
-  const { group: _, step: __, ...sums } = usage.items.find((other) => JSON.stringify(other.group) === JSON.stringify(group)) ?? { group: {}, step: undefined, clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 } // prettier-ignore
-  return sums
+const nothing = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
+
+/** The sums of each group. */
+function sumsByGroup({ items }: Usage) {
+  const sums = new Map(items.map(({ group, step: _, ...its }) => [JSON.stringify(group), its]))
+  return (group: Usage['items'][number]['group']) => sums.get(JSON.stringify(group)) ?? nothing
 }
 
 function csvOf({ items, unowned }: Usage, groupBy: readonly string[], hasStep: boolean, priceBook: string): string {

@@ -1,0 +1,1 @@
+CREATE INDEX "webhook_deliveries_sequence" ON "webhook_deliveries" USING btree ("sequence");
