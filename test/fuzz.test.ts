@@ -13,7 +13,7 @@ import { linksFor } from '../src/notices/links.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
 import { ED25519 } from './ssh-keys.ts'
 
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 5000)
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 6000)
 
 type Schema = {
   $ref?: string
@@ -83,11 +83,11 @@ beforeAll(async () => {
   await h.destroy(gone)
   await h.reach(gone, 'DESTROYED')
   await worker.drain(0)
-  for (let n = 0; n < 20; n++) clusters.push((await h.requestCluster(`fuzz-${n}`)).cluster.id)
+  for (let n = 0; n < 30; n++) clusters.push((await h.requestCluster(`fuzz-${n}`)).cluster.id)
   const held = `protected = true, protected_until = now() + interval '30 days'`
   // Stays READY, whoever asks for its destruction.
   await h.rows(`update clusters set ${held} where id = '${ready}'`)
-  await h.rows(`update clusters set status = 'DESTROY_FAILED', ${held} where name ~ '^fuzz-[0-4]$'`)
+  await h.rows(`update clusters set status = 'DESTROY_FAILED', ${held} where name ~ '^fuzz-(1?[0-4]|2[0-9])$'`)
   await h.rows(`update clusters set status = 'FAILED', ${held} where name ~ '^fuzz-[5-9]$'`)
   await h.rows(`update jobs set status = 'FAILED', ended_at = now()
     where cluster_id in (select id from clusters where status = 'FAILED')`)
