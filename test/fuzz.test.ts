@@ -200,6 +200,12 @@ function fitting(schema: Schema, name = ''): fc.Arbitrary<unknown> {
 const sometimes = (value: fc.Arbitrary<unknown>) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
 
+/** Bodies that take one of two. */
+const EITHER = [
+  ['hours', 'until'],
+  ['deliveryId', 'since'],
+]
+
 function objectOf(schema: Schema): fc.Arbitrary<unknown> {
   const fields = Object.entries(schema.properties ?? {}).map(([key, field]) => {
     const value = fitting(field, key)
@@ -207,6 +213,9 @@ function objectOf(schema: Schema): fc.Arbitrary<unknown> {
     return [key, schema.required?.includes(key) ? value : sometimes(value)] as const
   })
   const known = fc.record(Object.fromEntries(fields))
+  const properties = Object.entries(schema.properties ?? {})
+  if (EITHER.some((pair) => pair.join() === properties.map(([key]) => key).join()))
+    return fc.oneof({ weight: 1, arbitrary: known }, ...properties.map(([key, field]) => ({ weight: 3, arbitrary: fc.record({ [key]: fitting(field, key) }) }))) // prettier-ignore
   if (fields.length > 0 || schema.additionalProperties === false) return known
   const values = typeof schema.additionalProperties === 'object' ? fitting(schema.additionalProperties) : hostile
   return fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z]{1,8}$/), text), values, { maxKeys: 4 })
