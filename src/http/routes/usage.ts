@@ -29,6 +29,7 @@ const amount = {
   vcpuHours: z.number(),
   usd: z.number(),
 }
+const priceBook = z.string().openapi({ description: 'The version of the prices that new clusters get.' })
 const amountSchema = z.object(amount).openapi('UsageAmount')
 const item = z
   .object({
@@ -49,7 +50,7 @@ const usageSchema = z
   .object({
     from: time,
     to: time,
-    priceBook: z.string().openapi({ description: 'The version of the prices that new clusters get.' }),
+    priceBook,
     items: z.array(item),
     unowned: z
       .array(z.object({ kind: z.enum(['unproved', 'leaked']), ...amount }))
@@ -73,6 +74,7 @@ const forecastItem = z
   .openapi('ForecastItem')
 const samples = z
   .object({
+    priceBook,
     items: z.array(
       z.object({
         at: time,
@@ -141,10 +143,10 @@ export const usageRoutes = router()
         readUsage(app, by, window, groupBy, { step, team }),
         compare ? readUsage(app, by, before, groupBy, { team }) : undefined,
       ])
-      const priceBook = priceBookOf(app)
+      const book = priceBookOf(app)
       if (format === 'csv') {
         c.header('content-type', 'text/csv; charset=utf-8')
-        return c.body(csvOf(usage, groupBy, step !== undefined, priceBook)) // the types know one kind of answer
+        return c.body(csvOf(usage, groupBy, step !== undefined, book)) // the types know one kind of answer
       }
       const sumsBefore = previous && sumsByGroup(previous)
       const shown = usage.items.map(({ group, step: first, ...sums }) => ({
@@ -157,7 +159,7 @@ export const usageRoutes = router()
       return c.json(
         {
           ...range(found),
-          priceBook,
+          priceBook: book,
           items: shown,
           unowned: usage.unowned,
           total: usage.total,
@@ -195,7 +197,7 @@ export const usageRoutes = router()
       operationId: 'forecastUsage',
       summary: 'What your teams have spent, and will have when all clusters live until their end as they are now',
       request: { query: z.object({ months: wholeQuery(1, MOST_MONTHS, 3) }) },
-      responses: { 200: json(z.object({ items: z.array(forecastItem) }), 'By month and team') },
+      responses: { 200: json(z.object({ priceBook, items: z.array(forecastItem) }), 'By month and team') },
     }),
     async (c) => {
       const { app, by } = c.var
@@ -205,7 +207,7 @@ export const usageRoutes = router()
         usdReserved,
         usdLimit,
       }))
-      return c.json({ items: shown }, 200)
+      return c.json({ priceBook: priceBookOf(app), items: shown }, 200)
     },
   )
   .openapi(
@@ -224,7 +226,10 @@ export const usageRoutes = router()
       const { clusterId, ...wanted } = c.req.valid('query')
       const cluster = await clusterFor(app.db, by, 'cluster.read', clusterId)
       const rows = await listSamples(app.db, cluster.id, windowOf(wanted, new Date()))
-      return c.json({ items: rows.map((row) => ({ ...row, at: row.at.toISOString() })) }, 200)
+      return c.json(
+        { priceBook: priceBookOf(app), items: rows.map((row) => ({ ...row, at: row.at.toISOString() })) },
+        200,
+      )
     },
   )
 
