@@ -237,7 +237,12 @@ const nothing = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
 
 /** The sums of each group. */
 function sumsByGroup({ items }: Usage) {
-  const sums = new Map(items.map(({ group, step: _, ...its }) => [JSON.stringify(group), its]))
+  const sums = new Map(
+    items.map(({ group, clusters, hours, nodeHours, vcpuHours, usd }) => [
+      JSON.stringify(group),
+      { clusters, hours, nodeHours, vcpuHours, usd },
+    ]),
+  )
   return (group: Usage['items'][number]['group']) => sums.get(JSON.stringify(group)) ?? nothing
 }
 
