@@ -1,5 +1,5 @@
 // Who is reached by mail: a principal whose name is an e-mail address.
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { Principal } from '../auth/principal.ts'
 import { rbacMappings } from '../auth/tables.ts'
 import type { Reader } from '../db/client.ts'
@@ -26,7 +26,7 @@ export async function administratorsOf(db: Reader, team: string): Promise<string
     .from(rbacMappings)
     .where(
       and(
-        inArray(rbacMappings.team, team === '*' ? ['*'] : [team]),
+        eq(rbacMappings.team, team),
         eq(rbacMappings.role, team === '*' ? 'platform_admin' : 'team_admin'),
         rbacMappings.enabled,
       ),

@@ -3,12 +3,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { and, asc, eq, inArray, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { addressOf, administratorsOf } from './addresses.ts'
 import { clusters } from '../clusters/tables.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { newId } from '../ids.ts'
-import { costSoFar } from '../usage/report.ts'
 import { cents } from '../policy/spend.ts'
+import { costSoFar } from '../usage/report.ts'
+import { addressOf, administratorsOf } from './addresses.ts'
 import { notices, webhookDeliveries, webhooks, type NoticeRow, type WebhookRow } from './tables.ts'
 
 const BATCH = 200
@@ -74,7 +74,6 @@ const aboutOf = (notice: NoticeRow | undefined) =>
 
 function isFor({ type, team, webhookId }: NoticeRow, webhook: WebhookRow): boolean {
   if (webhookId !== null) return webhook.id === webhookId
-  // A target that was switched off is not told of it.
   return (webhook.team === '*' || webhook.team === team) && (webhook.types.length === 0 || webhook.types.includes(type))
 }
 
