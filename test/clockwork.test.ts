@@ -75,12 +75,13 @@ it('a delivery, killed when the target has it and nobody knows, comes again with
   expect(await h.rows(`select status, tries from webhook_deliveries where webhook_id = '${id}'`)).toEqual([{ status: 'PENDING', tries: 0 }]) // prettier-ignore
   // The queue waits for its process for a minute.
   await h.rows(`update pgboss.job set started_on = now() - interval '2 minutes' where name = 'webhook-deliveries' and state = 'active'`) // prettier-ignore
-  await startTelling(h.app)
+  const stop = await startTelling(h.app)
   await eventually(async () => {
     await h.rows(`update pgboss.job set start_after = now() where name = 'webhook-deliveries' and state = 'retry'`)
     const [row] = await h.rows<{ status: string }>(`select status from webhook_deliveries where webhook_id = '${id}'`)
     return row?.status === 'DELIVERED'
   })
+  await stop()
   expect(received.length).toBe(2)
   expect(new Set(received).size).toBe(1)
   await h.call('DELETE', `/api/v1/webhooks/${id}`)

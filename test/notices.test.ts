@@ -18,6 +18,7 @@ type Received = { path: string; headers: IncomingHttpHeaders; body: string }
 type Answering = (response: ServerResponse, received: Received) => void
 
 let h: Harness
+let stopTelling: () => Promise<void>
 let receiver: Server
 let base: string
 const received: Received[] = []
@@ -73,9 +74,10 @@ beforeAll(async () => {
       OCPCTL_PUBLIC_URL: 'https://ocpctl.example.com/',
     },
   })
-  await startTelling(h.app)
+  stopTelling = await startTelling(h.app)
 })
 afterAll(async () => {
+  await stopTelling()
   await h.close()
   receiver.closeAllConnections()
   receiver.close()
@@ -203,8 +205,10 @@ describe('a webhook', () => {
     answers.set(path, (response) => response.writeHead(503, { 'retry-after': '120' }).end('not now'.padEnd(2000, '!')))
     const { cluster } = await h.requestCluster('retried')
     await h.destroy(cluster.id)
-    await eventually(async () => (await deliveriesOf(id)).at(-1)?.tries === 1)
-    const [second, first] = await deliveriesOf(id)
+    const [second, first] = await eventually(async () => {
+      const all = await deliveriesOf(id)
+      return all.length === 2 && all[1].tries === 1 && all
+    })
     expect(first).toMatchObject({ status: 'PENDING', type: 'cluster.requested', answerStatus: 503 })
     expect(first.answer).toMatch(/^not now!+$/)
     expect(first.answer.length).toBe(1024)

@@ -112,7 +112,7 @@ async function openService(
       : await openWait(app.db, app.config.leaseSeconds, () => lookForLosses(app))
   const worker = role === 'serve' ? undefined : await startWorker(app, waitMs)
   if (worker) closers.push(() => worker.drain(0))
-  if (role !== 'serve') await startSchedules(app)
+  if (role !== 'serve') closers.push(await startSchedules(app))
   await tellOfKeys(app)
   // Done last: the token is shown once, and no later failure may make the start begin anew.
   const token = role === 'work' ? undefined : await ensureAdministrator(app.config, app.db, app.log)

@@ -44,23 +44,29 @@ const expireInSeconds: Partial<Record<ScheduleName, number>> = {
 /** How often a process looks, by its own uptime, whether the schedules run. */
 const LOOK_MS = 30_000
 
-export async function startSchedules(app: App): Promise<void> {
+/** Returns a function that ends what does not end with the queue. */
+export async function startSchedules(app: App): Promise<() => Promise<void>> {
   await app.queue.workDiscards((key) => discardArtifact(app, key))
-  await startTelling(app)
+  const stopTelling = await startTelling(app)
   await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
   for (const [name, run] of Object.entries(runs) as [ScheduleName, (typeof runs)[ScheduleName]][]) {
     const seconds = expireInSeconds[name]
     const options = seconds === undefined ? {} : { expireInSeconds: seconds }
     await app.queue.schedule(name, schedules[name].cron, () => run(app), options)
   }
-  setInterval(() => {
+  const watch = setInterval(() => {
     app.queue
       .catchUp(app.db)
       .then((late) => late.length > 0 && app.log.info({ late }, 'schedules that were late are run now'))
       .catch((error: unknown) => app.log.warn({ err: error }, 'whether schedules are late is not known'))
-  }, LOOK_MS).unref()
+  }, LOOK_MS)
+  watch.unref()
   // The database may be one that was just restored.
   await app.queue.runNow('report-disagreements')
+  return async () => {
+    clearInterval(watch)
+    await stopTelling()
+  }
 }
 
 async function sealNewEvents(app: App): Promise<string> {

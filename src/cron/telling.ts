@@ -7,28 +7,31 @@ import { publishNotices } from '../notices/publish.ts'
 
 const TOGETHER_MS = 200
 
-export async function startTelling(app: App): Promise<void> {
+/** Returns a function that ends this, and resolves when nothing of it is under way. The queue ends deliveries itself. */
+export async function startTelling(app: App): Promise<() => Promise<void>> {
   await app.queue.workDeliveries((deliveryId, handOver) => deliver(app, deliveryId, handOver))
   await app.queue.workMails((mail) => sendMail(app, mail))
-  let isRunning = false
+  const ended = new AbortController()
   let isAsked = false
+  let running: Promise<void> | undefined
   const publish = async (): Promise<void> => {
-    isAsked = true
-    if (isRunning) return
-    isRunning = true
-    try {
-      while (isAsked) {
-        isAsked = false
-        await publishNotices(app)
-        app.queue.wakeTelling()
-        // What is told meanwhile goes together.
-        await setTimeout(TOGETHER_MS, undefined, { ref: false })
-      }
-    } catch (error) {
-      app.log.warn({ err: error }, 'notices are told at the next run')
-    } finally {
-      isRunning = false
+    while (isAsked && !ended.signal.aborted) {
+      isAsked = false
+      await publishNotices(app)
+      app.queue.wakeTelling()
+      // What is told meanwhile goes together.
+      await setTimeout(TOGETHER_MS, undefined, { ref: false, signal: ended.signal }).catch(() => undefined)
     }
   }
-  app.events.on('notice', 'all', () => void publish())
+  const unhear = app.events.on('notice', 'all', () => {
+    isAsked = true
+    running ??= publish()
+      .catch((error: unknown) => app.log.warn({ err: error }, 'notices are told at the next run'))
+      .finally(() => (running = undefined))
+  })
+  return async () => {
+    unhear()
+    ended.abort()
+    await running
+  }
 }
