@@ -29,11 +29,11 @@ export type ScheduleName = keyof typeof schedules
 
 /** Throws FORBIDDEN. */
 export async function listSchedules(
-  { queue }: Pick<App, 'queue'>,
+  { db, queue }: Pick<App, 'db' | 'queue'>,
   by: Actor,
 ): Promise<(ScheduleState & { does: string })[]> {
   requireAnywhere(by, 'schedule.read')
-  const states = await queue.listSchedules()
+  const states = await queue.listSchedules(db)
   return states
     .flatMap((state) => (isSchedule(state.name) ? [{ ...state, does: schedules[state.name].does }] : []))
     .toSorted((a, b) => a.name.localeCompare(b.name))

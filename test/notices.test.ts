@@ -337,6 +337,9 @@ describe('a webhook', () => {
     await api('POST', `/webhooks/${id}/test`)
     await eventually(async () => (await deliveriesOf(id))[0]?.status === 'DELIVERED')
     expect((await deliveriesOf(id))[1]).toMatchObject({ status: 'PENDING', type: 'finding.filed' })
+    const [{ id: deliveryId }] = await deliveriesOf(id)
+    await api('POST', `/webhooks/${id}/redeliver`, { deliveryId })
+    await eventually(() => at(path).length === 3)
     await removeWebhook(id)
   })
 

@@ -68,6 +68,16 @@ describe('a log', () => {
     expect((await logOf(jobId, '?after=10000')).items).toEqual(lines)
   })
 
+  it('that was damaged is told as such, and is no error of the service', async () => {
+    const { id, jobId } = await gone('damaged-log')
+    await endLongAgo()
+    await moveLogs(h.app)
+    await h.rows(`update cluster_artifacts set sha256 = reverse(sha256) where kind = 'log' and cluster_id = '${id}'`)
+    const { status, body } = await h.call('GET', `/jobs/${jobId}/log`)
+    expect([status, body.code, body.detail]).toEqual([409, 'CONFLICT', `the log of ${jobId} is not what was stored`])
+    await h.rows(`update cluster_artifacts set sha256 = reverse(sha256) where kind = 'log' and cluster_id = '${id}'`)
+  })
+
   it('that took longer to store than its discard waits stays where it is', async () => {
     const { jobId } = await gone('slow-log')
     await endLongAgo()

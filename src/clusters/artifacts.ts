@@ -33,7 +33,7 @@ export async function listArtifacts(
 }
 
 /**
- * Returns the content as tar in zstd, verified. The caller reads the stream or destroys it. Every artifact is sealed,
+ * Returns the content as tar in zstd, a log as lines of JSON in zstd, verified. The caller reads the stream or destroys it. Every artifact is sealed,
  * so that no store could hand it out by itself. Throws NOT_FOUND, FORBIDDEN, CONFLICT when the content is not what was
  * stored, and UNAVAILABLE.
  */
@@ -44,8 +44,11 @@ export async function readArtifact(
   id: string,
 ): Promise<{ content: Readable; filename: string }> {
   const { artifact, clusterName } = await app.db.transaction((tx) => claimReading(app, tx, by, clusterId, id))
-  const { key, sha256, stage } = artifact
-  const filename = `${clusterName}-${stage}-${id}.tar.zst`.replaceAll(/[^A-Za-z0-9._-]/g, '_')
+  const { key, sha256, stage, kind } = artifact
+  const filename = `${clusterName}-${stage}-${id}.${kind === 'log' ? 'ndjson' : 'tar'}.zst`.replaceAll(
+    /[^A-Za-z0-9._-]/g,
+    '_',
+  )
   const workDir = join(app.config.dataDir, 'work')
   try {
     return { filename, content: await openSnapshot(app.store, app.box, { key, sha256, workDir, context: key }) }
@@ -53,12 +56,15 @@ export async function readArtifact(
     if (error instanceof ArtifactMissing)
       throw new AppError('NOT_FOUND', `the artifact store no longer has ${id}: read another one of ${clusterId}`)
     app.log.error({ err: error, clusterId, artifactId: id }, 'an artifact could not be read')
-    if (error instanceof SnapshotCorrupt)
-      throw new AppError('CONFLICT', `${id} is not what was stored: read another one of ${clusterId}`)
-    const isOurs = error instanceof StoreUnavailable || (error instanceof Error && 'syscall' in error)
-    if (!isOurs) throw error
-    throw new AppError('UNAVAILABLE', `${id} cannot be read now, ask again: ${messageOf(error)}`)
+    throw unreadable(error, `${id} of ${clusterId}`) ?? error
   }
+}
+
+/** What a reader is told of an object that is damaged, or that cannot be fetched now. Undefined: this is none of both. */
+export function unreadable(error: unknown, what: string): AppError | undefined {
+  if (error instanceof SnapshotCorrupt) return new AppError('CONFLICT', `${what} is not what was stored`)
+  const isOurs = error instanceof StoreUnavailable || (error instanceof Error && 'syscall' in error)
+  return isOurs ? new AppError('UNAVAILABLE', `${what} cannot be read now, ask again: ${messageOf(error)}`) : undefined
 }
 
 async function claimReading({ box }: Pick<App, 'box'>, tx: Transaction, by: Actor, clusterId: string, id: string) {

@@ -15,6 +15,7 @@ import { messageOf } from '../errors.ts'
 import { webhooks } from '../notices/tables.ts'
 import { targetContextOf } from '../notices/webhooks.ts'
 import { KEY_ID_AT, KEY_ID_BYTES, readKeyId } from '../secrets.ts'
+import { announceArtifact, DISCARD_AFTER_SECONDS } from './discard.ts'
 import { clusterArtifacts } from './infra-tables.ts'
 import type { ArtifactRow } from './ledger.ts'
 import { contextOf, type Credential } from './outputs.ts'
@@ -36,10 +37,6 @@ const UNKNOWN = 'unknown'
 const BATCH = 50
 /** A run ends well before the queue thinks that it is lost. */
 const RUN_MS = 4 * 60_000
-/** Longer than any reader of a row takes to fetch its object. */
-const DISCARD_AFTER_SECONDS = 3600
-/** A row is not switched to an object that may be about to be discarded. */
-const SWITCH_WITHIN_SECONDS = DISCARD_AFTER_SECONDS / 2
 /** Nobody needs the state of a cluster that has been gone for longer than this. It stays sealed as it is. */
 const KEPT_DAYS = 30
 
@@ -210,21 +207,14 @@ async function resealArtifact(app: Resealing, artifact: ArtifactRow): Promise<nu
   const keyId = artifact.keyId ?? (await noteKeyId(app, artifact))
   if (!box.olderKeyIds.includes(keyId)) return 0
   const newKey = nextKey(key, box.keyId)
-  const { rows } = await db.execute<{ at: string }>(sql`select now()::text as at`)
-  await queue.discardArtifact(db, newKey, DISCARD_AFTER_SECONDS)
+  const isInTime = await announceArtifact(app, newKey)
   const workDir = join(app.config.dataDir, 'work')
   const anew = await copySnapshot(store, box, { key, sha256, workDir, context: key }, { key: newKey, context: newKey })
   return db.transaction(async (tx) => {
     const changed = await tx
       .update(clusterArtifacts)
       .set({ ...anew, keyId: box.keyId, verifiedAt: null })
-      .where(
-        and(
-          eq(clusterArtifacts.id, id),
-          eq(clusterArtifacts.key, key),
-          sql`now() < ${rows[0]?.at}::timestamptz + make_interval(secs => ${SWITCH_WITHIN_SECONDS})`,
-        ),
-      )
+      .where(and(eq(clusterArtifacts.id, id), eq(clusterArtifacts.key, key), isInTime))
       .returning({ id: clusterArtifacts.id })
     if (changed.length === 0) return 0
     const detail = { artifact: id, from: keyId, to: box.keyId }
@@ -257,13 +247,3 @@ async function noteKeyId({ db, store }: Resealing, { id, key, sha256 }: Artifact
 /** A name that was never used before, so that a discard of an object by its key can hit no other object. */
 const nextKey = (key: string, keyId: string) =>
   `${key.replace(/\.[0-9a-f]{8}-[0-9a-f]{16}$/, '')}.${keyId}-${randomBytes(8).toString('hex')}`
-
-/** Removes an object that no row names. */
-export async function discardArtifact({ db, store }: Resealing, key: string): Promise<void> {
-  // cluster_artifacts_key.
-  const [named] = await db
-    .select({ id: clusterArtifacts.id })
-    .from(clusterArtifacts)
-    .where(eq(clusterArtifacts.key, key))
-  if (!named) await store.delete(key)
-}

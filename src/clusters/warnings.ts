@@ -12,15 +12,11 @@ const AT_ONCE = 100
 const MINUTE_MS = 60_000
 
 /** Writes the warnings that are due. Returns how many. */
-export async function warnOfEnds({ db, onStep }: Pick<App, 'db' | 'onStep'>): Promise<number> {
+export async function warnOfEnds({ db }: Pick<App, 'db'>): Promise<number> {
   // Mostly nothing is due: one question, without a transaction.
   if ((await findDue(db)).length === 0) return 0
   for (let warned = 0; ;) {
-    const { seen, written } = await db.transaction(async (tx) => {
-      const done = await warnSome(tx)
-      onStep('warned', { clusterName: '', attempt: 0 })
-      return done
-    })
+    const { seen, written } = await db.transaction(warnSome)
     warned += written
     if (seen < AT_ONCE) return warned
   }

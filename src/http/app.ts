@@ -161,7 +161,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       )
     if (isDatabaseGone(error)) {
       app.log.warn(
-        { err: error, requestId: c.var.requestId, path: pathOf(c) },
+        { err: error, requestId: c.var.requestId, path: loggedPath(c) },
         'the database went away under a request',
       )
       return problem(
@@ -174,7 +174,10 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     }
     if (hasCode(error, LOCK_NOT_AVAILABLE))
       return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
-    app.log.error({ err: error, requestId: c.var.requestId, method: c.req.method, path: pathOf(c) }, 'a request failed')
+    app.log.error(
+      { err: error, requestId: c.var.requestId, method: c.req.method, path: loggedPath(c) },
+      'a request failed',
+    )
     return problemAnswer(c, {
       status: 500,
       code: 'INTERNAL',
@@ -235,7 +238,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
 }
 
 /** For the log. The path of a link is the right to use it. */
-const pathOf = (c: Context<Env>) => c.req.path.replace(/^(\/links\/).*/, '$1…')
+const loggedPath = (c: Context<Env>) => c.req.path.replace(/^(\/links\/).*/, '$1…')
 
 function requestIdOf(c: Context<Env>): string {
   const given = c.req.header('x-request-id')

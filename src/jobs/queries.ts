@@ -75,7 +75,7 @@ export async function listJobs(db: Reader, by: Actor, filter: JobFilter, page: P
 
 /**
  * Lines with a higher number than `after`, oldest first, at most `limit`, from wherever the log is by now. The caller was
- * allowed to see the job. Throws UNAVAILABLE.
+ * allowed to see the job. Throws UNAVAILABLE, CONFLICT when it was stored and is damaged.
  */
 export async function readLog(
   app: Pick<App, 'db' | 'store' | 'box' | 'config'>,

@@ -6,10 +6,11 @@ import { randomBytes } from 'node:crypto'
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { openSnapshot, writeSealed } from '../artifacts/snapshot.ts'
-import { ArtifactMissing, StoreUnavailable } from '../artifacts/store.ts'
+import { ArtifactMissing } from '../artifacts/store.ts'
+import { unreadable } from '../clusters/artifacts.ts'
+import { announceArtifact } from '../clusters/discard.ts'
 import { clusterArtifacts } from '../clusters/infra-tables.ts'
 import type { Db, Transaction } from '../db/client.ts'
-import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { jobLogChunks, jobs, type LogLine } from './tables.ts'
 
@@ -19,12 +20,8 @@ const BATCH = 20
 const CHUNKS_AT_ONCE = 50
 /** A run ends well before the queue thinks that it is lost. */
 const RUN_MS = 4 * 60_000
-/** Longer than a log takes to be stored and named. */
-const DISCARD_AFTER_SECONDS = 3600
-/** A row does not name what may be about to be discarded. */
-const SWITCH_WITHIN_SECONDS = DISCARD_AFTER_SECONDS / 2
 
-type Storing = Pick<App, 'db' | 'store' | 'box' | 'queue' | 'onStep'>
+type Storing = Pick<App, 'db' | 'store' | 'box' | 'queue'>
 
 /** Moves the logs of ended jobs. Throws when the store does not take one; those before it have moved. */
 export async function moveLogs(app: Storing): Promise<number> {
@@ -52,7 +49,6 @@ export async function moveLogs(app: Storing): Promise<number> {
 async function moveLog(app: Storing, { id, clusterId }: { id: string; clusterId: string }) {
   const [first] = await app.db.select({ seq: jobLogChunks.lastSeq }).from(jobLogChunks).where(eq(jobLogChunks.jobId, id)).limit(1) // prettier-ignore
   const stored = first ? await storeLog(app, id) : undefined
-  app.onStep('log-stored', { clusterName: '', attempt: 0 })
   const move = async (tx: Transaction) => {
     const artifactId = stored ? newId('art') : null
     // Before the job, since this locks the cluster.
@@ -62,13 +58,10 @@ async function moveLog(app: Storing, { id, clusterId }: { id: string; clusterId:
         .insert(clusterArtifacts)
         .values({ id: artifactId, clusterId, kind: 'log', stage: 'log', keyId: app.box.keyId, key, sizeBytes, sha256 })
     }
-    const isInTime = stored
-      ? sql`now() < ${stored.announcedAt}::timestamptz + make_interval(secs => ${SWITCH_WITHIN_SECONDS})`
-      : undefined
     const moved = await tx
       .update(jobs)
       .set({ logMovedAt: sql`now()`, logArtifactId: artifactId })
-      .where(and(eq(jobs.id, id), isNull(jobs.logMovedAt), isInTime))
+      .where(and(eq(jobs.id, id), isNull(jobs.logMovedAt), stored?.isInTime))
       .returning({ id: jobs.id })
     if (moved.length === 0) throw new NotMoved(id)
     await tx.delete(jobLogChunks).where(eq(jobLogChunks.jobId, id))
@@ -87,13 +80,11 @@ class NotMoved extends Error {
   override readonly name = 'NotMoved'
 }
 
-async function storeLog({ db, store, box, queue }: Storing, jobId: string) {
+async function storeLog(app: Storing, jobId: string) {
   const key = `logs/${jobId}-${randomBytes(8).toString('hex')}`
-  const { rows } = await db.execute<{ at: string }>(sql`select now()::text as at`)
-  // Announced before it is written: it goes unless a row names it by then.
-  await queue.discardArtifact(db, key, DISCARD_AFTER_SECONDS)
-  const stored = await writeSealed(store, box, Readable.from(linesOf(db, jobId)), { key, context: key })
-  return { ...stored, announcedAt: rows[0]?.at }
+  const isInTime = await announceArtifact(app, key)
+  const lines = Readable.from(linesOf(app.db, jobId))
+  return { ...(await writeSealed(app.store, app.box, lines, { key, context: key })), isInTime }
 }
 
 async function* linesOf(db: Db, jobId: string): AsyncGenerator<string> {
@@ -117,7 +108,7 @@ async function* linesOf(db: Db, jobId: string): AsyncGenerator<string> {
   }
 }
 
-/** Nothing for a log that is not in the store. Throws UNAVAILABLE. */
+/** Nothing for a log that is not in the store. Throws UNAVAILABLE, CONFLICT when the object is not what was stored. */
 export async function readStoredLog(
   { db, store, box, config }: Pick<App, 'db' | 'store' | 'box' | 'config'>,
   jobId: string,
@@ -150,9 +141,7 @@ export async function readStoredLog(
     return found
   } catch (error) {
     if (error instanceof ArtifactMissing) return []
-    if (error instanceof StoreUnavailable)
-      throw new AppError('UNAVAILABLE', `the log of ${jobId} cannot be read now, ask again: ${error.message}`)
-    throw error
+    throw unreadable(error, `the log of ${jobId}`) ?? error
   }
 }
 

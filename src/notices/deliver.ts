@@ -18,7 +18,7 @@ const MINUTE = 60
 const HOUR = 60 * MINUTE
 /** The waits before the second to the tenth try, as Standard Webhooks has them: 75 hours and 35 minutes in all. */
 const WAITS = [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR]
-export const MOST_TRIES = WAITS.length + 1
+const MOST_TRIES = WAITS.length + 1
 const JITTER = 0.2
 const LONGEST_RETRY_AFTER = 24 * HOUR
 const FAILING_DAYS = 5
@@ -26,7 +26,7 @@ const GONE = 410
 
 const TELLER: Actor = { kind: 'system', name: 'teller' }
 
-type Delivering = Pick<App, 'db' | 'queue' | 'box' | 'sender' | 'config' | 'installationId' | 'log'>
+type Delivering = Pick<App, 'db' | 'queue' | 'box' | 'sender' | 'config' | 'installationId'>
 type Found = { delivery: DeliveryRow; webhook: WebhookRow; notice: NoticeRow }
 /** SQL in the place of values, too. */
 type Changes = PgUpdateSetSource<typeof webhookDeliveries>

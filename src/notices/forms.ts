@@ -14,6 +14,10 @@ export type Told = Pick<NoticeRow, 'id' | 'sequence' | 'at' | 'type' | 'team' | 
 /** Where the service is reached, and who it is. */
 export type Source = { publicUrl: string | undefined; installationId: string }
 
+/** What is told in order: of a cluster, or of none. A test does not wait for what is still tried. */
+export const aboutOf = ({ id, type, clusterId }: Pick<Told, 'id' | 'type' | 'clusterId'>): string =>
+  type === 'webhook.test' ? id : (clusterId ?? '')
+
 /** The path at which the API shows what a notice is about; undefined: nothing of its own. */
 export function pathOf({ clusterId, jobId, type }: Pick<Told, 'clusterId' | 'jobId' | 'type'>): string | undefined {
   if (type === 'job.ended' && jobId !== null) return `/api/v1/jobs/${jobId}`

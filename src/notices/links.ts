@@ -18,8 +18,7 @@ import { principalOf } from './addresses.ts'
 const CONTEXT = 'links'
 const MINUTE_MS = 60_000
 
-const linkActions = ['extend', 'destroy'] as const
-type LinkAction = (typeof linkActions)[number]
+type LinkAction = 'extend' | 'destroy'
 type Link = { clusterId: string; endRevision: number; action: LinkAction; to: string; until: number }
 export type Offer = { says: string; url: string }
 

@@ -43,7 +43,7 @@ export async function sendMail(
 const isVoid = ({ type, data }: NoticeRow, cluster: ClusterRow): boolean =>
   type === 'cluster.end_near' && (data['endRevision'] !== cluster.endRevision || !hasOpenEnd(cluster.status))
 
-export function mailOf(notice: NoticeRow, offers: readonly Offer[], publicUrl: string | undefined) {
+function mailOf(notice: NoticeRow, offers: readonly Offer[], publicUrl: string | undefined) {
   const sentence = sentenceOf(notice)
   const path = pathOf(notice)
   const { name } = notice.data

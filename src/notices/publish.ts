@@ -1,7 +1,7 @@
 // From the outbox to those who are told. One process at a time takes the notices in their order, makes a delivery for
 // each target and a mail for each person, hands them to the queue, and marks them: all of it in one transaction.
 import { setTimeout } from 'node:timers/promises'
-import { and, asc, eq, inArray, lt, ne, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, lt, ne, notExists, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { clusters } from '../clusters/tables.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -9,6 +9,7 @@ import { newId } from '../ids.ts'
 import { cents } from '../policy/spend.ts'
 import { costSoFar } from '../usage/report.ts'
 import { addressOf, administratorsOf } from './addresses.ts'
+import { aboutOf } from './forms.ts'
 import { notices, webhookDeliveries, webhooks, type NoticeRow, type WebhookRow } from './tables.ts'
 
 const BATCH = 200
@@ -33,9 +34,9 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
   await tx.execute(sql`select pg_advisory_xact_lock(${PUBLISHING})`)
   // The queue orders by the time at which transactions began. Another one that began later, or in the same millisecond,
   // may have been here before. What lies further ahead is from before a step of the clock back.
-  const { rows } = await tx.execute<{ early: boolean }>(sql`
+  const { rows: asked } = await tx.execute<{ early: boolean }>(sql`
     select exists (select from webhook_deliveries where created_at between date_trunc('milliseconds', now()) and now() + interval '5 seconds') as early`)
-  if (rows[0]?.early) return 'early'
+  if (asked[0]?.early) return 'early'
   const batch = await tx
     .select()
     .from(notices)
@@ -44,35 +45,28 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
     .limit(BATCH)
   if (batch.length === 0) return 0
   await noteCosts(tx, batch)
-  const targets = await tx.select().from(webhooks)
+  const { id, team, types, enabled } = getTableColumns(webhooks)
+  const targets = await tx.select({ id, team, types, enabled }).from(webhooks)
   const deliveries = batch.flatMap((notice) =>
     targets.filter((webhook) => isFor(notice, webhook)).map((webhook) => ({ notice, webhook })),
   )
-  if (deliveries.length > 0) {
-    const rows = deliveries.map(({ notice, webhook }) => ({
-      id: newId('dlv'),
-      webhookId: webhook.id,
-      sequence: notice.sequence,
-      status: webhook.enabled ? ('PENDING' as const) : ('SKIPPED' as const),
-    }))
-    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
-      await tx.insert(webhookDeliveries).values(rows.slice(at, at + ROWS_AT_ONCE))
-    const due = rows.flatMap((row, index) =>
-      row.status === 'PENDING' ? [{ ...row, about: aboutOf(deliveries[index]?.notice) }] : [],
-    )
-    await app.queue.enqueueDeliveries(tx, due)
-  }
+  const rows = deliveries.map(({ notice, webhook }) => ({
+    id: newId('dlv'),
+    webhookId: webhook.id,
+    sequence: notice.sequence,
+    status: webhook.enabled ? ('PENDING' as const) : ('SKIPPED' as const),
+    about: aboutOf(notice),
+  }))
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
+    await tx.insert(webhookDeliveries).values(rows.slice(at, at + ROWS_AT_ONCE))
+  await app.queue.enqueueDeliveries(tx, rows.filter(({ status }) => status === 'PENDING')) // prettier-ignore
   if (app.mailer) await app.queue.enqueueMails(tx, await mailsOf(tx, batch))
   const sequences = batch.map(({ sequence }) => sequence)
   await tx.update(notices).set({ isPublished: true }).where(inArray(notices.sequence, sequences))
   return batch.length
 }
 
-/** What is told in order. A test does not wait for what is still tried. */
-const aboutOf = (notice: NoticeRow | undefined) =>
-  notice?.type === 'webhook.test' ? notice.id : (notice?.clusterId ?? '')
-
-function isFor({ type, team, webhookId }: NoticeRow, webhook: WebhookRow): boolean {
+function isFor({ type, team, webhookId }: NoticeRow, webhook: Pick<WebhookRow, 'id' | 'team' | 'types'>): boolean {
   if (webhookId !== null) return webhook.id === webhookId
   return (webhook.team === '*' || webhook.team === team) && (webhook.types.length === 0 || webhook.types.includes(type))
 }

@@ -12,7 +12,7 @@ import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import type { SecretBox } from '../secrets.ts'
 import type { NoticeType, WebhookForm } from '../vocabulary.ts'
-import { newWebhookSecret } from './forms.ts'
+import { aboutOf, newWebhookSecret } from './forms.ts'
 import { writeNotice } from './notices.ts'
 import { notices, webhookDeliveries, webhooks, type DeliveryRow, type NoticeRow, type WebhookRow } from './tables.ts'
 
@@ -162,7 +162,7 @@ export async function redeliver(
   const wanted =
     'since' in which ? gte(webhookDeliveries.createdAt, which.since) : eq(webhookDeliveries.id, which.deliveryId)
   const found = await tx
-    .select({ id: webhookDeliveries.id, about: sql<string>`coalesce(${notices.clusterId}, '')` })
+    .select({ id: webhookDeliveries.id, notice: notices })
     .from(webhookDeliveries)
     .innerJoin(notices, eq(notices.sequence, webhookDeliveries.sequence))
     .where(
@@ -184,7 +184,7 @@ export async function redeliver(
     .update(webhookDeliveries)
     .set({ status: 'PENDING', tries: 0, nextTryAt: null })
     .where(sql`${webhookDeliveries.id} = any(${sql.param(ids)}::text[])`)
-  await queue.enqueueDeliveries(tx, found.map((row) => ({ ...row, webhookId: id }))) // prettier-ignore
+  await queue.enqueueDeliveries(tx, found.map((row) => ({ id: row.id, webhookId: id, about: aboutOf(row.notice) }))) // prettier-ignore
   announce(tx, 'notice', 'all')
   writeAudit(tx, by, { action: 'webhook.redeliver', detail: { webhookId: id, deliveries: found.length } })
   return found.length

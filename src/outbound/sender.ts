@@ -14,7 +14,7 @@ const KEPT_BYTES = 1024
 
 export type Answer = { status: number; retryAfter: string | undefined; text: string; tookMs: number }
 
-/** The target is not one that may be sent to. Trying again is of no use. */
+/** The target is not one that may be sent to, as it is now. */
 export class TargetRefused extends Error {
   override readonly name = 'TargetRefused'
 }

@@ -18,6 +18,7 @@ import {
   MAILS,
   startOrStop,
   UNSETTLED_DELIVERIES,
+  wake,
   type Told,
 } from './setup.ts'
 
@@ -63,10 +64,6 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const { insert, template } = await readInsert(boss)
 
   const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
-  const wake = (name: string) => {
-    // A worker that has just finished sleeps until its next poll.
-    for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
-  }
   const failures = new Map<string, number>()
   /** pg-boss keeps what a handler throws and reports it to nobody. */
   const told: Told = async (queue, about, work) => {
@@ -141,7 +138,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.update(CLUSTER_JOBS, undefined, { id, startAfter: 0, db })
     },
 
-    wake: () => wake(CLUSTER_JOBS),
+    wake: () => wake(boss, CLUSTER_JOBS),
 
     async findEntries(db, jobIds) {
       if (jobIds.length === 0) return new Map()
@@ -195,7 +192,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
           try {
             await told(CLUSTER_JOBS, { jobId, clusterId }, () => handle({ jobId, queueId, retryCount, retryLimit }))
           } finally {
-            setImmediate(wake, CLUSTER_JOBS)
+            setImmediate(wake, boss, CLUSTER_JOBS)
           }
         },
       )
@@ -211,7 +208,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
           await told(DEAD_JOBS, { jobId }, () => settle(jobId, causeOf(job.sourceOutput)))
           // The failed original blocks its cluster until it is gone.
           await boss.deleteJob(CLUSTER_JOBS, uuidOf(jobId))
-          wake(CLUSTER_JOBS)
+          wake(boss, CLUSTER_JOBS)
         },
       )
     },

@@ -87,7 +87,7 @@ export type Queue = {
    * wait until it is where it was. Returns their names.
    */
   catchUp: (db: Db) => Promise<string[]>
-  listSchedules: () => Promise<ScheduleState[]>
+  listSchedules: (db: Reader) => Promise<ScheduleState[]>
   /**
    * Makes workDiscards be called with the key of an artifact, after the delay at the earliest, until the call succeeds.
    */

@@ -1,10 +1,8 @@
 // What runs by the clock: pg-boss's cron, with a queue for each schedule, so that one of it runs at a time.
 import type { PgBoss, Schedule } from 'pg-boss'
+import type { Reader } from '../db/client.ts'
 import type { Queue, ScheduleState } from './queue.ts'
 import type { Over, Told } from './setup.ts'
-
-/** Runs of the last days are kept, far more than the newest that has ended. */
-const RUNS_READ = 100_000
 
 /** The times by which pg-boss claims its own work, by table. */
 const STAMPS = [
@@ -58,24 +56,31 @@ export function openSchedules(
       return rows.map(({ name }) => name)
     },
 
-    async listSchedules() {
-      return Promise.all((await boss.getSchedules()).map((schedule) => stateOf(boss, schedule)))
+    async listSchedules(db) {
+      return Promise.all((await boss.getSchedules()).map((schedule) => stateOf(boss, db, schedule)))
     },
   }
 }
 
-/** Seconds from one run to the next, at its shortest here. */
+/** Seconds from one run to the next. */
 function periodOf(boss: PgBoss, { cron, timezone }: Schedule): number {
   const [first, second] = boss.previewSchedule(cron, { tz: timezone, count: 2 })
   return first && second ? (second.getTime() - first.getTime()) / 1000 : 0
 }
 
-async function stateOf(boss: PgBoss, { name, cron, timezone }: Schedule): Promise<ScheduleState> {
-  const runs = await boss.findJobs<object>(name, { limit: RUNS_READ })
-  const ended = runs
-    .filter(({ completedOn }) => completedOn !== null)
-    .toSorted((a, b) => (a.completedOn?.getTime() ?? 0) - (b.completedOn?.getTime() ?? 0))
-    .at(-1)
+type Run = { startedOn: Date | null; completedOn: Date | null; state: string; output: unknown }
+
+async function stateOf(boss: PgBoss, db: Reader, { name, cron, timezone }: Schedule): Promise<ScheduleState> {
+  // pg-boss's index job_i15. Each has thousands of runs, and only the newest ones are of interest.
+  const newest = async (condition: string): Promise<Run | undefined> => {
+    const { rows } = await db.$client.query<Run>(
+      `select started_on as "startedOn", completed_on as "completedOn", state::text, output from pgboss.job
+       where name = $1 and ${condition} order by created_on desc limit 1`,
+      [name],
+    )
+    return rows[0]
+  }
+  const [ended, under] = await Promise.all([newest('completed_on is not null'), newest('completed_on is null')])
   const [nextRunAt] = boss.previewSchedule(cron, { tz: timezone, count: 1 })
   if (!nextRunAt) throw new Error(`the schedule ${name} has no next run`)
   const { startedOn, completedOn, state, output } = ended ?? {}
@@ -83,7 +88,7 @@ async function stateOf(boss: PgBoss, { name, cron, timezone }: Schedule): Promis
     name,
     cron,
     nextRunAt,
-    isRunning: runs.some((run) => run.completedOn === null),
+    isRunning: under !== undefined,
     lastRun:
       startedOn && completedOn
         ? {

@@ -102,3 +102,8 @@ export async function startOrStop(boss: PgBoss): Promise<void> {
 export function affected(response: unknown): number {
   return Number((response as { affected?: unknown }).affected ?? 0)
 }
+
+/** Makes this process look for work of the queue now. A worker that has just finished sleeps until its next poll. */
+export function wake(boss: PgBoss, name: string): void {
+  for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
+}

@@ -2,7 +2,7 @@
 import type { JobWithMetadata, Job, PgBoss } from 'pg-boss'
 import { newId, uuidOf } from '../ids.ts'
 import type { Mail, Queue } from './queue.ts'
-import { affected, DELIVERIES, MAILS, type Over, type Told } from './setup.ts'
+import { affected, DELIVERIES, MAILS, wake, type Over, type Told } from './setup.ts'
 
 type Telling = Pick<
   Queue,
@@ -22,9 +22,6 @@ const MAILS_AT_ONCE = 4
 const POLL_SECONDS = 5
 
 export function openTelling(boss: PgBoss, over: Over, told: Told): Telling {
-  const wake = (name: string) => {
-    for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
-  }
   /** Has the workers that are busy now look for more as soon as they are done, when the target is free again. */
   const goOn = (name: string) => {
     for (const { id, name: its, lastJobStartedOn, lastJobEndedOn } of boss.getWipData())
@@ -66,8 +63,8 @@ export function openTelling(boss: PgBoss, over: Over, told: Told): Telling {
     },
 
     wakeTelling() {
-      wake(DELIVERIES)
-      wake(MAILS)
+      wake(boss, DELIVERIES)
+      wake(boss, MAILS)
     },
 
     async endDelivery(tx, handOver) {

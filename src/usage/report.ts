@@ -80,11 +80,11 @@ export async function readUsage(
       ? [`${sumsOfDays} where day >= ${param(dayText(days.from))}::date and day < ${param(dayText(days.to))}::date`]
       : []),
   ]
-  const seen = teams === 'all' ? [] : [`team = any(${param(teams)})`]
-  const named = asked.team === undefined ? [] : [`team = ${param(asked.team)}`]
-  const conditions = [...seen, ...named, 'true'].join(' and ')
+  const ofSeenTeams = teams === 'all' ? [] : [`team = any(${param(teams)})`]
+  const ofTeam = asked.team === undefined ? [] : [`team = ${param(asked.team)}`]
+  const conditions = [...ofSeenTeams, ...ofTeam, 'true'].join(' and ')
   const keys = [...groupBy.map((key) => columnOf[key]), ...(asked.step ? [stepSql[asked.step]] : [])]
-  const named2 = keys.map((sql, index) => `${sql} as k${index}, `).join('')
+  const keyColumns = keys.map((sql, index) => `${sql} as k${index}, `).join('')
   const isDate = (index: number) => index === groupBy.length || groupBy[index] === 'day'
   const none = keys.map((_, index) => `null::${isDate(index) ? 'date' : 'text'} as k${index}, `).join('')
   const shown = keys
@@ -100,7 +100,7 @@ export async function readUsage(
     -- Read three times, which costs less than to keep it.
     rows as not materialized (select * from (${sources.join(' union all ')}) as all_rows where ${conditions}),
     owned as materialized (
-      select 'owned' as kind, ${named2} ${count} as clusters, ${raw}
+      select 'owned' as kind, ${keyColumns} ${count} as clusters, ${raw}
       from rows where status <> 'DESTROY_FAILED' group by ${keys.map((_, index) => `k${index}, `).join('')} kind
     ),
     others as materialized (
@@ -135,7 +135,7 @@ export async function readUsage(
   }
 }
 
-const nothing: Amount = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
+export const nothing: Amount = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
 
 const amountOf = ({ clusters, hours, nodeHours, vcpuHours, usd }: Amount): Amount => ({
   clusters,

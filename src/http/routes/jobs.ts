@@ -80,6 +80,7 @@ export const jobRoutes = router()
       responses: {
         200: json(z.object({ items: z.array(logLineSchema), nextAfter: z.int().nullable() }), 'The lines'),
       },
+      fails: [409, 503],
     }),
     async (c) => {
       const { app, by } = c.var

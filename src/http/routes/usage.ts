@@ -4,7 +4,16 @@ import { requireAnywhere } from '../../auth/permissions.ts'
 import { clusterFor } from '../../clusters/queries.ts'
 import { AppError } from '../../errors.ts'
 import { csvLine, focusHeader, focusLine, focusVersions, type FocusVersion } from '../../usage/focus.ts'
-import { exportDays, groupings, listSamples, priceBookOf, readUsage, steps, type Usage } from '../../usage/report.ts'
+import {
+  exportDays,
+  groupings,
+  listSamples,
+  nothing,
+  priceBookOf,
+  readUsage,
+  steps,
+  type Usage,
+} from '../../usage/report.ts'
 import { windowBefore, windowNames, windowOf, type Window } from '../../usage/window.ts'
 import { forecastUsage, MOST_MONTHS } from '../../usage/forecast.ts'
 import { json, operationsOf, router, wholeQuery } from '../router.ts'
@@ -232,8 +241,6 @@ export const usageRoutes = router()
       )
     },
   )
-
-const nothing = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
 
 /** The sums of each group. */
 function sumsByGroup({ items }: Usage) {
