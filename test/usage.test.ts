@@ -250,6 +250,15 @@ describe('a report over random histories', () => {
       const window = { from: new Date(from), to: new Date(to) }
       const { items, unowned, total } = await readUsage(dbApp, SYSTEM, window, ['cluster'])
       const { items: byTeam } = await readUsage(dbApp, SYSTEM, window, ['team'], { step: '1d' })
+      // Counted in another way: a line of each cluster and day.
+      const { items: lines } = await readUsage(dbApp, SYSTEM, window, ['cluster'], { step: '1d' })
+      const days = [...new Set(lines.map(({ step }) => step))]
+      const countOf = (of: typeof lines, day: string | undefined) =>
+        of.reduce((sum, { step, clusters }) => sum + (step === day ? clusters : 0), 0)
+      expect(days.map((day) => countOf(byTeam, day))).toEqual(
+        days.map((day) => lines.filter(({ step }) => step === day).length),
+      )
+      expect(lines.every(({ clusters }) => clusters === 1)).toBe(true)
       const expected = histories.map((history) =>
         walk(history, window.from.getTime() / 1000, window.to.getTime() / 1000),
       )

@@ -203,7 +203,7 @@ export async function timeOf(tx: Transaction): Promise<Date> {
 type EndFields = Pick<ClusterRow, 'destroyAt' | 'protected' | 'protectedUntil' | 'protectedReason'>
 
 /** The one place where the end of a cluster that lives is changed. The row is locked. */
-export function setEnd(tx: Transaction, cluster: ClusterRow, at: Date, fields: Partial<EndFields>): ClusterRow {
+function setEnd(tx: Transaction, cluster: ClusterRow, at: Date, fields: Partial<EndFields>): ClusterRow {
   const moved = { ...cluster, ...fields, endSetAt: at }
   const changes: Changes<typeof clusters> = {
     ...fields,

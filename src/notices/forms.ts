@@ -26,7 +26,7 @@ export function pathOf({ clusterId, jobId, type }: Pick<Told, 'clusterId' | 'job
 }
 
 /** Without a public URL, `url` is a path. */
-export function contentOf(told: Told, { publicUrl }: Source): Record<string, unknown> {
+function contentOf(told: Told, { publicUrl }: Source): Record<string, unknown> {
   const { sequence, team, clusterId, jobId, data } = told
   const path = pathOf(told)
   return { sequence, team, clusterId, jobId, url: path === undefined ? null : `${publicUrl ?? ''}${path}`, ...data }
