@@ -36,7 +36,7 @@ describe.concurrent('any installer', () => {
   })
 
   it.for([
-    { args: ['conjure'], text: 'unknown command "conjure"' },
+    { args: ['conjure'], text: String.raw`unknown command \"conjure\"` },
     { args: ['version', '--quickly'], text: 'unknown flag: --quickly' },
     { args: ['destroy', 'cluster', '--dir'], text: 'flag needs an argument: --dir' },
     { args: ['destroy', 'cluster', '--log-level=loud'], text: 'not a valid logrus Level' },
@@ -59,7 +59,9 @@ describe.concurrent('any installer', () => {
     const installer = newInstaller({}, executable)
     const { code, stderr } = await installer.run('destroy', 'cluster', '--dir', installer.newDir('d'))
     expect(code).toBe(1)
-    expect(stderr).toMatch(/metadata\.json: no such file or directory/)
+    expect(stderr).toMatch(
+      /failed while preparing to destroy cluster: open .*metadata\.json: no such file or directory/,
+    )
   })
 
   it('destroy without a platform in metadata.json exits with 1', async ({ newInstaller }) => {
@@ -172,8 +174,6 @@ describe.skipIf(realInstaller !== undefined)('asset directory', { concurrent: tr
       'bootstrap.ign',
       'master.ign',
       'metadata.json',
-      'tls/journal-gatewayd.crt',
-      'tls/journal-gatewayd.key',
       'worker.ign',
     ])
     expect(read(dir, 'auth/kubeadmin-password')).toMatch(/^\w{5}(-\w{5}){3}$/)
@@ -200,15 +200,20 @@ describe.skipIf(realInstaller !== undefined)('asset directory', { concurrent: tr
     [
       'azure',
       { region: 'westeurope', baseDomainResourceGroupName: 'dns' },
-      (infra) => ({
+      () => ({
         armEndpoint: '',
         cloudName: 'AzurePublicCloud',
         region: 'westeurope',
-        resourceGroupName: `${infra}-rg`,
+        resourceGroupName: '',
         baseDomainResourceGroupName: 'dns',
+        baseDomainName: 'example.com',
       }),
     ],
-    ['gcp', { region: 'europe-west1', projectID: 'p1' }, () => ({ region: 'europe-west1', projectID: 'p1' })],
+    [
+      'gcp',
+      { region: 'europe-west1', projectID: 'p1' },
+      () => ({ region: 'europe-west1', projectID: 'p1', privateZoneProjectID: 'p1' }),
+    ],
     [
       'ibmcloud',
       { region: 'eu-de' },
@@ -237,6 +242,85 @@ describe.skipIf(realInstaller !== undefined)('asset directory', { concurrent: tr
         featureSet: '',
         customFeatureSet: null,
       })
+    },
+  )
+
+  it('metadata.json has what the destroyer of the version needs', async ({ newInstaller }) => {
+    const endpoints = [{ name: 'ec2', url: 'https://ec2.example.com' }]
+    const sharedVpc = {
+      region: 'europe-west1',
+      projectID: 'p1',
+      network: 'net',
+      networkProjectID: 'host',
+      dns: { privateZone: { name: 'zone', projectID: 'zones' } },
+    }
+    const metadataOf = async (version: string, platform: Record<string, unknown>) => {
+      const installer = newInstaller({ env: { OCPCTL_SIM_VERSION: version } })
+      const dir = installer.newDir('d', config({ platform }))
+      await installer.run('create', 'ignition-configs', '--dir', dir)
+      return JSON.parse(read(dir, 'metadata.json')) as Record<string, unknown>
+    }
+    expect(await metadataOf('4.20.3', { aws: { region: 'us-east-1', serviceEndpoints: endpoints } })).toMatchObject({
+      aws: { serviceEndpoints: endpoints },
+    })
+    expect((await metadataOf('4.21.0', { gcp: sharedVpc }))['gcp']).toEqual({
+      region: 'europe-west1',
+      projectID: 'p1',
+      networkProjectID: 'host',
+      privateZoneDomain: 'c1.example.com.',
+      privateZoneProjectID: 'zones',
+      firewallRulesManagement: 'Managed',
+    })
+    expect(
+      await metadataOf('4.18.9', { azure: { region: 'westeurope', baseDomainResourceGroupName: 'dns' } }),
+    ).not.toHaveProperty('azure.baseDomainName')
+  })
+
+  it('names each folder that got manifests', async ({ newInstaller }) => {
+    const installer = newInstaller()
+    const dir = installer.newDir('d', config())
+    const { stderr } = await installer.run('create', 'manifests', '--dir', dir)
+    expect(stderr).toContain(`Manifests created in: ${dir}/manifests, ${dir}/openshift and ${dir}/cluster-api`)
+  })
+
+  it('a field that the version does not know is thrown away with a warning', async ({ newInstaller }) => {
+    const vpc = config({ platform: { aws: { region: 'us-east-1', vpc: { subnets: [{ id: 'subnet-1' }] } } } })
+    const of = async (version: string) => {
+      const installer = newInstaller({ env: { OCPCTL_SIM_VERSION: version } })
+      return installer.run('create', 'manifests', '--dir', installer.newDir('d', vpc))
+    }
+    expect(await of('4.18.9')).toMatchObject({ code: 0, stderr: expect.stringContaining('unknown field "vpc"') })
+    expect((await of('4.19.0')).stderr).not.toContain('unknown field')
+  })
+
+  it('refuses FIPS with 3, unless it is the FIPS build on a host in FIPS mode', async ({ newInstaller }) => {
+    const run = async (env: Record<string, string>) => {
+      const installer = newInstaller({ env })
+      return installer.run('create', 'manifests', '--dir', installer.newDir('d', config({ fips: true })))
+    }
+    const refused = await run({})
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain('fips: Forbidden: target cluster is in FIPS mode')
+    expect((await run({ OCPCTL_SIM_FIPS: 'true' })).code).toBe(0)
+  })
+
+  it.for([
+    ['aws', { region: 'us-east-1' }, 'creating AWS session: EOF'],
+    ['azure', { region: 'westeurope', baseDomainResourceGroupName: 'dns' }, 'creating Azure session: '],
+    ['gcp', { region: 'europe-west1', projectID: 'p1' }, 'failed to load credentials: EOF'],
+    ['ibmcloud', { region: 'eu-de' }, "'ApiKey' property is required"],
+  ] as const)(
+    'asks for credentials that it lacks, and ends with 3: %s',
+    async ([name, block, text], { newInstaller }) => {
+      const installer = newInstaller({
+        faults: '[{ command: create manifests, stage: validate, action: no-credentials }]',
+      })
+      const dir = installer.newDir('d', config({ platform: { [name]: block } }))
+      const { code, stdout, stderr } = await installer.run('create', 'manifests', '--dir', dir)
+      expect(code).toBe(3)
+      expect(stdout).toContain('?')
+      expect(stderr).toContain('failed to create install config: ')
+      expect(stderr).toContain(text)
     },
   )
 })
@@ -344,6 +428,32 @@ describe.skipIf(realInstaller !== undefined)('create cluster', { concurrent: tru
       String.raw`\nThe cluster should be`,
     )
     expect(lines.some((line) => line.includes('simulated'))).toBe(true)
+  })
+
+  it('quotes as Go does, and leaves an empty message out', async ({ newInstaller }) => {
+    const installer = newInstaller({
+      faults: String.raw`[{ stage: network, action: fail, log: "a \"b\"\tc \e[1m \a \u200b \U000e0001 é" }]`,
+    })
+    const dir = installer.newDir('d', config())
+    const { stderr } = await installer.run('create', 'cluster', '--dir', dir)
+    const log = read(dir, '.openshift_install.log')
+    expect(log).toContain(String.raw`msg="a \"b\"\tc \x1b[1m \a \u200b \U000e0001 é"`)
+    expect(log).toContain(
+      String.raw`msg="Condition NetworkInfrastructureReady has status: \"False\", reason: \"NetworkReconciliationFailed\"`,
+    )
+    expect(stderr).toContain('level=info msg=Condition NetworkInfrastructureReady has status: "False"')
+  })
+
+  it('prefixes each line of a message on stderr, and tells bad usage with time and quotes', async ({
+    newInstaller,
+  }) => {
+    const installer = newInstaller({ faults: '[{ stage: initialize, action: fail }]' })
+    const { stderr } = await installer.run('create', 'cluster', '--dir', installer.newDir('d', config()))
+    expect(stderr).toMatch(/functioning properly\.\nlevel=error msg=The cluster should be/)
+    const usage = await installer.run('conjure')
+    expect(usage.stderr).toMatch(
+      /^time="[^"]+" level=fatal msg="Error executing openshift-install: unknown command \\"/,
+    )
   })
 
   it('the log file holds the password, unless it is not to be printed', async ({ newInstaller }) => {
@@ -649,6 +759,30 @@ describe.skipIf(realInstaller !== undefined)('destroy', { concurrent: true }, ()
     expect(await result).toMatchObject({ code: null, signal: 'SIGINT' })
     expect(fs.existsSync(path.join(dir, 'metadata.json'))).toBe(true)
     expect((await installer.run('destroy', 'cluster', '--dir', dir)).code).toBe(0)
+  })
+
+  it('may go on for ever over nothing', async ({ newInstaller }) => {
+    const installer = newInstaller({ faults: '[{ command: destroy cluster, action: loop }]' })
+    const dir = installer.newDir('d', config())
+    await installer.run('create', 'cluster', '--dir', dir)
+    const { child, result } = installer.start(['destroy', 'cluster', '--dir', dir])
+    await until(() => installer.resources().length === 0)
+    child.kill('SIGTERM')
+    expect(await result).toMatchObject({ code: null, signal: 'SIGTERM' })
+    expect(fs.existsSync(path.join(dir, 'metadata.json'))).toBe(true)
+  })
+
+  it('without the state file the cluster goes and the files stay', async ({ newInstaller }) => {
+    const installer = newInstaller()
+    const dir = installer.newDir('d', config())
+    await installer.run('create', 'cluster', '--dir', dir)
+    const bare = installer.newDir('bare')
+    fs.copyFileSync(path.join(dir, 'metadata.json'), path.join(bare, 'metadata.json'))
+    const { code, stderr } = await installer.run('destroy', 'cluster', '--dir', bare)
+    expect(code).toBe(0)
+    expect(installer.resources()).toEqual([])
+    expect(fs.readdirSync(bare)).toEqual(['.openshift_install.log', 'metadata.json'])
+    expect(stderr).toMatch(/msg=Deleted id=vpc-\w+ subnet=subnet-\w+ resourceType=vpc\n/)
   })
 
   it('destroy bootstrap removes the bootstrap resources alone', async ({ newInstaller }) => {

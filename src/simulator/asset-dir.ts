@@ -100,8 +100,9 @@ export function removeConsumed(dir: string): void {
   for (const name of ['install-config.yaml', ...manifestDirs, ...ignitionFiles]) remove(dir, name)
 }
 
-/** After a cluster is destroyed. The log stays. */
+/** After a cluster is destroyed. The log and the ignition files stay; without a state file everything does. */
 export function removeClusterFiles(dir: string): void {
+  if (!fs.existsSync(path.join(dir, stateFile))) return
   for (const name of fs.readdirSync(dir)) {
     if (/^terraform.*\.tfstate$|\.tfvars\.json$/.test(name)) remove(dir, name)
   }

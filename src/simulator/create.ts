@@ -14,7 +14,8 @@ import {
   type Manifest,
 } from './asset-dir.ts'
 import { fatal } from './failure.ts'
-import { readInstallConfig, serverOf, type InstallConfig } from './install-config.ts'
+import { readInstallConfig, serverOf, type InstallConfig, type Platform } from './install-config.ts'
+import { printOut } from './log.ts'
 import { metadataText, newIdentity } from './metadata.ts'
 import { randomText } from './random.ts'
 import { beginWork, cloudDirOf, endRun, ignoreSignals, type Run } from './run.ts'
@@ -48,22 +49,30 @@ export async function create(run: Run): Promise<void> {
     }
     case 'create manifests':
       for (const { file, text } of assets.manifests) writeAsset(run.dir, file, text)
-      return run.log.info(
-        `Manifests created in: ${path.join(run.dir, 'manifests')} and ${path.join(run.dir, 'openshift')}`,
-      )
+      return run.log.info(`Manifests created in: ${listText(foldersOf(run.dir, assets.manifests))}`)
     case 'create ignition-configs':
-      writeClusterFiles(run.dir, assets)
+      writeClusterFiles(run, assets)
       writeIgnition(run.dir, assets)
       return run.log.info(`Ignition-Configs created in: ${run.dir} and ${path.join(run.dir, 'auth')}`)
     case 'create single-node-ignition-config':
-      writeClusterFiles(run.dir, assets)
+      writeClusterFiles(run, assets)
       writeAsset(run.dir, 'bootstrap-in-place-for-live-iso.ign', bootstrapIgnition(assets))
       return run.log.info(`Single-Node-Ignition-Config created in: ${run.dir} and ${path.join(run.dir, 'auth')}`)
     default:
-      writeClusterFiles(run.dir, assets)
+      writeClusterFiles(run, assets)
+      writeAsset(run.dir, 'tls/journal-gatewayd.crt', certificate('journal-gatewayd'))
+      writeAsset(run.dir, 'tls/journal-gatewayd.key', certificate('journal-gatewayd key'))
       return (await import('./install.ts')).install(run, assets)
   }
 }
+
+const foldersOf = (dir: string, manifests: Manifest[]): string[] => [
+  ...new Set(manifests.map(({ file }) => path.join(dir, path.dirname(file)))),
+]
+
+/** As the installer joins them: with commas, and with "and" before the last one. */
+const listText = (names: string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 
 interface GivenConfig {
   name: string | undefined
@@ -113,6 +122,12 @@ async function prepareAssets(run: Run, given: GivenConfig | undefined, saved: As
     } catch (error) {
       throw configFailure((error as Error).message)
     }
+    warnOfUnknownFields(run, config)
+    if (config.document['fips'] === true && !run.environment.isFips) throw configFailure(notFips)
+    if (run.faults.at('validate')?.action === 'no-credentials') {
+      printOut('? Platform credentials ')
+      throw configFailure(missingCredentials[config.platform])
+    }
     run.log.info('Consuming Install Config from target directory')
     const isUnchanged = JSON.stringify(saved?.config.document) === JSON.stringify(config.document)
     assets = isUnchanged && saved ? saved : newAssets(config)
@@ -141,6 +156,27 @@ async function prepareAssets(run: Run, given: GivenConfig | undefined, saved: As
   saveState(run.dir, assets)
   removeConsumed(run.dir)
   return assets
+}
+
+const notFips =
+  'invalid "install-config.yaml" file: fips: Forbidden: target cluster is in FIPS mode, use the FIPS-capable installer binary for RHEL 9 on a host with FIPS enabled.\nTo obtain a suitable binary, extract the openshift-install-fips command from the release payload (simulated).'
+
+/** It asks, and meets the end of its input. */
+const missingCredentials: Record<Platform, string> = {
+  aws: 'controlPlane.platform.aws: Internal error: creating AWS session: EOF',
+  azure: 'creating Azure session: failed to retrieve credentials from user: EOF',
+  gcp: 'failed to get session: failed to load credentials: EOF',
+  ibmcloud: "failed to create IBM Cloud client: The 'ApiKey' property is required but was not specified.",
+}
+
+/** A field that the version does not know is thrown away; only a line in the log tells. */
+function warnOfUnknownFields({ log, environment }: Run, { platform, settings }: InstallConfig): void {
+  const minor = Number(environment.version.split('.')[1])
+  if (platform !== 'aws' || minor >= 19 || settings['vpc'] === undefined) return
+  log.warn(
+    'failed to parse first occurrence of unknown field: failed to unmarshal install-config.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "vpc"',
+  )
+  log.info('Attempting to unmarshal while ignoring unknown keys because strict unmarshaling failed')
 }
 
 function newAssets(config: InstallConfig): Assets {
@@ -195,12 +231,10 @@ function newManifests({ config, identity }: Assets): Manifest[] {
 }
 
 /** Complete before any infrastructure: with metadata.json alone the cluster can be destroyed. */
-function writeClusterFiles(dir: string, assets: Assets): void {
-  writeAsset(dir, 'metadata.json', metadataText(assets.config, assets.identity))
+function writeClusterFiles({ dir, environment }: Run, assets: Assets): void {
+  writeAsset(dir, 'metadata.json', metadataText(assets.config, assets.identity, environment.version))
   writeKubeconfig(dir, assets.config.name, serverOf(assets.config))
   writeAsset(dir, 'auth/kubeadmin-password', assets.kubeadminPassword)
-  writeAsset(dir, 'tls/journal-gatewayd.crt', certificate('journal-gatewayd'))
-  writeAsset(dir, 'tls/journal-gatewayd.key', certificate('journal-gatewayd key'))
 }
 
 function writeIgnition(dir: string, assets: Assets): void {

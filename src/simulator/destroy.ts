@@ -11,6 +11,7 @@ import { runStage } from './stage.ts'
 
 const stageSeconds = { instances: 120, network: 180, dns: 60 }
 const machineTypes = ['instance', 'virtual-machine']
+const vpcParts = ['subnet', 'route-table', 'network-interface', 'security-group']
 const zoneTypes = ['hosted-zone', 'private-dns-zone', 'managed-zone', 'dns-zone']
 
 /** Deletes what the platform's own rules select, for ever if something refuses to go. */
@@ -19,6 +20,7 @@ export async function destroyCluster(run: Run): Promise<void> {
   const cloud = new Cloud(cloudDirOf(run))
   const metadata = await begin(run)
   const platform = platformOf(metadata)
+  const all = cloud.list()
   const touched = new Set(metadata.infraID ? [metadata.infraID] : [])
 
   const remove = (stored: StoredResource): void => {
@@ -32,7 +34,7 @@ export async function destroyCluster(run: Run): Promise<void> {
     }
     cloud.remove(stored)
     touched.add(resource.infraID)
-    log.info('Deleted', { id: resource.id, resourceType: resource.type, name: resource.name })
+    log.info('Deleted', deletedFields(stored, all))
   }
 
   for (let pass = 1; ; pass++) {
@@ -46,8 +48,8 @@ export async function destroyCluster(run: Run): Promise<void> {
       else for (const step of steps) step.act()
     }
     const left = select(cloud, platform, metadata).length
-    if (left === 0) break
-    log.info(`Waiting for ${left} resources that cannot be deleted yet`)
+    if (left === 0 && !run.faults.neverEnds) break
+    if (left > 0) log.info(`Waiting for ${left} resources that cannot be deleted yet`)
     if (platform === 'azure' && clock.elapsedSeconds > 2 * 3600) {
       throw fatal(1, 'Failed to destroy cluster: failed to delete resource group: context deadline exceeded')
     }
@@ -143,6 +145,15 @@ function publicRecords(
 function stageOf({ type }: Resource): (typeof destroyStages)[number] {
   if (type === 'dns-record' || zoneTypes.includes(type)) return 'dns'
   return [...machineTypes, 'volume', 'disk', 'instance-profile'].includes(type) ? 'instances' : 'network'
+}
+
+/** On AWS `id` is what is being torn down. A part of a VPC goes with it, and has a field named after its kind. */
+function deletedFields({ resource }: StoredResource, all: StoredResource[]): Record<string, string> {
+  const { id, type, name, platform, infraID } = resource
+  const vpc = all.find((other) => other.resource.type === 'vpc' && other.resource.infraID === infraID)
+  if (platform !== 'aws') return { id, resourceType: type, name }
+  if (vpc && vpcParts.includes(type)) return { id: vpc.resource.id, [type.replace('-', ' ')]: id, resourceType: 'vpc' }
+  return { id, resourceType: type }
 }
 
 function refusalText({ type, id }: Resource): string {

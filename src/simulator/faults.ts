@@ -10,6 +10,8 @@
 //     action: hang               # for ever, in the middle of the stage
 //     action: crash              # SIGKILL in the middle of the stage; or exitCode: 2, a Go panic
 //     action: throttle           # the stage takes `factor` times as long and logs rate limits
+//     action: no-credentials     # stage validate: the program finds no credentials of the cloud, exit 3
+//     action: loop               # destroy only, no stage: goes on for ever over nothing, once all is gone
 //     action: leave              # destroy only, no stage: resources of `type` cannot be deleted (in the first `times` runs)
 //     ignoreSigint: true         # SIGINT and SIGTERM do nothing from this stage on; without action and stage: from the start
 //
@@ -41,7 +43,7 @@ const stagesOf: Record<string, readonly Stage[]> = {
   'destroy cluster': destroyStages,
 }
 
-const actions = ['fail', 'half-create', 'hang', 'crash', 'throttle', 'leave'] as const
+const actions = ['fail', 'half-create', 'hang', 'crash', 'throttle', 'leave', 'no-credentials', 'loop'] as const
 
 interface Rule {
   cluster: string
@@ -62,6 +64,8 @@ export type Fault = Pick<Rule, 'action' | 'exitCode' | 'log' | 'factor' | 'ignor
 export interface Faults {
   ignoreSigint: boolean
   at(stage: Stage): Fault | undefined
+  /** Whether a destroy goes on for ever although nothing is left. */
+  neverEnds: boolean
   /** Types of resources that this run cannot delete. */
   undeletable: Set<string>
 }
@@ -80,6 +84,7 @@ export async function readFaults(
   const left = matching.filter((rule) => rule.action === 'leave' && attempt() <= rule.times)
   return {
     ignoreSigint: matching.some((rule) => rule.ignoreSigint && rule.stage === undefined),
+    neverEnds: matching.some((rule) => rule.action === 'loop'),
     at: (stage) => matching.find((rule) => rule.stage === stage),
     undeletable: new Set(left.map((rule) => rule.type)),
   }
@@ -159,6 +164,11 @@ function inconsistency(rule: Rule): string | undefined {
     if (rule.type === '') return 'leave needs the type of the resources'
     return rule.stage === undefined ? undefined : 'leave takes no stage'
   }
+  if (rule.action === 'loop') {
+    if (rule.command !== 'destroy cluster') return 'loop is for command: destroy cluster'
+    return rule.stage === undefined ? undefined : 'loop takes no stage'
+  }
+  if (rule.action === 'no-credentials' && rule.stage !== 'validate') return 'no-credentials is for the stage validate'
   if (rule.stage === undefined) return `${rule.action} needs a stage`
   if (rule.action === 'crash' && rule.exitCode !== undefined && rule.exitCode !== 2)
     return 'crash exits with 2, or not at all'

@@ -199,7 +199,7 @@ function isBlock(value: unknown): value is Block {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function block(value: unknown): Block {
+export function block(value: unknown): Block {
   return isBlock(value) ? value : {}
 }
 

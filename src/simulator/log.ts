@@ -21,12 +21,13 @@ export class Log {
     const pairs = Object.entries(fields)
     if (this.#file !== undefined) {
       const time = `${new Date().toISOString().slice(0, 19)}Z`
+      const text = message === '' ? '' : ` msg=${quoted(message)}`
       const tail = pairs.map(([key, value]) => ` ${key}=${quoted(value)}`).join('')
-      fs.writeSync(this.#file, `time="${time}" level=${level} msg=${quoted(message)}${tail}\n`)
+      fs.writeSync(this.#file, `time="${time}" level=${level}${text}${tail}\n`)
     }
-    if (levels.indexOf(level) >= this.#threshold) {
-      writeStderr(`level=${level} msg=${message}${pairs.map(([key, value]) => ` ${key}=${value}`).join('')}\n`)
-    }
+    if (levels.indexOf(level) < this.#threshold) return
+    const tail = pairs.map(([key, value]) => ` ${key}=${value}`).join('')
+    for (const line of message.split('\n')) writeStderr(`level=${level} msg=${line}${tail}\n`)
   }
 
   debug(message: string, fields?: Fields): void {
@@ -60,6 +61,35 @@ export function writeStderr(text: string): void {
   }
 }
 
-function quoted(text: string): string {
-  return text !== '' && /^[\w\-./@^+]*$/.test(text) ? text : JSON.stringify(text)
+/** The installer writes there only what was asked for. */
+export function printOut(text: string): void {
+  try {
+    fs.writeSync(1, text)
+  } catch {
+    // Nobody reads it.
+  }
+}
+
+/** A bare word where nothing needs quotes, Go's %q elsewhere. */
+export function quoted(text: string): string {
+  if (/^[\w\-./@^+]+$/.test(text)) return text
+  const escapes: Record<string, string> = {
+    '"': '\\"',
+    '\\': '\\\\',
+    '\u0007': '\\a',
+    '\b': '\\b',
+    '\f': '\\f',
+    '\n': '\\n',
+    '\r': '\\r',
+    '\t': '\\t',
+    '\v': '\\v',
+  }
+  const inner = text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    const hex = (digits: number): string => code.toString(16).padStart(digits, '0')
+    if (character in escapes) return escapes[character] ?? ''
+    if (code < 0x80) return `\\x${hex(2)}`
+    return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`
+  })
+  return `"${inner}"`
 }

@@ -1,11 +1,10 @@
 // Takes the place of a real openshift-install binary: the same commands, files, outputs, exit codes and signals, over a
 // "cloud" that is a directory. It must share nothing with the program that drives it, or its tests would prove nothing.
-import fs from 'node:fs'
 import path from 'node:path'
 import { Clock } from './clock.ts'
 import { helpText, parseCommandLine, UsageError, type CommandLine } from './command-line.ts'
 import { Failure, fatal, misconfigured } from './failure.ts'
-import { Log, parseLevel } from './log.ts'
+import { Log, parseLevel, printOut, quoted, writeStderr } from './log.ts'
 import { endRun, startRun, type Environment, type Run } from './run.ts'
 
 const buildCommit = '51da1a7ed0000000000000000000000000000000'
@@ -53,21 +52,14 @@ async function dispatch(run: Run): Promise<void> {
 
 function readEnvironment(): Environment {
   const executable = process.argv[1] ?? 'openshift-install'
-  const [, fromName] = /^openshift-install-(\d.*)$/.exec(path.basename(executable)) ?? []
+  const [, fromName] = /^openshift-install-(?:fips-)?(\d.*)$/.exec(path.basename(executable)) ?? []
   return {
     speed: Number(process.env['OCPCTL_SIM_SPEED'] || '60'),
     cloudDir: process.env['OCPCTL_SIM_CLOUD'] || undefined,
     faultsFile: process.env['OCPCTL_SIM_FAULTS'] || undefined,
     version: process.env['OCPCTL_SIM_VERSION'] || fromName || '4.20.3',
     executable,
-  }
-}
-
-function printOut(text: string): void {
-  try {
-    fs.writeSync(1, text)
-  } catch {
-    // Nobody reads it.
+    isFips: process.env['OCPCTL_SIM_FIPS'] === 'true' || path.basename(executable).startsWith('openshift-install-fips'),
   }
 }
 
@@ -75,7 +67,9 @@ try {
   await runCommand(parseCommandLine(process.argv.slice(2)), readEnvironment())
 } catch (error) {
   if (error instanceof UsageError) {
-    new Log(undefined, 'info').write('fatal', `Error executing openshift-install: ${error.message}`)
+    // The program's own form of the log is not set up yet: with time and quotes.
+    const time = `${new Date().toISOString().slice(0, 19)}Z`
+    writeStderr(`time="${time}" level=fatal msg=${quoted(`Error executing openshift-install: ${error.message}`)}\n`)
     endRun(undefined, 1)
   }
   if (!(error instanceof Failure)) throw error

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { fatal } from './failure.ts'
-import { platforms, type InstallConfig, type Platform } from './install-config.ts'
+import { block, platforms, type InstallConfig, type Platform } from './install-config.ts'
 import { randomText, randomUuid } from './random.ts'
 
 export interface ClusterIdentity {
@@ -29,18 +29,25 @@ export function newIdentity(clusterName: string): ClusterIdentity {
 }
 
 /** One line, the keys in the installer's order. */
-export function metadataText(config: InstallConfig, { uuid, infraID }: ClusterIdentity): string {
+export function metadataText(config: InstallConfig, { uuid, infraID }: ClusterIdentity, version: string): string {
   return JSON.stringify({
     clusterName: config.name,
     clusterID: uuid,
     infraID,
-    [config.platform]: platformMetadata(config, uuid, infraID),
+    [config.platform]: platformMetadata(config, uuid, infraID, minorOf(version)),
     featureSet: '',
     customFeatureSet: null,
   })
 }
 
-function platformMetadata(config: InstallConfig, uuid: string, infraID: string): Record<string, unknown> {
+const minorOf = (version: string): number => Number(version.split('.')[1] ?? 0)
+
+function platformMetadata(
+  config: InstallConfig,
+  uuid: string,
+  infraID: string,
+  minor: number,
+): Record<string, unknown> {
   const { region, settings, baseDomain } = config
   switch (config.platform) {
     case 'aws':
@@ -51,6 +58,7 @@ function platformMetadata(config: InstallConfig, uuid: string, infraID: string):
           { openshiftClusterID: uuid },
           { [`sigs.k8s.io/cluster-api-provider-aws/cluster/${infraID}`]: 'owned' },
         ],
+        serviceEndpoints: settings['serviceEndpoints'],
         clusterDomain: `${config.name}.${baseDomain}`,
         hostedZoneRole: settings['hostedZoneRole'],
       }
@@ -59,11 +67,25 @@ function platformMetadata(config: InstallConfig, uuid: string, infraID: string):
         armEndpoint: settings['armEndpoint'] ?? '',
         cloudName: settings['cloudName'] ?? 'AzurePublicCloud',
         region,
-        resourceGroupName: azureResourceGroup(config, infraID),
+        // What the user gave: the group that the installer makes is found by its tag, or by the infraID.
+        resourceGroupName: settings['resourceGroupName'] ?? '',
         baseDomainResourceGroupName: settings['baseDomainResourceGroupName'] ?? '',
+        baseDomainName: minor >= 19 ? baseDomain : undefined,
       }
-    case 'gcp':
-      return { region, projectID: settings['projectID'], networkProjectID: settings['networkProjectID'] }
+    case 'gcp': {
+      const { projectID, networkProjectID } = settings
+      const isShared = Boolean(settings['network']) && Boolean(networkProjectID)
+      const zone = block(block(settings['dns'])['privateZone'])
+      return {
+        region,
+        projectID,
+        networkProjectID,
+        privateZoneDomain: isShared ? `${config.name}.${baseDomain}.` : undefined,
+        privateZoneProjectID: minor >= 20 ? zone['projectID'] || projectID : undefined,
+        endpoint: settings['endpoint'],
+        firewallRulesManagement: minor >= 21 ? (settings['firewallRulesManagement'] ?? 'Managed') : undefined,
+      }
+    }
     case 'ibmcloud':
       return {
         accountID: 'simulated0000000000000000000000a',
@@ -71,6 +93,7 @@ function platformMetadata(config: InstallConfig, uuid: string, infraID: string):
         cisInstanceCRN: config.isPublic ? 'crn:v1:bluemix:public:internet-svcs:global:a/simulated::' : undefined,
         region,
         resourceGroupName: settings['resourceGroupName'] ?? infraID,
+        serviceEndpoints: settings['serviceEndpoints'],
         vpc: settings['vpcName'],
       }
   }
@@ -95,14 +118,14 @@ export function loadMetadata(dir: string): Metadata {
   try {
     text = fs.readFileSync(file, 'utf8')
   } catch {
-    throw fatal(1, `Failed while preparing to destroy cluster: open ${file}: no such file or directory`)
+    throw fatal(1, `failed while preparing to destroy cluster: open ${file}: no such file or directory`)
   }
   try {
     return JSON.parse(text) as Metadata
   } catch (error) {
     throw fatal(
       1,
-      `Failed while preparing to destroy cluster: failed to Unmarshal data from ${file} to types.ClusterMetadata: ${(error as Error).message}`,
+      `failed while preparing to destroy cluster: failed to Unmarshal data from ${file} to types.ClusterMetadata: ${(error as Error).message}`,
     )
   }
 }
@@ -110,6 +133,6 @@ export function loadMetadata(dir: string): Metadata {
 export function platformOf(metadata: Metadata): Platform {
   const platform = platforms.find((known) => known in metadata)
   if (platform === undefined)
-    throw fatal(1, 'Failed while preparing to destroy cluster: no platform configured in metadata')
+    throw fatal(1, 'failed while preparing to destroy cluster: no platform configured in metadata')
   return platform
 }

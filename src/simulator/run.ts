@@ -12,6 +12,8 @@ export interface Environment {
   faultsFile: string | undefined
   version: string
   executable: string
+  /** Whether this stands for openshift-install-fips on a host in FIPS mode. */
+  isFips: boolean
 }
 
 /** One start of the program. */
@@ -25,7 +27,7 @@ export interface Run {
   faults: Faults
 }
 
-const noFaults: Faults = { ignoreSigint: false, at: () => undefined, undeletable: new Set() }
+const noFaults: Faults = { ignoreSigint: false, neverEnds: false, at: () => undefined, undeletable: new Set() }
 
 export function startRun(commandLine: CommandLine, environment: Environment, dir: string, log: Log, clock: Clock): Run {
   return { commandLine, environment, dir, log, clock, journal: undefined, faults: noFaults }

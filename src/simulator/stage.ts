@@ -80,6 +80,7 @@ export function stageFailure(stage: Stage, server: string): Failure {
     case 'network':
       return createFailure(
         'infrastructure is not ready: infrastructure was not ready within 15m0s: context deadline exceeded',
+        'Condition NetworkInfrastructureReady has status: "False", reason: "NetworkReconciliationFailed", message: "1 of 2 completed\\nwaiting for the network (simulated)"',
       )
     case 'machines':
       return createFailure(
@@ -131,6 +132,8 @@ export function stageFailure(stage: Stage, server: string): Failure {
   }
 }
 
-function createFailure(problem: string): Failure {
-  return fatal(4, `failed to fetch Cluster: failed to generate asset "Cluster": failed to create cluster: ${problem}`)
+function createFailure(problem: string, ...conditions: string[]): Failure {
+  const lines = conditions.map((condition): Line => ['info', condition])
+  const fatality = `failed to fetch Cluster: failed to generate asset "Cluster": failed to create cluster: ${problem}`
+  return new Failure(4, ...lines, ['fatal', fatality])
 }
