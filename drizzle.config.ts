@@ -10,6 +10,7 @@ export default defineConfig({
     './src/auth/tables.ts',
     './src/reconcile/table.ts',
     './src/usage/tables.ts',
+    './src/workers/table.ts',
     './src/notices/tables.ts',
     './src/idempotency.ts',
     './src/installation.ts',

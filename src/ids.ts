@@ -15,6 +15,7 @@ export type IdPrefix =
   | 'msg'
   | 'whk'
   | 'dlv'
+  | 'wrk'
 
 export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 

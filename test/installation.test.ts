@@ -152,7 +152,7 @@ describe('the programs of a worker', () => {
       await h.reach(cluster.id, 'READY')
       const ran = join(dir, 'ran')
       put(dir, script(`touch ${ran}`))
-      await expect(installer.check(VERSION)).rejects.toThrow('does not match its .sha256')
+      await expect(installer.check({ version: VERSION, fips: false })).rejects.toThrow('does not match its .sha256')
       await h.destroy(cluster.id)
       await eventually(async () => (await h.rows(`select 1 from job_attempts where message like '%does not match its .sha256%'`)).length > 0) // prettier-ignore
       expect(existsSync(ran)).toBe(false)

@@ -20,6 +20,31 @@ describe('metadata', () => {
     expect(() => check({ ...common, azure: { resourceGroupName: `${infraID}-rg` } }, 'azure')).not.toThrow()
     expect(() => check({ ...common, gcp: { region: 'r', projectID: 'p' } }, 'gcp')).not.toThrow()
     expect(() => check({ ...common, ibmcloud: { accountID: 'a' } }, 'ibmcloud')).not.toThrow()
+    const sharedVpc = {
+      region: 'r',
+      projectID: 'p',
+      networkProjectID: 'host',
+      privateZoneProjectID: 'host',
+      privateZoneDomain: 'c1.example.com.',
+      firewallRulesManagement: 'Managed',
+    }
+    expect(() => check({ ...common, gcp: sharedVpc }, 'gcp')).not.toThrow()
+    expect(parseMetadata(JSON.stringify({ ...common, gcp: sharedVpc })).gcp).toEqual(sharedVpc)
+  })
+
+  it.each([
+    ['aws', { region: 'r', identifier: maps, serviceEndpoints: [{ name: 'ec2', url: 'https://elsewhere.example' }] }],
+    ['gcp', { region: 'r', projectID: 'p', endpoint: { name: 'psc' } }],
+    ['ibmcloud', { accountID: 'a', serviceEndpoints: [{ name: 'IAM', url: 'https://elsewhere.example' }] }],
+  ] as const)('that sends the destroyer to other endpoints is refused: %s', (platform, block) => {
+    expect(() => check({ ...common, [platform]: block }, platform)).toThrow('endpoints of its own')
+  })
+
+  it.each([
+    [{ privateZoneProjectID: 'q' }, 'project "q"'],
+    [{ privateZoneDomain: 'c2.example.com.' }, 'not of cluster "c1"'],
+  ])('whose private zone may be a neighbour’s is refused: %o', (more, text) => {
+    expect(() => check({ ...common, gcp: { region: 'r', projectID: 'p', ...more } }, 'gcp')).toThrow(text)
   })
 
   it.each([

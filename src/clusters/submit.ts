@@ -3,7 +3,7 @@ import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { explain, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
-import { send, type Transaction } from '../db/client.ts'
+import { send, type Reader, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
 import { AppError, isOfConstraint, type FieldError } from '../errors.ts'
 import { announce } from '../events.ts'
@@ -24,6 +24,7 @@ import type { Profile } from '../profiles/profile.ts'
 import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
+import { listFipsVersions } from '../workers/workers.ts'
 import { findExpectedDuration, type Expectation } from './queries.ts'
 import { readUsage, readUsageInTurn } from './quota.ts'
 import type { ClusterRequest } from './request.ts'
@@ -49,6 +50,7 @@ type Prepared = {
   /** The holder of the name; undefined: the name is free. */
   holder: { status: ClusterStatus; team: string; owner: string } | undefined
   usage: Usage
+  fipsVersions: string[] | undefined
 }
 
 /**
@@ -70,8 +72,9 @@ export async function prepareRequest(
     throw error
   }
   const { team, quota, profile } = place
-  const [usage, found] = await Promise.all([
+  const [usage, fipsVersions, found] = await Promise.all([
     readUsageInTurn(tx, team, quota, profile),
+    fipsVersionsFor(tx, profile),
     tx.$client.query<{ at: Date; status: ClusterStatus | null; team: string; owner: string }>({
       name: 'holder of a name',
       text: `select now() as at, c.status, c.team, c.owner from (select) as one
@@ -82,7 +85,7 @@ export async function prepareRequest(
   const [row] = found.rows
   if (!row) throw new Error('the database did not tell its time')
   const { at, status, ...its } = row
-  return { at, usage, holder: status === null ? undefined : { status, ...its } }
+  return { at, usage, fipsVersions, holder: status === null ? undefined : { status, ...its } }
 }
 
 /**
@@ -98,8 +101,8 @@ export async function requestCluster(
 ): Promise<{ cluster: ClusterRow; job: JobRow; warnings: Warning[] }> {
   const place = placeRequest(app, by, request)
   if (!prepared) throw new AppError('UNAVAILABLE', 'the profiles have changed meanwhile: ask again')
-  const { at, usage, holder } = prepared
-  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, usage, at)
+  const { at, holder } = prepared
+  const { decision, cluster: planned, profile } = planCluster(app, by, request, place, prepared, at)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
@@ -145,7 +148,8 @@ export async function previewCluster(
 ): Promise<Preview> {
   const place = placeRequest(app, by, request)
   const usage = await readUsage(app.db, place.team, place.quota, place.profile)
-  const { decision, profile, cluster } = planCluster(app, by, request, place, usage, new Date())
+  const facts = { usage, fipsVersions: await fipsVersionsFor(app.db, place.profile) }
+  const { decision, profile, cluster } = planCluster(app, by, request, place, facts, new Date())
   const input = {
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -189,15 +193,18 @@ function placeRequest(app: Pick<App, 'catalog'>, by: Actor, request: ClusterRequ
   return { team, owner, profile: profileNamed(app.catalog, request.profile), quota: app.catalog.quotaOf(team) }
 }
 
+const fipsVersionsFor = async (db: Reader, profile: Profile) =>
+  profile.features.fips ? listFipsVersions(db) : undefined
+
 function planCluster(
   { installationId, catalog }: Pick<App, 'installationId' | 'catalog'>,
   by: Actor,
   request: ClusterRequest,
   { team, owner, profile, quota }: Place,
-  usage: Usage,
+  { usage, fipsVersions }: Pick<Prepared, 'usage' | 'fipsVersions'>,
   now: Date,
 ): Plan {
-  const holdings = { team, quota, usage, now }
+  const holdings = { team, quota, usage, now, fipsVersions }
   const verdict = decide(request, profile, holdings)
   const ways = verdict.isOnlyQuota ? waysToFit(request, profile, holdings, verdict, catalog.list()) : []
   const decision = { ...verdict, violations: [...verdict.violations, ...ways] }

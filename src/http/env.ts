@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
+import type { Platform } from '../vocabulary.ts'
 import type { ShownClusters } from './shown.ts'
 
 export type Env = {
@@ -21,7 +22,7 @@ export type Env = {
 
 /** One thing that is wrong with the service. */
 type Fault = { part: string; detail: string }
-export type Readiness = { ready: boolean; failing: Fault[]; degraded: Fault[] }
+export type Readiness = { ready: boolean; failing: Fault[]; degraded: Fault[]; clouds: Platform[] }
 
 export type Limits = Readonly<{
   countRequest: (c: Context<Env>) => Promise<void>

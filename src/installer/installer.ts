@@ -14,8 +14,12 @@ export type InstallerLine = { at: string | undefined; level: LogLevel; message: 
 /** Finds where a text may be cut after at most `limit` characters. undefined: nowhere yet. */
 export type FindCut = (text: string, limit: number) => number | undefined
 
+/** fips: it is the build that installs clusters in FIPS mode. */
+export type Program = { version: string; fips: boolean }
+
 export type RunOptions = {
-  version: string
+  /** `fips`: the command installs a cluster in FIPS mode, which one build alone does. */
+  program: Program
   dir: string
   command: InstallerCommand
   /** The child is killed at this time, by uptimeMs, unless it is extended. */
@@ -43,10 +47,11 @@ export type InstallerRun = {
 
 export type Installer = {
   start: (options: RunOptions) => InstallerRun
-  /** The versions that there is a program for. A simulation can do any version, and lists none. */
-  listVersions: () => Promise<string[]>
-  /** Throws with a plain reason when this version cannot be driven, or when its program is not the recorded one. */
-  check: (version: string) => Promise<void>
+  /** The programs that there are. A simulation can do any version, and lists none. */
+  listPrograms: () => Promise<Program[]>
+  isHostInFipsMode: () => Promise<boolean>
+  /** Throws with a plain reason when there is no such program, or when it is not the recorded one. */
+  check: (program: Program) => Promise<void>
   pullSecret: () => Promise<string>
   /** Shown wherever results of a simulation are shown. */
   simulated: boolean

@@ -3,14 +3,28 @@
 import { z } from 'zod'
 import type { Platform } from '../vocabulary.ts'
 
+const serviceEndpoints = z.array(z.unknown()).nullish()
+
 const metadataSchema = z.looseObject({
   clusterName: z.string(),
   clusterID: z.string(),
   infraID: z.string(),
-  aws: z.looseObject({ region: z.string(), identifier: z.array(z.record(z.string(), z.string())) }).optional(),
+  aws: z
+    .looseObject({ region: z.string(), identifier: z.array(z.record(z.string(), z.string())), serviceEndpoints })
+    .optional(),
   azure: z.looseObject({ resourceGroupName: z.string().optional() }).optional(),
-  gcp: z.looseObject({ region: z.string(), projectID: z.string() }).optional(),
-  ibmcloud: z.looseObject({ accountID: z.string() }).optional(),
+  gcp: z
+    .looseObject({
+      region: z.string(),
+      projectID: z.string(),
+      networkProjectID: z.string().optional(),
+      privateZoneProjectID: z.string().optional(),
+      privateZoneDomain: z.string().optional(),
+      serviceEndpoints,
+      endpoint: z.unknown().optional(),
+    })
+    .optional(),
+  ibmcloud: z.looseObject({ accountID: z.string(), serviceEndpoints }).optional(),
 })
 
 export type InstallerMetadata = z.infer<typeof metadataSchema>
@@ -72,11 +86,24 @@ export function assertSafeMetadata(
       if (entries.length !== 1 || !named) refuse(`AWS identifier ${JSON.stringify(map)} does not name ${infraID} alone`)
     }
   }
+  // No profile names endpoints. At any other one the destroyer would see an empty cloud.
+  const elsewhere = [...endpointsOf(metadata), ...(metadata.gcp?.endpoint == null ? [] : [metadata.gcp.endpoint])]
+  if (elsewhere.length > 0) refuse(`metadata sends the destroyer to endpoints of its own: ${JSON.stringify(elsewhere)}`)
+  if (expected.platform === 'gcp') {
+    const { projectID, networkProjectID, privateZoneProjectID, privateZoneDomain } = metadata.gcp ?? {}
+    if (privateZoneProjectID && privateZoneProjectID !== projectID && privateZoneProjectID !== networkProjectID)
+      refuse(`its private zone is in project "${privateZoneProjectID}", which is not one of the cluster's`)
+    if (privateZoneDomain && !privateZoneDomain.startsWith(`${expected.clusterName}.`))
+      refuse(`its private zone "${privateZoneDomain}" is not of cluster "${expected.clusterName}"`)
+  }
   if (expected.platform === 'azure') {
     const group = metadata.azure?.resourceGroupName ?? ''
     if (group !== '' && group !== `${infraID}-rg`) refuse(`Azure resource group "${group}" is not this cluster's own`)
   }
 }
+
+const endpointsOf = ({ aws, gcp, ibmcloud }: InstallerMetadata): unknown[] =>
+  [aws, gcp, ibmcloud].flatMap((block) => block?.serviceEndpoints ?? [])
 
 /** Throws UnsafeMetadata unless the stored file says the same as the ledger. */
 export function assertSameMetadata(stored: InstallerMetadata, ledger: InstallerMetadata): void {

@@ -2,20 +2,22 @@
 // environment it needs, and gets no secret on its command line.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, type BigIntStats } from 'node:fs'
+import { createReadStream, existsSync, type BigIntStats } from 'node:fs'
 import { access, constants, readFile, readdir, stat } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, type Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import type { Installer, InstallerExit, InstallerLine, InstallerRun, RunOptions } from './installer.ts'
+import type { Installer, InstallerExit, InstallerLine, InstallerRun, Program, RunOptions } from './installer.ts'
 import { followLog, parseLine } from './log.ts'
 import { stageOf } from './stages.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LEASE_RUNNER = join(ROOT, 'bin/lease-run')
 const SIMULATOR = join(ROOT, 'bin/openshift-install-sim')
+/** Linux writes 1 there when it was booted in FIPS mode. */
+const FIPS_MODE = '/proc/sys/crypto/fips_enabled'
 const STDERR_TAIL = 64 * 1024
 const SIMULATED_PULL_SECRET = '{"auths":{"simulated.example":{"auth":"c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=="}}}'
 
@@ -28,10 +30,15 @@ export function openInstaller(config: Config): Installer {
   // Each key changes when somebody replaces or rewrites the program. Hashing some hundred MB before each start would
   // take seconds.
   const verified = new Map<string, Promise<void>>()
-  const binaryOf = (version: string) =>
-    simulated ? SIMULATOR : join(config.installerDir ?? '', `openshift-install-${version}`)
+  // The FIPS build does all that the other one does, so it is taken where the other one is missing.
+  const binaryOf = ({ version, fips }: Program): string => {
+    if (config.installerDir === undefined) return SIMULATOR
+    const plain = join(config.installerDir, `openshift-install-${version}`)
+    const fipsBuild = join(config.installerDir, `openshift-install-fips-${version}`)
+    return fips || (!existsSync(plain) && existsSync(fipsBuild)) ? fipsBuild : plain
+  }
 
-  const environmentFor = (version: string, dir: string): Record<string, string> => {
+  const environmentFor = ({ version, fips }: Program, dir: string): Record<string, string> => {
     const { environment } = config
     const inherited = Object.entries(environment).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && INHERITED.test(entry[0]),
@@ -46,6 +53,7 @@ export function openInstaller(config: Config): Installer {
       ...(simulated
         ? {
             OCPCTL_SIM_VERSION: version,
+            ...(fips ? { OCPCTL_SIM_FIPS: 'true' } : {}),
             OCPCTL_SIM_CLOUD: config.simulator.cloudDir,
             OCPCTL_SIM_SPEED: String(config.simulator.speed),
             ...(config.simulator.faultsFile ? { OCPCTL_SIM_FAULTS: config.simulator.faultsFile } : {}),
@@ -62,7 +70,7 @@ export function openInstaller(config: Config): Installer {
         LEASE_RUNNER,
         [
           String(Math.floor(options.untilMs)),
-          binaryOf(options.version),
+          binaryOf(options.program),
           ...options.command.split(' '),
           '--dir',
           options.dir,
@@ -73,7 +81,7 @@ export function openInstaller(config: Config): Installer {
         // orderly way.
         {
           cwd: options.dir,
-          env: environmentFor(options.version, options.dir),
+          env: environmentFor(options.program, options.dir),
           detached: true,
           stdio: ['pipe', 'ignore', 'pipe'],
         },
@@ -81,13 +89,17 @@ export function openInstaller(config: Config): Installer {
       return followChild(child, options)
     },
 
-    async listVersions() {
+    async listPrograms() {
       return config.installerDir === undefined ? [] : listPrograms(config.installerDir)
     },
 
-    async check(version) {
-      const path = binaryOf(version)
-      const { ino, size, ctimeNs, mtimeNs } = await requireProgram(config, path, version)
+    async isHostInFipsMode() {
+      return (await readFile(FIPS_MODE, 'utf8').catch(() => '')).trim() === '1'
+    },
+
+    async check(program) {
+      const path = binaryOf(program)
+      const { ino, size, ctimeNs, mtimeNs } = await requireProgram(config, path, program)
       if (simulated) return
       const sum = await readSum(path)
       const identity = [path, sum, ino, size, ctimeNs, mtimeNs].join(' ')
@@ -158,24 +170,26 @@ function followChild(child: ReturnType<typeof spawn>, options: RunOptions): Inst
   }
 }
 
-async function requireProgram(config: Config, path: string, version: string): Promise<BigIntStats> {
+async function requireProgram(config: Config, path: string, { version, fips }: Program): Promise<BigIntStats> {
   try {
     await access(path, constants.X_OK)
     return await stat(path, { bigint: true })
   } catch {
-    const versions = config.installerDir ? await listPrograms(config.installerDir) : []
+    const programs = config.installerDir ? await listPrograms(config.installerDir) : []
+    const others = programs.map((other) => `${other.version}${other.fips ? ' (FIPS)' : ''}`)
     throw new AppError(
       'UNAVAILABLE',
-      `there is no executable installer for ${version} at ${path}; there are ${versions.join(', ') || 'none'}`,
+      `there is no executable installer for ${version}${fips ? ' in FIPS mode' : ''} at ${path}; there are ${others.join(', ') || 'none'}`,
     )
   }
 }
 
-async function listPrograms(dir: string): Promise<string[]> {
+async function listPrograms(dir: string): Promise<Program[]> {
   const names = await readdir(dir).catch(() => [])
-  return names
-    .flatMap((name) => /^openshift-install-(\d[^/]*?)$/.exec(name)?.[1] ?? [])
-    .filter((name) => !name.endsWith('.sha256'))
+  return names.flatMap((name) => {
+    const [, fips, version] = /^openshift-install-(fips-)?(\d.*)$/.exec(name) ?? []
+    return version === undefined || version.endsWith('.sha256') ? [] : [{ version, fips: fips !== undefined }]
+  })
 }
 
 async function readSum(path: string): Promise<string> {

@@ -20,6 +20,7 @@ import { jobAttempts, jobs, type AttemptRow, type JobRow } from './tables.ts'
 
 const WORKER: Actor = { kind: 'system', name: 'worker' }
 const BUSY_RETRY_SECONDS = 5
+const ELSEWHERE_RETRY_SECONDS = 10
 
 export type Claim = {
   cluster: ClusterRow
@@ -43,6 +44,7 @@ export async function claimJob(
   delivery: Delivery,
   worker: string,
   waitMs: WaitMs = () => 0,
+  whyNotHere: WhyNotHere = () => undefined,
 ): Promise<Claim | undefined> {
   const claimedAtMs = uptimeMs()
   const { jobId } = delivery
@@ -73,6 +75,12 @@ export async function claimJob(
     if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
       await endAsCancelled(tx, WORKER, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
       await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    const message = whyNotHere(cluster, job)
+    if (message !== undefined) {
+      send(tx, update(jobs, { message }, { id: jobId, status: openJobStatuses }))
+      await must(app.queue.giveBack(tx, delivery, ELSEWHERE_RETRY_SECONDS, 'busy'))
       return undefined
     }
     const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster
@@ -111,6 +119,9 @@ export async function claimJob(
   }
   return app.db.transaction(claim, { readsFirst: true })
 }
+
+/** Why this worker may not begin the job. It is left to another worker, or to a later time; people read why. */
+export type WhyNotHere = (cluster: ClusterRow, job: JobRow) => string | undefined
 
 /** How long no lock may be taken, given the server that the claim has met. */
 export type WaitMs = (server: string) => number

@@ -37,4 +37,11 @@ export type Usage = {
   profileUsdThisMonth: number
 }
 
-export type Holdings = { team: string; quota: Quota; usage: Usage; now: Date }
+export type Holdings = {
+  team: string
+  quota: Quota
+  usage: Usage
+  now: Date
+  /** The versions that some worker can install in FIPS mode. undefined: any, or nobody knows. */
+  fipsVersions?: readonly string[] | undefined
+}

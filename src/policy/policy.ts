@@ -31,6 +31,7 @@ export function decide(request: ClusterRequest, profile: Profile, holdings: Hold
     ...choiceViolations(profile, terms),
     ...workerViolations(profile, terms),
     ...featureViolations(request, profile),
+    ...fipsViolations(profile, terms, holdings),
     ...costCenterViolations(request, holdings),
     ...tags,
   ]
@@ -138,6 +139,20 @@ function workerViolations({ name, workers: { min, max } }: Profile, { workerRepl
           : `${workerReplicas} workers are not what ${name} allows; from ${min} to ${max}`,
       allowed: { min, max },
       nearest: Math.min(max, Math.max(min, workerReplicas)),
+    },
+  ]
+}
+
+function fipsViolations(profile: Profile, { version }: Terms, { fipsVersions }: Holdings): FieldError[] {
+  if (!profile.features.fips || fipsVersions === undefined || fipsVersions.includes(version)) return []
+  return [
+    {
+      pointer: '/version',
+      detail:
+        `${profile.name} installs in FIPS mode, and no worker can do that with ${version}: it takes ` +
+        `openshift-install-fips-${version} on a host in FIPS mode. Ask the platform team for one`,
+      allowed: [...fipsVersions],
+      ...(fipsVersions.length > 0 ? { nearest: closest(version, fipsVersions) } : {}),
     },
   ]
 }

@@ -172,13 +172,16 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
 
     async run(command, dir, limits = {}) {
       stopper.signal.throwIfAborted()
-      await app.installer.check(cluster.version)
+      // What FIPS mode asks for is asked where keys are made. Any build takes such a cluster away.
+      const fips = cluster.profileSnapshot.features.fips && command !== 'destroy cluster'
+      const program = { version: cluster.version, fips }
+      await app.installer.check(program)
       stopper.signal.throwIfAborted()
       remembered = []
       let timedOut = false
       let percent = 0
       const child = app.installer.start({
-        version: cluster.version,
+        program,
         dir,
         command,
         untilMs: lease.untilMs(),

@@ -1,7 +1,6 @@
 // Runs jobs. A worker claims a job, runs the operation of the job's type, and settles. Claim and settle are one
 // transaction each; between them nothing is held but the lease.
 import { readdir, rm, stat } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
@@ -15,6 +14,7 @@ import { type Outcome, settleDeadJob, settleJob } from '../jobs/settle.ts'
 import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
 import type { Delivery } from '../queue/queue.ts'
 import type { JobType } from '../vocabulary.ts'
+import { nameOfWorker, tellOfWorker, whyNotInstalledHere } from '../workers/workers.ts'
 import { tellOfLoss } from './aftermath.ts'
 import { createPlan } from './create.ts'
 import { destroyPlan } from './destroy.ts'
@@ -50,7 +50,6 @@ const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', 
 
 /** `waitMs`: how long no lock may be taken. */
 export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
-  const name = `${hostname()}:${process.pid}`
   const running = new Set<Operation>()
   const losses = new AbortController()
   const logs = openJobLogs(app)
@@ -58,6 +57,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   let isLeaving = false
   let draining = false
   await removeDeadDirectories(app)
+  const here = await tellOfWorker(app)
 
   // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
@@ -72,7 +72,9 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const claim = await claimJob(app, delivery, name, waitMs).catch(async (error: unknown) => {
+    const claim = await claimJob(app, delivery, nameOfWorker, waitMs, (cluster, job) =>
+      job.type === 'CREATE' ? whyNotInstalledHere(here.abilities(), cluster) : undefined,
+    ).catch(async (error: unknown) => {
       // People who wait for the job can read there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
       await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
@@ -128,6 +130,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       clearInterval(progress)
       clearInterval(cleaning)
       watch.stop()
+      here.stop()
       for (const stop of stopHearing) stop()
       losses.abort()
     },
@@ -142,7 +145,7 @@ async function workOnceThereIsAProgram(
   { installer, config, log }: App,
   work: () => Promise<void>,
 ): Promise<() => void> {
-  const hasOne = async () => installer.simulated || (await installer.listVersions()).length > 0
+  const hasOne = async () => installer.simulated || (await installer.listPrograms()).length > 0
   if (await hasOne()) {
     await work()
     return () => undefined

@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { platforms } from '../../vocabulary.ts'
 import { json, router } from '../router.ts'
 
 const state = z
@@ -7,6 +8,9 @@ const state = z
     failing: z.array(z.object({ part: z.string(), detail: z.string() })),
     degraded: z.array(z.object({ part: z.string(), detail: z.string() })).openapi({
       description: 'What is wrong and does not hinder the service.',
+    }),
+    clouds: z.array(z.enum(platforms)).openapi({
+      description: 'The clouds that some living worker has found credentials for. Nobody has tried them.',
     }),
   })
   .openapi('Readiness')

@@ -1,0 +1,70 @@
+// For which clouds a process has credentials, by the places where the installer looks for them. Nothing is tried out.
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Platform } from '../vocabulary.ts'
+import { hasAwsCredentials } from './aws/credentials.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const METADATA_SERVICE_MS = 1000
+const GOOGLE_KEYS = [
+  'GOOGLE_APPLICATION_CREDENTIALS',
+  'GOOGLE_CREDENTIALS',
+  'GOOGLE_CLOUD_KEYFILE_JSON',
+  'GCLOUD_KEYFILE_JSON',
+]
+
+/** Where people put them, for a message. */
+export const credentialPlaces: Record<Platform, string> = {
+  aws: 'AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  azure:
+    '~/.azure/osServicePrincipal.json, or AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET',
+  gcp: 'GOOGLE_APPLICATION_CREDENTIALS or ~/.gcp/osServiceAccount.json',
+  ibmcloud: 'IC_API_KEY',
+}
+
+export async function findCredentials(environment: Environment): Promise<Platform[]> {
+  const looks: Record<Platform, () => Promise<boolean>> = {
+    aws: hasAwsCredentials,
+    azure: () => hasAzureCredentials(environment),
+    gcp: () => hasGoogleCredentials(environment),
+    ibmcloud: async () => Boolean(environment['IC_API_KEY']),
+  }
+  const found = await Promise.all(
+    Object.entries(looks).map(async ([platform, look]) => ((await look()) ? [platform as Platform] : [])), // its keys
+  )
+  return found.flat()
+}
+
+async function hasAzureCredentials(environment: Environment): Promise<boolean> {
+  if (environment['AZURE_SUBSCRIPTION_ID'] && environment['AZURE_TENANT_ID']) return true
+  return isThere(environment['AZURE_AUTH_LOCATION'] ?? atHome(environment, '.azure/osServicePrincipal.json'))
+}
+
+async function hasGoogleCredentials(environment: Environment): Promise<boolean> {
+  const keys = GOOGLE_KEYS.flatMap((name) => environment[name] || [])
+  const settings = environment['CLOUDSDK_CONFIG'] ?? atHome(environment, '.config/gcloud')
+  const files = [
+    ...keys,
+    atHome(environment, '.gcp/osServiceAccount.json'),
+    join(settings, 'application_default_credentials.json'),
+  ]
+  // Older installers take the key itself in place of its path.
+  if (keys.some((key) => key.trimStart().startsWith('{'))) return true
+  for (const file of files) if (await isThere(file)) return true
+  return isGoogleMachine()
+}
+
+async function isGoogleMachine(): Promise<boolean> {
+  const signal = AbortSignal.timeout(METADATA_SERVICE_MS)
+  const answer = await fetch('http://169.254.169.254/', { signal }).catch(() => undefined)
+  return answer?.headers.get('metadata-flavor') === 'Google'
+}
+
+const atHome = (environment: Environment, path: string): string => join(environment['HOME'] ?? '/', path)
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -1,0 +1,27 @@
+// The worker processes that there are, or were until a short while ago, and what each is able to run.
+import { index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
+import { at } from '../db/columns.ts'
+import type { Platform } from '../vocabulary.ts'
+
+export type Abilities = {
+  /** A simulation runs any version, on every cloud, in FIPS mode too. */
+  simulated: boolean
+  /** The versions that there is a program for. */
+  versions: string[]
+  fips: { hostInFipsMode: boolean; versions: string[] }
+  /** The clouds that it has found credentials for. Nobody has tried them. */
+  clouds: Platform[]
+}
+
+export const workers = pgTable(
+  'workers',
+  {
+    id: text('id').primaryKey(),
+    /** Host and process, as attempts name it. */
+    name: text('name').notNull(),
+    abilities: jsonb('abilities').$type<Abilities>().notNull(),
+    startedAt: at('started_at').notNull().defaultNow(),
+    seenAt: at('seen_at').notNull().defaultNow(),
+  },
+  (t) => [index('workers_seen').on(t.seenAt)],
+)
