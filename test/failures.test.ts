@@ -335,6 +335,49 @@ describe.concurrent('a cloud that cannot be asked', () => {
   })
 })
 
+describe.concurrent('an install in a cloud that cannot be asked', () => {
+  it.concurrent(
+    'that ended before it began anything is tried again; what had begun stays open',
+    { timeout: 60_000 },
+    async () => {
+      const { openUnverifiedInventory } = await import('../src/clouds/unverified.ts')
+      const { startWorker } = await import('../src/worker/worker.ts')
+      const other = await openHarness()
+      const log = 'Throttling: Rate exceeded'
+      other.setFaults([
+        { cluster: 'unbegun', attempt: 1, stage: 'validate', action: 'fail', exitCode: 3, log },
+        { cluster: 'unbegun', attempt: 2, stage: 'validate', action: 'fail', exitCode: 4, log },
+        { cluster: 'begun', stage: 'network', action: 'fail', log: 'VcpuLimitExceeded' },
+      ])
+      try {
+        const worker = await startWorker({ ...other.app, inventory: openUnverifiedInventory() })
+        const of = { platform: 'ibmcloud', profile: 'ibmcloud-standard' }
+        const [unbegun, begun] = [await other.requestCluster('unbegun', of), await other.requestCluster('begun', of)]
+        await other.reach(unbegun.cluster.id, 'READY')
+        await other.reach(begun.cluster.id, 'FAILED')
+        const ledger = (id: string) =>
+          other.rows(
+            `select empty_at is not null as closed, not_begun_at is not null as "notBegun" from infra_ledger where cluster_id = '${id}' order by created_at`,
+          )
+        expect(await ledger(unbegun.cluster.id)).toEqual([
+          { closed: true, notBegun: true },
+          { closed: true, notBegun: true },
+          { closed: false, notBegun: false },
+        ])
+        expect(await ledger(begun.cluster.id)).toEqual([{ closed: false, notBegun: false }])
+        const told = await other.rows(
+          `select 1 from job_log_chunks, jsonb_array_elements(lines) line where job_id = '${unbegun.job.id}'
+            and line ->> 'message' ~ 'began nothing for unbegun-.*; nobody has proved it'`,
+        )
+        expect(told).toHaveLength(2)
+        await worker.drain(0)
+      } finally {
+        await other.close()
+      }
+    },
+  )
+})
+
 describe.concurrent('a work directory', () => {
   it.concurrent(
     'that vanishes under an install costs an attempt and leaves nothing',

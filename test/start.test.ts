@@ -119,7 +119,12 @@ describe('the embedded database', () => {
       expect(JSON.parse(answer).cluster.name).toBe('demo')
       expect((await fetch(`${url}/docs`)).status).toBe(200)
       expect((await fetch(`${url}/docs/swagger-ui-bundle.js`)).status).toBe(200)
-      expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ ready: true, failing: [], degraded: [] })
+      expect(await (await fetch(`${url}/readyz`)).json()).toEqual({
+        ready: true,
+        failing: [],
+        degraded: [],
+        clouds: ['aws', 'azure', 'gcp', 'ibmcloud'],
+      })
       expect(statSync(join(dir, 'secrets-key')).mode & 0o777).toBe(0o600)
 
       const second = start()

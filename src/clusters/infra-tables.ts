@@ -8,7 +8,7 @@ import { artifactKinds } from '../vocabulary.ts'
 import { clusters } from './tables.ts'
 
 // Every infraID that may own cloud resources. Its row exists before the cloud is touched. The row stays open until an
-// inventory has proved that nothing is left.
+// inventory has proved that nothing is left, or until the installer's log has told that nothing was begun.
 export const infraLedger = pgTable(
   'infra_ledger',
   {
@@ -23,7 +23,10 @@ export const infraLedger = pgTable(
     bootstrappedAt: at('bootstrapped_at'),
     installedAt: at('installed_at'),
     createdAt: at('created_at').notNull().defaultNow(),
+    /** When it was closed: by an empty inventory, unless notBegunAt is set. */
     emptyAt: at('empty_at'),
+    /** When the installer's log told that it had begun nothing, in a cloud that could not be asked. Nobody has proved it. */
+    notBegunAt: at('not_begun_at'),
   },
   (t) => [
     // A cluster has more than one only after the database lost commits and the lost entry was put back.

@@ -90,6 +90,14 @@ export async function closeEntry(tx: Transaction, infraId: string): Promise<void
     .where(eq(infraLedger.infraId, infraId))
 }
 
+/** For a cloud that cannot be asked: the installer's log tells that nothing was begun. It is no proof. */
+export async function closeUnbegun(tx: Transaction, infraId: string): Promise<void> {
+  await tx
+    .update(infraLedger)
+    .set({ emptyAt: sql`now()`, notBegunAt: sql`now()` })
+    .where(eq(infraLedger.infraId, infraId))
+}
+
 /** As closeEntry, for all entries of the cluster. */
 export async function closeEntries(tx: Transaction, clusterId: string): Promise<void> {
   await tx
@@ -114,7 +122,11 @@ export async function reopenEntry(
     .orderBy(desc(infraLedger.createdAt))
   const infraId = (entries.find((entry) => answers(entry.infraId)) ?? entries[0])?.infraId
   if (infraId === undefined) return undefined
-  const [row] = await tx.update(infraLedger).set({ emptyAt: null }).where(eq(infraLedger.infraId, infraId)).returning()
+  const [row] = await tx
+    .update(infraLedger)
+    .set({ emptyAt: null, notBegunAt: null })
+    .where(eq(infraLedger.infraId, infraId))
+    .returning()
   return row
 }
 

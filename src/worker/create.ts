@@ -18,6 +18,7 @@ import { recallEntries, restoreLatest } from './restore.ts'
 import { retrySeconds } from './retry.ts'
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts'
 import { pointsOf, takeSteps, undoSteps, type OperationPlan, type Step } from './steps.ts'
+import { closeIfUnbegun } from './unbegun.ts'
 import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-away.ts'
 
 /** The installer waited in vain for API, bootstrap, initialization or stability. */
@@ -269,7 +270,8 @@ async function cleanUpAfterFailure(operation: Operation, failure: InstallFailed,
   operation.log('error', `${failure.message}. ${reason}: ${remedy}`)
   const retriable =
     retry.worthwhile && tries < Math.min(claim.job.maxAttempts, retry.maxAttempts ?? claim.job.maxAttempts)
-  const cleaned = await undoSteps(steps, operation, { isLast: !retriable })
+  const unbegun = await closeIfUnbegun(operation, failure)
+  const cleaned = unbegun ?? (await undoSteps(steps, operation, { isLast: !retriable }))
   return {
     kind: 'failed',
     reason,

@@ -3,7 +3,7 @@ import { defaultProvider } from '@aws-sdk/credential-provider-node'
 
 const METADATA_SERVICE_MS = 1000
 
-/** Reads `process.env`, files, and the metadata service of the machine, as the SDKs of AWS do. */
+/** Reads the environment, files, and the metadata service of the machine, as the SDKs of AWS do. */
 export async function hasAwsCredentials(): Promise<boolean> {
   const find = defaultProvider({ timeout: METADATA_SERVICE_MS, maxRetries: 0 })
   return find().then(

@@ -1,0 +1,48 @@
+// An install that ended before it began anything, in a cloud that cannot be asked. The installer's log and directory are
+// the only witnesses there. Their word closes the ledger's entry, so that the next try can begin. It is no proof, and
+// nothing is called destroyed by it.
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { closeUnbegun, listOpenEntries } from '../clusters/ledger.ts'
+import { parseLine } from '../installer/log.ts'
+import { stageOf } from '../installer/stages.ts'
+import type { InstallFailed } from './failures.ts'
+import type { Operation } from './operation.ts'
+
+/** What the installer gives when it ended by itself before or while it made infrastructure. A crash tells nothing. */
+const ENDED_CODES = [1, 3, 4]
+/** The installer leaves them from the moment on when it makes infrastructure. */
+const TRACES = /^(\.clusterapi_output|terraform.*\.tfstate)$/
+
+/** Returns what people are told, or undefined when the entry must be closed in the usual way. */
+export async function closeIfUnbegun(operation: Operation, failure: InstallFailed): Promise<string | undefined> {
+  const { app, claim, infra } = operation
+  const { command, result } = failure
+  if (command !== 'create cluster' || result.timedOut || !ENDED_CODES.includes(result.exitCode) || !infra)
+    return undefined
+  const { infraID } = infra.metadata
+  const entries = await listOpenEntries(app.db, claim.cluster.id)
+  if (entries.length !== 1 || entries[0]?.infraId !== infraID) return undefined
+  if (await hasBegun(await operation.makeDir('assets'))) return undefined
+  const { platform, region, name, baseDomain } = claim.cluster
+  const place = { platform, region, name, baseDomain }
+  const answer = await app.inventory.find({ ...place, clusterId: undefined, infraIds: [infraID], records: 'own' })
+  if (answer.verified) return undefined
+  await operation.fenced((tx) => closeUnbegun(tx, infraID))
+  const told = `The installer's log tells that it began nothing for ${infraID}; nobody has proved it, since ${answer.reason}.`
+  operation.log('warning', told)
+  return told
+}
+
+/** Also true when nothing tells that it has not. */
+async function hasBegun(dir: string): Promise<boolean> {
+  const names = await readdir(dir)
+  if (names.some((name) => TRACES.test(name)) || !names.includes(LOG)) return true
+  const lines = createInterface({ input: createReadStream(join(dir, LOG)), crlfDelay: Number.POSITIVE_INFINITY })
+  for await (const line of lines) if (stageOf(parseLine(line).message) === 'infrastructure') return true
+  return false
+}
+
+const LOG = '.openshift_install.log'
