@@ -6,6 +6,7 @@ import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import { lockClusterOf } from '../clusters/queries.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
+import { noteWait } from '../clusters/waiting.ts'
 import { send, type Db, type Transaction } from '../db/client.ts'
 import { insertion, selection, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
@@ -20,6 +21,7 @@ import { jobAttempts, jobs, type AttemptRow, type JobRow } from './tables.ts'
 
 const WORKER: Actor = { kind: 'system', name: 'worker' }
 const BUSY_RETRY_SECONDS = 5
+const HELD_RETRY_SECONDS = 10
 
 export type Claim = {
   cluster: ClusterRow
@@ -36,18 +38,19 @@ const opening = insertion(jobAttempts)
 
 /**
  * Returns undefined when there is nothing to do for this delivery: the job is over, cancelled, or its cluster still
- * locked.
+ * locked. `held`: why no cluster may be begun now; one that has been begun goes on.
  */
 export async function claimJob(
   app: Pick<App, 'db' | 'queue' | 'config'>,
   delivery: Delivery,
   worker: string,
   waitMs: WaitMs = () => 0,
+  held?: string,
 ): Promise<Claim | undefined> {
   const claimedAtMs = uptimeMs()
   const { jobId } = delivery
   const claim = async (tx: Transaction): Promise<Claim | undefined> => {
-    const [cluster, held, [job], { fence, last, at, server }] = await Promise.all([
+    const [cluster, lockOfOther, [job], { fence, last, at, server }] = await Promise.all([
       lockClusterOf(tx, jobId),
       findLockOf(tx, jobId),
       lockJob(tx, jobId),
@@ -59,7 +62,7 @@ export async function claimJob(
       await must(app.queue.giveBack(tx, delivery, wait / 1000, 'busy'))
       return undefined
     }
-    if (held) {
+    if (lockOfOther) {
       await must(app.queue.giveBack(tx, delivery, BUSY_RETRY_SECONDS, 'busy'))
       return undefined
     }
@@ -73,6 +76,11 @@ export async function claimJob(
     if (job.cancelRequestedAt !== null || !move.requires.includes(cluster.status)) {
       await endAsCancelled(tx, WORKER, cluster, job, job.message ?? `the cluster is ${cluster.status}`)
       await must(app.queue.complete(tx, delivery))
+      return undefined
+    }
+    if (held !== undefined && move.start && cluster.status === 'PENDING') {
+      noteWait(tx, cluster, held)
+      await must(app.queue.giveBack(tx, delivery, HELD_RETRY_SECONDS, 'busy'))
       return undefined
     }
     const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster

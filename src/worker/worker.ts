@@ -22,6 +22,7 @@ import { Stopped } from './failures.ts'
 import { openOperation, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 import type { OperationPlan } from './steps.ts'
+import { findStoreProblem } from './store-wait.ts'
 
 export type Worker = {
   /** Fetches no more jobs and lets the running ones end, for at most this long. Then it stops them cleanly. */
@@ -72,7 +73,9 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const claim = await claimJob(app, delivery, name, waitMs).catch(async (error: unknown) => {
+    const storeProblem = await findStoreProblem(app)
+    const held = storeProblem === undefined ? undefined : masker.mask(`it waits to begin: ${storeProblem}`)
+    const claim = await claimJob(app, delivery, name, waitMs, held).catch(async (error: unknown) => {
       // People who wait for the job can read there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
       await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)
