@@ -12,6 +12,9 @@ const variables = z.object({
   OCPCTL_ARTIFACTS: url(['file:', 's3:']).optional(),
   OCPCTL_S3_ENDPOINT: url(['http:', 'https:']).optional(),
   OCPCTL_S3_KMS_KEY_ID: z.string().min(1).optional(),
+  OCPCTL_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  OCPCTL_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  OCPCTL_S3_PROFILE: z.string().min(1).optional(),
   OCPCTL_INSTALLER: z.string().min(1).default('simulated'),
   OCPCTL_PROFILES: z.string().min(1).default('./profiles'),
   OCPCTL_SECRETS_KEY: z
@@ -92,6 +95,11 @@ export type Config = Readonly<{
   artifactsUrl: string
   s3Endpoint: string | undefined
   s3KmsKeyId: string | undefined
+  s3Region: string | undefined
+  /** undefined: those of s3Profile. */
+  s3Credentials: { accessKeyId: string; secretAccessKey: string } | undefined
+  /** undefined: the store has the credentials that the AWS SDK finds. */
+  s3Profile: string | undefined
   /** undefined: the simulated installer; otherwise the directory of `openshift-install-<version>` binaries. */
   installerDir: string | undefined
   profilesDir: string
@@ -161,6 +169,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     throw new ConfigError(
       'OCPCTL_AWS_IAM_ACCOUNTS and OCPCTL_AWS_STS_ENDPOINTS say who signs in with AWS, which takes OCPCTL_AWS_IAM_SERVER_ID too',
     )
+  const { OCPCTL_S3_ACCESS_KEY_ID: accessKeyId, OCPCTL_S3_SECRET_ACCESS_KEY: secretAccessKey } = env
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined))
+    throw new ConfigError('OCPCTL_S3_ACCESS_KEY_ID and OCPCTL_S3_SECRET_ACCESS_KEY go together: set both or neither')
+  if (accessKeyId !== undefined && env.OCPCTL_S3_PROFILE !== undefined)
+    throw new ConfigError(
+      'OCPCTL_S3_PROFILE and OCPCTL_S3_ACCESS_KEY_ID both say whose credentials the artifact store has: set one of them',
+    )
+  const region = given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION']
   if ((issuer === undefined) !== (audience === undefined))
     throw new ConfigError(
       'OCPCTL_OIDC_ISSUER and OCPCTL_OIDC_AUDIENCE go together: a JWT that is for somebody else must not be let in',
@@ -180,6 +196,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     artifactsUrl: env.OCPCTL_ARTIFACTS ?? pathToFileURL(resolve(dataDir, 'artifacts')).href,
     s3Endpoint: env.OCPCTL_S3_ENDPOINT,
     s3KmsKeyId: env.OCPCTL_S3_KMS_KEY_ID,
+    s3Region: region,
+    s3Credentials:
+      accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey },
+    s3Profile: env.OCPCTL_S3_PROFILE,
     installerDir: simulated ? undefined : resolve(env.OCPCTL_INSTALLER),
     profilesDir: resolve(env.OCPCTL_PROFILES),
     secretsKey: env.OCPCTL_SECRETS_KEY,
@@ -204,7 +224,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
             serverId,
             accounts: env.OCPCTL_AWS_IAM_ACCOUNTS,
             stsEndpoints: env.OCPCTL_AWS_STS_ENDPOINTS,
-            region: given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? 'us-east-1',
+            region: region ?? 'us-east-1',
           },
     trustedProxies: env.OCPCTL_TRUSTED_PROXIES,
     corsOrigins: env.OCPCTL_CORS_ORIGINS,

@@ -7,12 +7,14 @@ import { eq, sql } from 'drizzle-orm'
 import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core'
 import type { App } from './app.ts'
 import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
+import { noteLongWaits } from './clusters/waiting.ts'
 import { ConfigError } from './config.ts'
 import type { Db } from './db/client.ts'
 import { at } from './db/columns.ts'
 import { messageOf } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Log } from './observability/log.ts'
+import { createMasker, secretsOfEnvironment } from './observability/mask.ts'
 import type { SecretBox } from './secrets.ts'
 
 /**
@@ -66,18 +68,21 @@ export async function openInstallation(db: Db, box: SecretBox, log: Log): Promis
 /**
  * Checks that the store is this installation's, or marks it if nobody has. Only a worker marks it, because it may write
  * to the store. A store that does not answer is asked again until it does, or until the signal aborts; then the
- * signal's reason is thrown. Throws ConfigError when the store is another one.
+ * signal's reason is thrown. Clusters that wait for the worker meanwhile say why. Throws ConfigError when the store is another one.
  */
 export async function claimStore(
-  { db, store, log, runsJobs }: Pick<App, 'db' | 'store' | 'log' | 'runsJobs'>,
+  { config, db, store, log, runsJobs }: Pick<App, 'config' | 'db' | 'store' | 'log' | 'runsJobs'>,
   signal: AbortSignal,
 ): Promise<void> {
+  const masker = createMasker(secretsOfEnvironment(config.environment))
   for (;;) {
     try {
       return await claimStoreOnce(db, store, runsJobs)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
-      log.warn(`the artifact store does not answer and is waited for: ${messageOf(error)}`)
+      const why = masker.mask(messageOf(error))
+      log.warn(`the artifact store does not answer and is waited for: ${why}`)
+      if (runsJobs) await noteLongWaits(db, `it waits to begin: the artifact store does not work: ${why}`)
       await setTimeout(STORE_RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }

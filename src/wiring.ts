@@ -69,10 +69,7 @@ export async function openApp(
     events,
     authenticators: openAuthenticators(config, database.db, events, log),
     catalog,
-    store: openStore(config.artifactsUrl, {
-      ...(config.s3Endpoint ? { s3Endpoint: config.s3Endpoint } : {}),
-      ...(config.s3KmsKeyId ? { s3KmsKeyId: config.s3KmsKeyId } : {}),
-    }),
+    store: openStore(config.artifactsUrl, config),
     box,
     inventory: openInventory(
       config.installerDir === undefined

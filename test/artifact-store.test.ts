@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -311,13 +312,65 @@ describe('artifact store on S3, when things go wrong', () => {
     await expect(openS3(server, { s3Credentials }).check()).rejects.toThrow(/AccessDenied/)
   })
 
+  const KEY = 'arn:aws:kms:us-east-1:1:key/k'
+
   test.each([100, 9 * MiB])('asks for KMS encryption under the given key (%i bytes)', async (sizeBytes) => {
-    const store = openS3(server, { s3KmsKeyId: 'arn:aws:kms:us-east-1:1:key/k' })
+    const store = openS3(server, { s3KmsKeyId: KEY })
     await store.put(`kms/${sizeBytes}`, Readable.from(pieces(body.subarray(0, sizeBytes))))
     expect(server.objects.get(`bucket/prefix/kms/${sizeBytes}`)?.headers).toMatchObject({
       'x-amz-server-side-encryption': 'aws:kms',
-      'x-amz-server-side-encryption-aws-kms-key-id': 'arn:aws:kms:us-east-1:1:key/k',
+      'x-amz-server-side-encryption-aws-kms-key-id': KEY,
     })
+  })
+
+  test.each([100, 9 * MiB])('a server that ignores the key stores nothing (%i bytes)', async (sizeBytes) => {
+    const unencrypted = await startS3Server({ ignoresKms: true })
+    const store = openS3(unencrypted, { s3KmsKeyId: KEY })
+    const put = store.put('plain', Readable.from(pieces(body.subarray(0, sizeBytes))))
+    await expect(put).rejects.toThrow(/not encrypted under OCPCTL_S3_KMS_KEY_ID: the server answers with nothing/)
+    expect(unencrypted.objects.size).toBe(0)
+    await unencrypted.close()
+  })
+
+  test.each([
+    ['its ARN', KEY, KEY],
+    ['its id', 'k', KEY],
+    ['an alias, which the answer does not name', 'alias/artifacts', KEY],
+    ['the ARN of an alias', 'arn:aws:kms:us-east-1:1:alias/artifacts', KEY],
+    ['another key', 'arn:aws:kms:us-east-1:1:key/other', undefined],
+  ])('the answer names the key by its ARN: asked for by %s', async (_, s3KmsKeyId, accepted) => {
+    const answering = createHttpServer((_request, response) =>
+      response
+        .writeHead(200, {
+          'x-amz-server-side-encryption': 'aws:kms',
+          'x-amz-server-side-encryption-aws-kms-key-id': KEY,
+        })
+        .end(),
+    )
+    await new Promise<void>((resolve) => answering.listen(0, '127.0.0.1', resolve))
+    // It listens on a port, so the address is not a pipe's name.
+    const s3Endpoint = `http://127.0.0.1:${(answering.address() as AddressInfo).port}`
+    const put = openS3(server, { s3Endpoint, s3KmsKeyId }).put('a', Readable.from(['x']))
+    if (accepted) expect(await put).toMatchObject({ sizeBytes: 1 })
+    else await expect(put).rejects.toThrow(`the server answers with ${KEY}`)
+    answering.close()
+  })
+
+  test('a server that does not return the checksums of parts stores what has several parts', async () => {
+    const other = await startS3Server({ keepsChecksums: true })
+    await openS3(other).put('parts', Readable.from(pieces(body)))
+    expect(other.objects.get('bucket/prefix/parts')?.bytes.equals(body)).toBe(true)
+    const checksums = other.requests.flatMap(({ headers }) => Object.keys(headers).filter((name) => /checksum/.test(name))) // prettier-ignore
+    expect(checksums).toEqual([])
+    await other.close()
+  })
+
+  test('the region counts beside an endpoint', async () => {
+    const far = await startS3Server({ region: 'eu-central-1' })
+    await openS3(far).check()
+    const wrong = openS3(far, { s3Region: 'us-east-1' }).check()
+    await expect(wrong).rejects.toThrow(/expecting 'eu-central-1' \(set AWS_REGION to the region of the bucket\)/)
+    await far.close()
   })
 
   test('refuses a URL that is neither a directory nor a bucket', () => {

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { clusterArtifacts } from '../src/clusters/infra-tables.ts'
+import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
+import { startWorker } from '../src/worker/worker.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 // All faults of this file at once, by cluster name, so that the tests can run side by side.
@@ -420,6 +422,47 @@ describe.concurrent('what a failed clean-up left', () => {
 })
 
 describe.concurrent('the store', () => {
+  it.concurrent('refuses: no cluster is begun while readyz knows it, and one that stands is destroyed', async () => {
+    const other = await openHarness()
+    try {
+      const secret = 'kept-to-itself'
+      let problem: string | undefined
+      const store = {
+        ...other.app.store,
+        check: async () => {
+          if (problem !== undefined) throw new Error(problem)
+        },
+      }
+      const config = { ...other.app.config, environment: { OCPCTL_S3_SECRET_ACCESS_KEY: secret } }
+      const app = { ...other.app, store, config }
+      const worker = await startWorker(app)
+      const { cluster: standing } = await other.requestCluster('standing')
+      await other.reach(standing.id, 'READY')
+      problem = `SignatureDoesNotMatch of ${secret}`
+      expect((await createHttp(app).request('/readyz')).status).toBe(503)
+      const { cluster: held } = await other.requestCluster('held')
+      const shown = async () => (await other.call('GET', `/clusters/${held.id}`)).body
+      const { status, statusReason } = await eventually(async () => {
+        const now = await shown()
+        return now.statusReason !== null && now
+      })
+      expect([status, statusReason]).toEqual([
+        'PENDING',
+        expect.stringMatching(/^it waits to begin: the artifact store does not work: SignatureDoesNotMatch of /),
+      ])
+      expect(statusReason).not.toContain(secret)
+      await other.destroy(standing.id)
+      await other.reach(standing.id, 'DESTROYED')
+      expect(await other.rows(`select 1 from job_attempts a join jobs j on j.id = a.job_id where j.cluster_id = '${held.id}'`)).toEqual([]) // prettier-ignore
+      problem = undefined
+      await other.reach(held.id, 'READY')
+      expect((await shown()).statusReason).toBeNull()
+      await worker.drain(0)
+    } finally {
+      await other.close()
+    }
+  })
+
   it.concurrent('down: no cluster is begun without its stored state, and it goes on when the store is back', async () => {
     const { openStore } = await import('../src/artifacts/store.ts')
     const other = await openHarness()
@@ -431,7 +474,6 @@ describe.concurrent('the store', () => {
         put: async (...args: Parameters<typeof real.put>) =>
           isDown ? (args[1].destroy(), Promise.reject(new Error('the store is down'))) : real.put(...args),
       }
-      const { startWorker } = await import('../src/worker/worker.ts')
       const worker = await startWorker({ ...other.app, store })
       const asked = await other.requestCluster('dark')
       await eventually(async () =>
@@ -439,9 +481,12 @@ describe.concurrent('the store', () => {
           'could not be stored and is tried again',
         ),
       )
+      const reason = async () => (await other.call('GET', `/clusters/${asked.cluster.id}`)).body.statusReason
+      await eventually(async () => (await reason()) === 'it waits, since its state cannot be stored: the store is down')
       expect(other.journal().map((line) => line.command)).not.toContain('create cluster')
       isDown = false
       await other.reach(asked.cluster.id, 'READY')
+      expect(await reason()).toBeNull()
       isDown = true
       await other.destroy(asked.cluster.id)
       await other.reach(asked.cluster.id, 'DESTROYED')

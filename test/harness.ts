@@ -283,7 +283,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       events,
       authenticators: openAuthenticators(config, database.db, events, log),
       catalog: loadCatalog(config.profilesDir),
-      store: openStore(config.artifactsUrl),
+      store: openStore(config.artifactsUrl, config),
       box,
       inventory: openSimulatedInventory(config.simulator.cloudDir),
       installer: openInstaller(config),

@@ -75,6 +75,30 @@ describe('a process', () => {
   })
 })
 
+it('clusters that have waited for long say that the worker waits for its store', async () => {
+  const dark = await openHarness()
+  try {
+    const { cluster } = await dark.requestCluster('dark')
+    const { cluster: young } = await dark.requestCluster('young')
+    await dark.rows(`update clusters set created_at = now() - interval '3 minutes' where id = '${cluster.id}'`)
+    const child = dark.startProcess('work', {
+      OCPCTL_ARTIFACTS: 's3://bucket',
+      OCPCTL_S3_ENDPOINT: 'http://127.0.0.1:1',
+      OCPCTL_S3_ACCESS_KEY_ID: 'AKIA',
+      OCPCTL_S3_SECRET_ACCESS_KEY: 'x',
+    })
+    const reasonOf = async (id: string) => (await dark.call('GET', `/clusters/${id}`)).body.statusReason
+    expect(await eventually(async () => (await reasonOf(cluster.id)) ?? undefined)).toMatch(
+      /^it waits to begin: the artifact store does not work: S3 bucket bucket: .*ECONNREFUSED/,
+    )
+    expect(await reasonOf(young.id)).toBeNull()
+    child.kill('SIGTERM')
+    expect(await exitOf(child)).toBe(0)
+  } finally {
+    await dark.close()
+  }
+})
+
 describe('two installations in one cloud', () => {
   let other: Harness
   beforeAll(async () => {

@@ -48,6 +48,7 @@ interface S3Upload {
   name: string
   headers: Record<string, string>
   parts: Map<number, Buffer>
+  needsChecksums: boolean
 }
 
 class S3Error extends Error {
@@ -60,9 +61,18 @@ class S3Error extends Error {
   }
 }
 
-export async function startS3Server({ keysPerPage = 1000 } = {}): Promise<S3Server> {
+export type S3Habits = {
+  keysPerPage?: number
+  region?: string
+  /** Answers a part without its checksum, and does not complete an upload that announced checksums and names none. */
+  keepsChecksums?: boolean
+  /** Takes a request for encryption and does not encrypt, as servers without a KMS do. */
+  ignoresKms?: boolean
+}
+
+export async function startS3Server(habits: S3Habits = {}): Promise<S3Server> {
+  const { keysPerPage = 1000, region = 'us-east-1', keepsChecksums = false, ignoresKms = false } = habits
   const credentials = { accessKeyId: 'AKIALOOPBACK', secretAccessKey: 'loopback-secret' }
-  const region = 'us-east-1'
   const objects = new Map<string, S3Object>()
   const uploads = new Map<string, S3Upload>()
   const requests: S3Request[] = []
@@ -110,6 +120,9 @@ export async function startS3Server({ keysPerPage = 1000 } = {}): Promise<S3Serv
       const isOurs = headers.authorization?.startsWith(`AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/`)
       if (!isOurs || !/Signature=[0-9a-f]{64}$/.test(headers.authorization ?? ''))
         throw new S3Error(403, 'AccessDenied')
+      const [, of] = /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(headers.authorization ?? '') ?? []
+      if (of !== undefined && of !== region)
+        throw new S3Error(400, 'AuthorizationHeaderMalformed', `the region '${of}' is wrong; expecting '${region}'`)
       return
     }
     const signedAt = query.get('X-Amz-Date') ?? ''
@@ -155,7 +168,7 @@ export async function startS3Server({ keysPerPage = 1000 } = {}): Promise<S3Serv
   function storeObject(name: string, object: S3Object, headers: S3Request['headers']): Reply {
     if (headers['if-none-match'] === '*' && objects.has(name)) throw new S3Error(412, 'PreconditionFailed')
     objects.set(name, object)
-    return reply(200, '', { etag: etagOf(object.bytes) })
+    return reply(200, '', { etag: etagOf(object.bytes), ...encryptionOf(object.headers) })
   }
 
   function deleteObject(name: string): Reply {
@@ -197,13 +210,17 @@ export async function startS3Server({ keysPerPage = 1000 } = {}): Promise<S3Serv
 
   function createUpload(name: string, headers: S3Request['headers']): Reply {
     const id = randomUUID()
-    uploads.set(id, { name, headers: amzHeaders(headers), parts: new Map() })
+    const checksumAlgorithm = headers['x-amz-checksum-algorithm']
+    uploads.set(id, { name, headers: amzHeaders(headers), parts: new Map(), needsChecksums: checksumAlgorithm !== undefined }) // prettier-ignore
     return xml(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`)
   }
 
   function addPart(upload: S3Upload, number: number, body: Buffer): Reply {
     upload.parts.set(number, body)
-    return reply(200, '', { etag: etagOf(body), 'x-amz-checksum-crc32': crc32Base64(body) })
+    return reply(200, '', {
+      etag: etagOf(body),
+      ...(!keepsChecksums && { 'x-amz-checksum-crc32': crc32Base64(body) }),
+    })
   }
 
   function completeUpload(upload: S3Upload, headers: S3Request['headers'], body: string): Reply {
@@ -211,11 +228,20 @@ export async function startS3Server({ keysPerPage = 1000 } = {}): Promise<S3Serv
       const number = Number(/<PartNumber>(\d+)</.exec(part)?.[1])
       const bytes = upload.parts.get(number)
       if (!bytes || !part.includes(etagOf(bytes).replaceAll('"', ''))) throw new S3Error(400, 'InvalidPart')
+      if (upload.needsChecksums && !part.includes('<Checksum'))
+        throw new S3Error(400, 'InvalidRequest', 'The upload was created using a checksum, and a part names none')
       return bytes
     })
     if (listed.slice(0, -1).some((part) => part.length < 5 * 1024 * 1024)) throw new S3Error(400, 'EntityTooSmall')
     storeObject(upload.name, { bytes: Buffer.concat(listed), headers: upload.headers }, headers)
     return xml('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+  }
+
+  const kept = ignoresKms ? /^x-amz-meta-/ : /^x-amz-(meta-|server-side-encryption)/
+  function amzHeaders(headers: S3Request['headers']): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(headers).flatMap(([name, value]) => (kept.test(name) ? [[name, String(value)]] : [])),
+    )
   }
 
   return {
@@ -309,11 +335,8 @@ function checkChecksum(name: string, value: string, bytes: Buffer): void {
   if (value !== expected) throw new S3Error(400, 'BadDigest')
 }
 
-function amzHeaders(headers: S3Request['headers']): Record<string, string> {
-  const kept = /^x-amz-(meta-|server-side-encryption)/
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (kept.test(name) ? [[name, String(value)]] : [])),
-  )
+function encryptionOf(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption')))
 }
 
 function etagOf(bytes: Buffer): string {

@@ -23,6 +23,21 @@ const createDatabase = async (name: string, template = 'template1') => {
   return withDatabase(inject('serverUrl'), name)
 }
 
+describe('the store of the environment', () => {
+  it('has a region, and credentials of its own where they are given', () => {
+    const given = { OCPCTL_S3_ACCESS_KEY_ID: 'AKIA', OCPCTL_S3_SECRET_ACCESS_KEY: 'x', AWS_REGION: 'eu-central-1' }
+    expect(readConfig({ ...given, AWS_ACCESS_KEY_ID: 'the cloud’s' })).toMatchObject({
+      s3Region: 'eu-central-1',
+      s3Credentials: { accessKeyId: 'AKIA', secretAccessKey: 'x' },
+    })
+    expect(readConfig({ AWS_DEFAULT_REGION: 'eu-west-1', OCPCTL_S3_PROFILE: 'store' })).toMatchObject({
+      s3Region: 'eu-west-1',
+      s3Credentials: undefined,
+      s3Profile: 'store',
+    })
+  })
+})
+
 describe('a bad environment', () => {
   it.each([
     [{ OCPCTL_WROKER: '1' }, 'OCPCTL_WROKER is not a variable of ocpctl'],
@@ -44,6 +59,11 @@ describe('a bad environment', () => {
     [{ OCPCTL_SECRETS_KEYS_OLD: 'short' }, 'OCPCTL_SECRETS_KEYS_OLD must be keys with commas between'],
     [{ OCPCTL_LOG_LEVEL: 'loud' }, 'OCPCTL_LOG_LEVEL must be one of debug, info'],
     [{ OCPCTL_ARTIFACTS: 'ftp://x' }, 'OCPCTL_ARTIFACTS must be a URL that starts with file:// or s3://'],
+    [{ OCPCTL_S3_ACCESS_KEY_ID: 'AKIA' }, 'OCPCTL_S3_ACCESS_KEY_ID and OCPCTL_S3_SECRET_ACCESS_KEY go together'],
+    [
+      { OCPCTL_S3_ACCESS_KEY_ID: 'AKIA', OCPCTL_S3_SECRET_ACCESS_KEY: 'x', OCPCTL_S3_PROFILE: 'store' },
+      'both say whose credentials the artifact store has',
+    ],
     [{ OCPCTL_DB_POOL_MIN: '30', OCPCTL_DB_POOL_MAX: '20' }, 'OCPCTL_DB_POOL_MIN must not be above'],
   ])('%j is refused with the variable named', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(ConfigError)
@@ -54,6 +74,11 @@ describe('a bad environment', () => {
     expect(() => readConfig({ OCPCTL_SECRETS_KEY: 'my-real-key', OCPCTL_ADMIN_TOKEN: 'tiny-token' })).toThrow(
       /^(?!.*(my-real-key|tiny-token))/s,
     )
+  })
+
+  it('never shows the secret of the store', () => {
+    const environment = { OCPCTL_S3_SECRET_ACCESS_KEY: 'kept-to-itself', OCPCTL_S3_PROFILE: 'store' }
+    expect(() => readConfig(environment)).toThrow(/^(?!.*kept-to-itself)/s)
   })
 
   it('tells all of it at once', () => {

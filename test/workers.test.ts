@@ -78,13 +78,13 @@ it('FIPS: the job runs only where it can, and the other workers leave it', { tim
   const { cluster } = await h.requestCluster('secret', fipsRequest)
   const [job] = await eventually(async () => {
     const rows = await h.rows(
-      `select message, status from jobs where cluster_id = '${cluster.id}' and message is not null`,
+      `select status_reason, status from clusters where id = '${cluster.id}' and status_reason is not null`,
     )
     return rows.length > 0 && rows
   })
   expect(job).toEqual({
     status: 'PENDING',
-    message: 'it waits for a worker with openshift-install-fips-4.20.3 on a host in FIPS mode',
+    status_reason: 'it waits for a worker with openshift-install-fips-4.20.3 on a host in FIPS mode',
   })
   expect(await h.rows(`select 1 from job_attempts a join jobs j on j.id = a.job_id where j.cluster_id = '${cluster.id}'`)).toEqual([]) // prettier-ignore
   await cannot.drain(0)

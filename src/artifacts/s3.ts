@@ -21,13 +21,15 @@ import type { ArtifactStore, StoredArtifact } from './artifact.ts'
 
 export interface S3Options {
   /** The address of a service other than AWS. Objects are addressed as endpoint/bucket/key. */
-  s3Endpoint?: string
+  s3Endpoint?: string | undefined
   /** Encrypts every object under this KMS key. */
-  s3KmsKeyId?: string
-  /** Default: the region that the AWS SDK finds; us-east-1 with an endpoint. */
-  s3Region?: string
-  /** Default: the credentials that the AWS SDK finds. */
-  s3Credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
+  s3KmsKeyId?: string | undefined
+  /** Default: the region that the AWS SDK finds; us-east-1 where it finds none for an endpoint. */
+  s3Region?: string | undefined
+  /** Default: the credentials of the profile. */
+  s3Credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined
+  /** A profile of the AWS configuration files. Default: what the AWS SDK finds. */
+  s3Profile?: string | undefined
   /** How long a connection may stay silent, three times over, before the operation fails. Default 20 s. */
   s3TimeoutMs?: number
 }
@@ -41,8 +43,10 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
   if (prefix) checkKey(prefix)
   const root = prefix ? `${prefix}/` : ''
   const timeoutMs = options.s3TimeoutMs ?? 20_000
+  const found = options.s3Profile === undefined ? {} : { profile: options.s3Profile }
   const client = new S3Client({
-    ...(options.s3Endpoint && { endpoint: options.s3Endpoint, forcePathStyle: true, region: 'us-east-1' }),
+    ...found,
+    ...(options.s3Endpoint && { endpoint: options.s3Endpoint, ...elsewhere(new S3Client(found)) }),
     ...(options.s3Region && { region: options.s3Region }),
     ...(options.s3Credentials && { credentials: options.s3Credentials }),
     maxAttempts: 3,
@@ -58,13 +62,29 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
     return new StoreUnavailable(`S3 bucket ${bucket}: ${reasonOf(error)}`, { cause: error })
   }
 
-  /**
-   * A put whose answer was lost is tried again and then refused because of its own object. The mark tells that the
-   * object is its own.
-   */
-  async function isStoredWith(mark: string, key: string): Promise<boolean> {
-    const found = await client.send(new HeadObjectCommand(addressOf(key)))
-    return found.Metadata?.['put'] === mark
+  const head = (key: string) => client.send(new HeadObjectCommand(addressOf(key)))
+
+  /** The server is not believed: one that knows no KMS takes the request, and stores the object as it is. */
+  async function requireKmsKey(key: string, answer: Encrypted): Promise<void> {
+    const { s3KmsKeyId } = options
+    if (!s3KmsKeyId) return
+    // Some servers tell it only of the object.
+    const told = answer.ServerSideEncryption ? answer : await head(key)
+    if (isUnderKey(told, s3KmsKeyId)) return
+    await client.send(new DeleteObjectCommand(addressOf(key)))
+    const how = told.SSEKMSKeyId ?? told.ServerSideEncryption ?? 'nothing'
+    throw new Error(`objects are not encrypted under OCPCTL_S3_KMS_KEY_ID: the server answers with ${how}`)
+  }
+
+  async function send(key: string, uploading: Upload, mark: string): Promise<Encrypted> {
+    try {
+      return await uploading.done()
+    } catch (error) {
+      // A put whose answer was lost is tried again and then refused because of its own object, which the mark tells.
+      const found = mayBeOurs(error) ? await head(key).catch(() => undefined) : undefined
+      if (found?.Metadata?.['put'] !== mark) throw error
+      return found
+    }
   }
 
   async function abort(key: string, { uploadId }: Upload): Promise<void> {
@@ -91,14 +111,11 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
       leavePartsOnError: true, // It does not abort when completing fails, so abort() below does it in every case.
     })
     try {
-      await uploading.done()
+      await requireKmsKey(key, await send(key, uploading, mark))
     } catch (error) {
-      const isAnswerLost = mayBeOurs(error) && (await isStoredWith(mark, key).catch(() => false))
-      if (!isAnswerLost) {
-        await abort(key, uploading)
-        if (isTaken(error)) throw new ArtifactExists(key)
-        throw body.errored ?? plainError(error)
-      }
+      await abort(key, uploading)
+      if (isTaken(error)) throw new ArtifactExists(key)
+      throw body.errored ?? plainError(error)
     }
     return measured.result()
   }
@@ -173,6 +190,27 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options):
   }
 }
 
+/** What holds for servers other than AWS's. */
+function elsewhere(finder: S3Client) {
+  return {
+    forcePathStyle: true,
+    // Many have no regions, and take the name of the first one of AWS.
+    region: () => finder.config.region().catch(() => 'us-east-1'),
+    // Some do not return the checksums of parts, and then refuse to complete the upload without them.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  } as const
+}
+
+type Encrypted = { ServerSideEncryption?: string | undefined; SSEKMSKeyId?: string | undefined }
+
+/** The answer names the key by its ARN, however it was named. Which key an alias stands for is not known here. */
+function isUnderKey({ ServerSideEncryption, SSEKMSKeyId }: Encrypted, keyId: string): boolean {
+  if (ServerSideEncryption !== 'aws:kms' || !SSEKMSKeyId) return false
+  const nameOf = (id: string) => id.split(/[:/]/).at(-1)
+  return /(^|:)alias\//.test(keyId) || nameOf(SSEKMSKeyId) === nameOf(keyId)
+}
+
 function isMissing(error: unknown): boolean {
   return error instanceof S3ServiceException && (error.name === 'NoSuchKey' || error.name === 'NotFound')
 }
@@ -188,10 +226,19 @@ function mayBeOurs(error: unknown): boolean {
   return isTaken(error) || (error instanceof S3ServiceException && error.name === 'NoSuchUpload')
 }
 
+const REMEDIES: Record<string, string> = {
+  NoSuchBucket: 'make the bucket, or correct OCPCTL_ARTIFACTS',
+  InvalidAccessKeyId: 'correct OCPCTL_S3_ACCESS_KEY_ID, or what else the credentials come from',
+  SignatureDoesNotMatch: 'correct OCPCTL_S3_SECRET_ACCESS_KEY, or what else the credentials come from',
+  AuthorizationHeaderMalformed: 'set AWS_REGION to the region of the bucket',
+  PermanentRedirect: 'set AWS_REGION to the region of the bucket',
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.name === 'AbortError') return `no answer within ${CHECK_TIMEOUT_MS / 1000} s`
   // A refused connection to a name with several addresses has no message of its own.
   const code = 'code' in error ? String(error.code) : error.name
-  return error.message ? `${error.name}: ${error.message}` : code
+  const remedy = REMEDIES[error.name]
+  return `${error.message ? `${error.name}: ${error.message}` : code}${remedy ? ` (${remedy})` : ''}`
 }

@@ -18,5 +18,7 @@ export function openStore(url: string, options: S3Options = {}): ArtifactStore {
   if (url.startsWith('file://')) return openFilesystemStore(fileURLToPath(url))
   const s3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(url)
   if (s3?.[1]) return openS3Store(s3[1], s3[2] ?? '', options)
-  throw new ConfigError('OCPCTL_ARTIFACTS must be file:///directory or s3://bucket/prefix; credentials come from AWS_*')
+  throw new ConfigError(
+    'OCPCTL_ARTIFACTS must be file:///directory or s3://bucket/prefix; credentials come from OCPCTL_S3_* or AWS_*',
+  )
 }

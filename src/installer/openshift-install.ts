@@ -50,6 +50,8 @@ export function openInstaller(config: Config): Installer {
       HOME: environment['HOME'] ?? dir,
       TMPDIR: environment['TMPDIR'] ?? '/tmp',
       OPENSHIFT_INSTALL_INVOKER: 'ocpctl',
+      // It works in the cloud where the inventory looks. A profile names other addresses as serviceEndpoints.
+      AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true',
       ...(simulated
         ? {
             OCPCTL_SIM_VERSION: version,

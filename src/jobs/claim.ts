@@ -6,6 +6,7 @@ import type { Actor } from '../auth/principal.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import { lockClusterOf } from '../clusters/queries.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
+import { noteWait } from '../clusters/waiting.ts'
 import { send, type Db, type Transaction } from '../db/client.ts'
 import { insertion, selection, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
@@ -20,7 +21,7 @@ import { jobAttempts, jobs, type AttemptRow, type JobRow } from './tables.ts'
 
 const WORKER: Actor = { kind: 'system', name: 'worker' }
 const BUSY_RETRY_SECONDS = 5
-const ELSEWHERE_RETRY_SECONDS = 10
+const HELD_RETRY_SECONDS = 10
 
 export type Claim = {
   cluster: ClusterRow
@@ -79,8 +80,8 @@ export async function claimJob(
     }
     const message = whyNotHere(cluster, job)
     if (message !== undefined) {
-      send(tx, update(jobs, { message }, { id: jobId, status: openJobStatuses }))
-      await must(app.queue.giveBack(tx, delivery, ELSEWHERE_RETRY_SECONDS, 'busy'))
+      noteWait(tx, cluster, message)
+      await must(app.queue.giveBack(tx, delivery, HELD_RETRY_SECONDS, 'busy'))
       return undefined
     }
     const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster

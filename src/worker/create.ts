@@ -18,6 +18,7 @@ import { recallEntries, restoreLatest } from './restore.ts'
 import { retrySeconds } from './retry.ts'
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts'
 import { pointsOf, takeSteps, undoSteps, type OperationPlan, type Step } from './steps.ts'
+import { snapshotForSure } from './store-wait.ts'
 import { closeIfUnbegun } from './unbegun.ts'
 import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-away.ts'
 
@@ -86,7 +87,7 @@ const steps: readonly Step<State>[] = [
     leaves: 'a snapshot of the directory from before the cloud was touched',
     isNeeded: isNew,
     async take(operation, state) {
-      state.snapshotId = await operation.snapshotForSure(state.dir, 'ignition-configs', infraIdOf(state))
+      state.snapshotId = await snapshotForSure(operation, state.dir, 'ignition-configs', infraIdOf(state))
     },
   },
   {
@@ -119,7 +120,7 @@ const steps: readonly Step<State>[] = [
       const exitCode = ran?.result.exitCode ?? 1
       const unfinished = state.isAdopted ? 'initialize' : 'infrastructure'
       await keeper?.stop()
-      await operation.snapshotForSure(dir, exitCode === 0 ? 'complete' : unfinished, infraId)
+      await snapshotForSure(operation, dir, exitCode === 0 ? 'complete' : unfinished, infraId)
       if (keeper?.isBootstrapped()) {
         await operation.fenced((tx) => markBootstrapped(tx, infraId))
         operation.reached('create:bootstrapped')

@@ -8,7 +8,6 @@ import { writeSnapshot } from '../artifacts/snapshot.ts'
 import { keepEntry, recordArtifact, type LedgerFacts } from '../clusters/ledger.ts'
 import { realMs as realMsOf } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
-import { messageOf } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { CommandResult, InstallerCommand, InstallerRun } from '../installer/installer.ts'
 import { initializePercent, percentOf, type Stage } from '../installer/stages.ts'
@@ -24,7 +23,6 @@ import { openLease } from './lease.ts'
 /** How long an interrupted installer may take to end by itself. */
 const INTERRUPT_GRACE_MS = 60_000
 const SHORTEST_GRACE_MS = 5_000
-const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 const REMEMBERED_LINES = 5000
 
 export type Operation = {
@@ -55,8 +53,6 @@ export type Operation = {
   run: (command: InstallerCommand, dir: string, options?: RunLimits) => Promise<CommandResult>
   /** Throws what the store throws. */
   snapshot: (dir: string, stage: Stage, infraId: string) => Promise<string>
-  /** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */
-  snapshotForSure: (dir: string, stage: Stage, infraId: string) => Promise<string>
   /**
    * Converts a span of the installer's time to real milliseconds. A simulation shortens it, but never below the floor.
    */
@@ -243,20 +239,6 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
         })
       })
       return id
-    },
-
-    async snapshotForSure(dir, stage, infraId) {
-      for (let round = 0; ; round++) {
-        try {
-          return await operation.snapshot(dir, stage, infraId)
-        } catch (error) {
-          if (error instanceof LockLost) throw new Stopped('lost', error.message)
-          if (error instanceof DirectoryGone) throw error
-          stopper.signal.throwIfAborted()
-          log('warning', `the state could not be stored and is tried again: ${messageOf(error)}`)
-          await pause(STORE_RETRY_MS[Math.min(round, STORE_RETRY_MS.length - 1)] ?? 30_000, stopper.signal)
-        }
-      }
     },
 
     realMs,

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { hasCode, messageOf } from '../errors.ts'
 import { listOpenAttempts, noteCause } from '../jobs/attempts.ts'
-import { claimJob, type WaitMs } from '../jobs/claim.ts'
+import { claimJob, type WaitMs, type WhyNotHere } from '../jobs/claim.ts'
 import { openJobLogs } from '../jobs/log.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
 import { LockLost } from '../jobs/lock.ts'
@@ -22,6 +22,7 @@ import { Stopped } from './failures.ts'
 import { openOperation, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 import type { OperationPlan } from './steps.ts'
+import { openStoreLook } from './store-wait.ts'
 
 export type Worker = {
   /** Fetches no more jobs and lets the running ones end, for at most this long. Then it stops them cleanly. */
@@ -58,6 +59,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   let draining = false
   await removeDeadDirectories(app)
   const here = await tellOfWorker(app)
+  const findStoreProblem = openStoreLook(app)
 
   // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
@@ -72,9 +74,13 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const claim = await claimJob(app, delivery, nameOfWorker, waitMs, (cluster, job) =>
-      job.type === 'CREATE' ? whyNotInstalledHere(here.abilities(), cluster) : undefined,
-    ).catch(async (error: unknown) => {
+    const storeProblem = await findStoreProblem()
+    const held = storeProblem === undefined ? undefined : masker.mask(`it waits to begin: ${storeProblem}`)
+    const whyNotHere: WhyNotHere = (cluster, job) => {
+      if (job.type !== 'CREATE') return undefined
+      return (cluster.status === 'PENDING' ? held : undefined) ?? whyNotInstalledHere(here.abilities(), cluster)
+    }
+    const claim = await claimJob(app, delivery, nameOfWorker, waitMs, whyNotHere).catch(async (error: unknown) => {
       // People who wait for the job can read there why it does not begin.
       const cause = masker.mask(`it could not begin: ${messageOf(error)}`)
       await noteCause(app.db, delivery.jobId, cause).catch(() => undefined)

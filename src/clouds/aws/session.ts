@@ -56,6 +56,9 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
   const config = {
     region: query.region,
     ...(options.endpoint && { endpoint: options.endpoint }),
+    // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 may name another service, such as the one that has the artifacts. It would
+    // answer that nothing is there. An address in private networks is found by its DNS name.
+    ignoreConfiguredEndpointUrls: true,
     ...(options.credentials && { credentials: options.credentials }),
     maxAttempts: MAX_ATTEMPTS,
     retryMode: 'standard',

@@ -1,0 +1,71 @@
+// A create does nothing in the cloud while the artifact store cannot keep its state. It waits, and its cluster says why.
+import type { App } from '../app.ts'
+import { lockCluster } from '../clusters/queries.ts'
+import { noteWait, STORE_TOLD_AFTER_MS } from '../clusters/waiting.ts'
+import { messageOf } from '../errors.ts'
+import type { Stage } from '../installer/stages.ts'
+import { LockLost } from '../jobs/lock.ts'
+import { uptimeMs } from '../uptime.ts'
+import { DirectoryGone, Stopped } from './failures.ts'
+import type { Operation } from './operation.ts'
+
+const LOOK_AGAIN_MS = 5_000
+const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
+
+/** Tells why the store does not work, as /readyz has it. undefined: it works, or did so some seconds ago. */
+export function openStoreLook({ store }: Pick<App, 'store'>): () => Promise<string | undefined> {
+  let worked = Number.NEGATIVE_INFINITY
+  return async () => {
+    if (uptimeMs() - worked < LOOK_AGAIN_MS) return undefined
+    try {
+      await store.check()
+      worked = uptimeMs()
+      return undefined
+    } catch (error) {
+      return `the artifact store does not work: ${messageOf(error)}`
+    }
+  }
+}
+
+/** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */
+export async function snapshotForSure(
+  operation: Operation,
+  dir: string,
+  stage: Stage,
+  infraId: string,
+): Promise<string> {
+  const sinceMs = uptimeMs()
+  const toldAfterMs = operation.realMs(STORE_TOLD_AFTER_MS, 0)
+  let isTold = false
+  for (let round = 0; ; round++) {
+    try {
+      const id = await operation.snapshot(dir, stage, infraId)
+      if (isTold) await say(operation, null)
+      return id
+    } catch (error) {
+      if (error instanceof LockLost) throw new Stopped('lost', error.message)
+      if (error instanceof DirectoryGone) throw error
+      operation.stopping.throwIfAborted()
+      operation.log('warning', `the state could not be stored and is tried again: ${messageOf(error)}`)
+      if (uptimeMs() - sinceMs >= toldAfterMs)
+        isTold = await say(operation, operation.mask(`it waits, since its state cannot be stored: ${messageOf(error)}`))
+      await operation.pause(STORE_RETRY_MS[Math.min(round, STORE_RETRY_MS.length - 1)] ?? 30_000)
+    }
+  }
+}
+
+/** Whether it could be said. What is stored counts, whether people hear of it or not. */
+async function say(operation: Operation, reason: string | null): Promise<boolean> {
+  const { app, claim } = operation
+  try {
+    await operation.fencedWithCluster(async (tx) => {
+      const cluster = await lockCluster(tx, claim.cluster.id)
+      if (cluster) noteWait(tx, cluster, reason)
+    })
+    return true
+  } catch (error) {
+    if (error instanceof LockLost) throw new Stopped('lost', error.message)
+    app.log.warn({ err: error, jobId: claim.job.id }, 'why a create waits could not be said')
+    return false
+  }
+}
