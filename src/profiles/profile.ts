@@ -102,7 +102,12 @@ export const profileSchema = z
     tags: tags.prefault({}).describe('Tags on the cloud resources (labels on gcp; ibmcloud has none).'),
     features: z
       .strictObject({
-        fips: z.boolean().default(false).describe('FIPS 140 mode; Ed25519 SSH keys are then refused.'),
+        fips: z
+          .boolean()
+          .default(false)
+          .describe(
+            'FIPS 140 mode. Ed25519 SSH keys are then refused, and the workers need the FIPS build of the installer, on a host in FIPS mode.',
+          ),
         private: z.boolean().default(false).describe('API and applications on internal load balancers only.'),
         offHours: z
           .boolean()
