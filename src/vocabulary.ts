@@ -77,6 +77,10 @@ export const noticeTypes = [
 ] as const
 export type NoticeType = (typeof noticeTypes)[number]
 
+/** What the stream of events tells beside these; nobody else is told. */
+export const changeTypes = ['cluster.changed', 'job.changed'] as const
+export type ChangeType = (typeof changeTypes)[number]
+
 export const webhookForms = ['standard', 'cloudevents', 'slack'] as const
 export type WebhookForm = (typeof webhookForms)[number]
 

@@ -118,6 +118,7 @@ const table: Record<string, Case> = {
     path: ({ clusterId }) => `/api/v1/clusters/${clusterId}/artifacts/art_01k0000000e0000000000000000/content`,
     expected: owners(404),
   },
+  'GET /api/v1/events/stream': { expected: listed },
   'GET /api/v1/jobs': { expected: listed },
   'GET /api/v1/jobs/{id}': { expected: seen },
   'GET /api/v1/jobs/{id}/log': { expected: seen },

@@ -8,6 +8,7 @@ import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import { listInfraIds } from './ledger.ts'
 import { clusterFor } from './queries.ts'
 import { clusters, leakRecords, type ClusterRow } from './tables.ts'
@@ -53,6 +54,7 @@ export async function abandonCluster(
   if (!row) throw new Error(`${id} vanished while it was locked`)
   const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
   writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
+  tellOfChange(tx, { type: 'cluster.changed', team: row.team, clusterId: id })
   announce(tx, 'cluster', id)
   return row
 }

@@ -14,6 +14,7 @@ import { AppError, messageOf } from '../errors.ts'
 import { announce } from '../events.ts'
 import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import { nextWarningAt } from '../policy/end.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
 import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
@@ -180,6 +181,7 @@ export async function adoptCluster(
       destroyAt: cluster.destroyAt.toISOString(),
     },
   })
+  tellOfChange(tx, { type: 'cluster.changed', team: cluster.team, clusterId: cluster.id })
   announce(tx, 'cluster', cluster.id)
   return cluster
 }

@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { AFTER_PROTECTION_MS, destroyStartsAt, endAtReady, latestEnd, LONGEST_PROTECTION_MS, nextWarningAt, SHORTEST_MS, type Ceiling } from '../policy/end.ts' // prettier-ignore
 import { cents, hoursBetween, hoursThisMonth } from '../policy/spend.ts'
-import { writeNotice } from '../notices/notices.ts'
+import { tellOfChange, writeNotice } from '../notices/notices.ts'
 import { hasOpenEnd } from './lifecycle.ts'
 import { clusterFor } from './queries.ts'
 import { readUsageInTurn } from './quota.ts'
@@ -167,8 +167,9 @@ export async function liftEndedProtections(app: Pick<App, 'db'>, by: Actor): Pro
   if ((await findEnded(app.db)).length === 0) return 0
   return app.db.transaction(async (tx) => {
     const ended = await lockEnded(tx)
-    for (const { id } of ended) {
+    for (const { id, team } of ended) {
       writeAudit(tx, by, { action: 'cluster.unprotect', clusterId: id, detail: { why: 'its time is over' } })
+      tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
       announce(tx, 'cluster', id)
       send(tx, update(clusters, { ...unprotected, updatedAt: now }, { id }))
     }

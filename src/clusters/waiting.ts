@@ -4,6 +4,7 @@ import type { Db, Transaction } from '../db/client.ts'
 import { send } from '../db/client.ts'
 import { now, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import { lockCluster } from './queries.ts'
 import { clusters, type ClusterRow } from './tables.ts'
 
@@ -11,9 +12,10 @@ import { clusters, type ClusterRow } from './tables.ts'
 export const STORE_TOLD_AFTER_MS = 2 * 60_000
 
 /** This transaction has locked the row. null: it waits no more. */
-export function noteWait(tx: Transaction, { id, status, statusReason }: ClusterRow, reason: string | null): void {
+export function noteWait(tx: Transaction, { id, team, status, statusReason }: ClusterRow, reason: string | null): void {
   if (!['PENDING', 'CREATING'].includes(status) || statusReason === reason) return
   send(tx, update(clusters, { statusReason: reason, updatedAt: now }, { id }))
+  tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
   announce(tx, 'cluster', id)
 }
 

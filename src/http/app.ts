@@ -13,6 +13,7 @@ import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
 import { openDenials, openRefusals } from './denials.ts'
 import { addDocs } from './docs.ts'
 import type { Env } from './env.ts'
+import { openEventHub } from './event-hub.ts'
 import { checkInput, readOperations } from './input.ts'
 import { addressReader, openLimits } from './limits.ts'
 import { openReadiness } from './readiness.ts'
@@ -24,6 +25,7 @@ import { artifactRoutes } from './routes/artifacts.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { endRoutes } from './routes/ends.ts'
+import { eventRoutes } from './routes/events.ts'
 import { findingRoutes } from './routes/findings.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -94,6 +96,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const logRefusal = openRefusals(app)
   const readiness = openReadiness(app)
   const shownClusters = openShownClusters(app.db)
+  const events = openEventHub(app, shownClusters)
   http.use(securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
@@ -101,6 +104,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.set('address', addressOf(c))
     c.set('limits', limits)
     c.set('shownClusters', shownClusters)
+    c.set('events', events)
     c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
     await next()
@@ -219,6 +223,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     adoptionRoutes,
     clusterRoutes,
     endRoutes,
+    eventRoutes,
     outputRoutes,
     jobRoutes,
     findingRoutes,

@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import type { Platform } from '../vocabulary.ts'
+import type { EventHub } from './event-hub.ts'
 import type { ShownClusters } from './shown.ts'
 
 export type Env = {
@@ -16,6 +17,7 @@ export type Env = {
     address: string | undefined
     limits: Limits
     shownClusters: ShownClusters
+    events: EventHub
     readiness: () => Promise<Readiness>
   }
 }

@@ -7,13 +7,14 @@ import { showCluster } from './routes/shapes.ts'
 /** Each has about a kilobyte. */
 const REMEMBERED = 5000
 
-/** The texts of these clusters, in the same order. Clusters that are gone meanwhile are left out. */
-export type ShownClusters = (asked: readonly Versioned[]) => Promise<string[]>
+/** The texts of these clusters by id, in the same order. Clusters that are gone meanwhile are left out. */
+export type ShownClusters = (asked: readonly Versioned[]) => Promise<Map<string, string>>
 
 export function openShownClusters(db: Db): ShownClusters {
   const texts = new LRUCache<string, { rowVersion: string; text: string }>({ max: REMEMBERED })
   return async (asked) => {
-    const found = new Map<string, string>()
+    // The place is kept for those that are read below.
+    const found = new Map(asked.map(({ id }) => [id, '']))
     const missing: string[] = []
     for (const { id, rowVersion } of asked) {
       const known = texts.get(id)
@@ -25,6 +26,7 @@ export function openShownClusters(db: Db): ShownClusters {
       texts.set(cluster.id, { rowVersion, text })
       found.set(cluster.id, text)
     }
-    return asked.flatMap(({ id }) => found.get(id) ?? [])
+    for (const [id, text] of found) if (text === '') found.delete(id)
+    return found
   }
 }

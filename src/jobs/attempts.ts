@@ -3,6 +3,7 @@ import { and, count, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
 import type { Db, Reader } from '../db/client.ts'
 import { announce } from '../events.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import { openJobStatuses } from './job.ts'
 import { fenced, type Lock } from './lock.ts'
 import { jobAttempts, jobs } from './tables.ts'
@@ -20,14 +21,15 @@ export async function countTries(db: Reader, jobId: string): Promise<number> {
 export async function recordStage(
   db: Db,
   lock: Lock,
-  stage: string,
-  progressPercent: number,
+  { team, stage, progressPercent }: { team: string; stage: string; progressPercent: number },
   infra?: LedgerFacts,
 ): Promise<void> {
   await fenced(db, lock, async (tx) => {
     if (infra) await keepEntry(tx, infra)
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
-    announce(tx, 'job', lock.jobId)
+    const { clusterId, jobId } = lock
+    tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { stage, progressPercent } })
+    announce(tx, 'job', jobId)
   })
 }
 

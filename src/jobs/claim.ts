@@ -11,6 +11,7 @@ import { send, type Db, type Transaction } from '../db/client.ts'
 import { insertion, selection, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import type { Delivery } from '../queue/queue.ts'
 import { uptimeMs } from '../uptime.ts'
 import { endAsCancelled } from './ends.ts'
@@ -115,6 +116,8 @@ export async function claimJob(
       jobId,
       detail: { attempt: attempt.number, worker, fence },
     })
+    const { id: clusterId, team } = cluster
+    tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { attempt: attempt.number } })
     announce(tx, 'job', jobId)
     return { cluster: moved, job: { ...job, ...running }, attempt, lock, delivery, claimedAtMs }
   }

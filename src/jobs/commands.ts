@@ -10,6 +10,7 @@ import { insertion } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import type { JobType } from '../vocabulary.ts'
 import { endAsCancelled, endJob } from './ends.ts'
 import { isOpen, openJobStatuses } from './job.ts'
@@ -86,7 +87,7 @@ export async function supersedeJobs(
   for (const job of await listOpenJobs(tx, cluster.id)) {
     if (await app.queue.cancelWaiting(tx, job.id))
       await endJob(tx, by, cluster, job, { job: 'CANCELLED', cluster: 'stays' }, { reason: 'CANCELLED', message })
-    else await requestCancel(tx, by, job, message)
+    else await requestCancel(tx, by, cluster, job, message)
   }
 }
 
@@ -102,10 +103,16 @@ export async function cancelJob(app: Pick<App, 'queue'>, tx: Transaction, by: Ac
   if (job.type === 'CREATE') await requireUnprotected(tx, cluster)
   const message = `by ${nameOf(by)}`
   if (await app.queue.cancelWaiting(tx, job.id)) return endAsCancelled(tx, by, cluster, job, message)
-  return requestCancel(tx, by, job, message)
+  return requestCancel(tx, by, cluster, job, message)
 }
 
-async function requestCancel(tx: Transaction, by: Actor, job: JobRow, message: string): Promise<JobRow> {
+async function requestCancel(
+  tx: Transaction,
+  by: Actor,
+  { team }: ClusterRow,
+  job: JobRow,
+  message: string,
+): Promise<JobRow> {
   const [row] = await tx
     .update(jobs)
     .set({ cancelRequestedAt: sql`coalesce(${jobs.cancelRequestedAt}, now())`, message })
@@ -113,6 +120,7 @@ async function requestCancel(tx: Transaction, by: Actor, job: JobRow, message: s
     .returning()
   if (!row) throw new Error(`job ${job.id} ended while its cluster was locked`)
   writeAudit(tx, by, { action: 'job.cancel', clusterId: job.clusterId, jobId: job.id, detail: { message } })
+  tellOfChange(tx, { type: 'job.changed', team, clusterId: job.clusterId, jobId: job.id })
   announce(tx, 'job', job.id)
   announce(tx, 'cancel', job.id)
   return row

@@ -101,6 +101,11 @@ async function readChunks(db: Reader, jobId: string, after: number, limit: numbe
   return lines.slice(0, limit)
 }
 
+/** Reads jobs that the actor is known to be allowed to see. */
+export async function readJobs(db: Reader, ids: string[]): Promise<JobRow[]> {
+  return db.select().from(jobs).where(inArray(jobs.id, ids))
+}
+
 /** Throws NOT_FOUND when the caller may not see the job, or no longer may. */
 export async function isJobOver(db: Reader, by: Actor, id: string): Promise<boolean> {
   const [found] = await db

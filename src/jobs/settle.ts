@@ -9,6 +9,7 @@ import type { ClusterRow, clusters } from '../clusters/tables.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { now, selection, update, type Changes } from '../db/statements.ts'
 import { announce } from '../events.ts'
+import { tellOfChange } from '../notices/notices.ts'
 import type { AttemptOutcome } from '../vocabulary.ts'
 import { countTries } from './attempts.ts'
 import { must, type Claim } from './claim.ts'
@@ -76,7 +77,7 @@ export async function settleJob(
     send(tx, releasing(lock))
     if (end.job === 'RETRYING') {
       const seconds = ('retryInSeconds' in outcome ? outcome.retryInSeconds : undefined) ?? 0
-      retryLater(tx, lock, seconds, outcome)
+      retryLater(tx, cluster, lock.jobId, seconds, outcome)
       await must(app.queue.giveBack(tx, delivery, seconds, 'settled'))
       return
     }
@@ -117,13 +118,20 @@ function closing(attemptId: string, outcome: Outcome) {
 }
 
 /** Meanwhile the queue keeps the cluster's turn for the job. */
-function retryLater(tx: Transaction, { jobId, clusterId }: Claim['lock'], seconds: number, outcome: Outcome): void {
+function retryLater(
+  tx: Transaction,
+  { id: clusterId, team }: ClusterRow,
+  jobId: string,
+  seconds: number,
+  outcome: Outcome,
+): void {
   const reason = outcome.kind === 'failed' ? outcome.reason : null
   const message = outcome.message ?? null
   const retryAt = { sql: 'now() + make_interval(secs => ?)', values: [seconds] }
   send(tx, update(jobs, { status: 'RETRYING', retryAt, reason, message }, { id: jobId }))
   const detail = { reason, message, retryInSeconds: seconds }
   writeAudit(tx, WORKER, { action: 'job.retry-later', clusterId, jobId, outcome: 'failure', detail })
+  tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { retryInSeconds: seconds } })
   announce(tx, 'job', jobId)
 }
 

@@ -116,6 +116,9 @@ export function sentenceOf({ type, team, data }: Pick<Told, 'type' | 'team' | 'd
       return `Found ${text('type')} of ${text('subject')}: ${text('detail')}`
     case 'webhook.disabled':
       return `Webhook ${text('origin')} of team ${team} is switched off: ${text('reason')}`
+    case 'cluster.changed':
+    case 'job.changed':
+      return `${cluster} has changed.`
     case 'webhook.test':
       return `This is a test of the webhook of team ${team}.`
   }

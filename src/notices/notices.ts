@@ -4,11 +4,11 @@ import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
-import type { ClusterStatus, NoticeType } from '../vocabulary.ts'
+import type { ChangeType, ClusterStatus, NoticeType } from '../vocabulary.ts'
 import { notices, type MailedTo } from './tables.ts'
 
 export type Notice = {
-  type: NoticeType
+  type: NoticeType | ChangeType
   team: string
   clusterId?: string
   jobId?: string | undefined
@@ -18,7 +18,7 @@ export type Notice = {
   webhookId?: string
 }
 
-const insertNotice = insertion(notices, ['sequence', 'at', 'isPublished'])
+const insertNotice = insertion(notices, ['sequence', 'at', 'isPublished', 'position'])
 
 /** The notice is only sent, but the transaction does not commit without it. Returns its id. */
 export function writeNotice(tx: Transaction, notice: Notice): string {
@@ -27,6 +27,14 @@ export function writeNotice(tx: Transaction, notice: Notice): string {
   send(tx, insertNotice({ id, type, team, clusterId, jobId, data, mailedTo, webhookId }))
   announce(tx, 'notice', 'all')
   return id
+}
+
+/** For a change that only those hear who follow the stream of events. */
+export function tellOfChange(
+  tx: Transaction,
+  change: { type: ChangeType; team: string; clusterId: string; jobId?: string; data?: Record<string, unknown> },
+): void {
+  writeNotice(tx, { data: {}, ...change })
 }
 
 /** What a cluster's new state is told as. States that a cluster only passes through are not told. */
@@ -49,7 +57,8 @@ export function tellOfState(
 ): void {
   const { id, name, baseDomain, team, status, destroyAt, statusReason } = cluster
   const how = told[status]
-  if (!how || status === from) return
+  if (status === from) return
+  if (!how) return tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
   writeNotice(tx, {
     type: how.type,
     team,

@@ -1,20 +1,23 @@
 // From the outbox to those who are told. One process at a time takes the notices in their order, makes a delivery for
 // each target and a mail for each person, hands them to the queue, and marks them: all of it in one transaction.
 import { setTimeout } from 'node:timers/promises'
-import { and, asc, eq, getTableColumns, inArray, lt, ne, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, lt, ne, notExists, or, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { clusters } from '../clusters/tables.ts'
 import type { Reader, Transaction } from '../db/client.ts'
+import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { cents } from '../policy/spend.ts'
 import { costSoFar } from '../usage/report.ts'
 import { addressOf, administratorsOf } from './addresses.ts'
+import { changeTypes, type ChangeType, type NoticeType } from '../vocabulary.ts'
 import { aboutOf } from './forms.ts'
 import { notices, webhookDeliveries, webhooks, type NoticeRow, type WebhookRow } from './tables.ts'
 
 const BATCH = 200
 const PUBLISHING = 7262500007
 const KEPT_DAYS = 7
+const CHANGES_KEPT_DAYS = 1
 /** A statement takes 65,535 parameters. */
 const ROWS_AT_ONCE = 5000
 
@@ -62,14 +65,20 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
   await app.queue.enqueueDeliveries(tx, rows.filter(({ status }) => status === 'PENDING')) // prettier-ignore
   if (app.mailer) await app.queue.enqueueMails(tx, await mailsOf(tx, batch))
   const sequences = batch.map(({ sequence }) => sequence)
-  await tx.update(notices).set({ isPublished: true }).where(inArray(notices.sequence, sequences))
+  const next = await tx.execute<{ position: number }>(sql`select nextval('notice_position')::float8 as position`)
+  const position = next.rows[0]?.position
+  await tx.update(notices).set({ isPublished: true, position }).where(inArray(notices.sequence, sequences))
+  announce(tx, 'event', 'all')
   return batch.length
 }
 
 function isFor({ type, team, webhookId }: NoticeRow, webhook: Pick<WebhookRow, 'id' | 'team' | 'types'>): boolean {
   if (webhookId !== null) return webhook.id === webhookId
+  if (isChange(type)) return false
   return (webhook.team === '*' || webhook.team === team) && (webhook.types.length === 0 || webhook.types.includes(type))
 }
+
+const isChange = (type: NoticeType | ChangeType): type is ChangeType => changeTypes.some((each) => each === type)
 
 /** What a cluster has cost is known when its last state is. */
 async function noteCosts(tx: Transaction, batch: NoticeRow[]): Promise<void> {
@@ -100,17 +109,21 @@ async function mailsOf(db: Reader, batch: NoticeRow[]): Promise<{ sequence: numb
   return all.flat()
 }
 
-/** What was told more than a week ago is forgotten, but not what is still tried. Returns how many notices. */
+/** What was told more than a week ago is forgotten, and a change a day after it, but not what is still tried. Returns how many notices. */
 export async function forgetNotices({ db }: Pick<App, 'db'>): Promise<number> {
   const old = sql`now() - make_interval(days => ${KEPT_DAYS})`
   const isOver = and(lt(webhookDeliveries.createdAt, old), ne(webhookDeliveries.status, 'PENDING'))
   const over = db.select({ id: webhookDeliveries.id }).from(webhookDeliveries).where(isOver).limit(ROWS_AT_ONCE)
   while (((await db.delete(webhookDeliveries).where(inArray(webhookDeliveries.id, over))).rowCount ?? 0) > 0);
   const isHeld = db.select().from(webhookDeliveries).where(eq(webhookDeliveries.sequence, notices.sequence))
+  const ofYesterday = and(
+    inArray(notices.type, [...changeTypes]),
+    lt(notices.at, sql`now() - make_interval(days => ${CHANGES_KEPT_DAYS})`),
+  )
   const told = db
     .select({ sequence: notices.sequence })
     .from(notices)
-    .where(and(lt(notices.at, old), eq(notices.isPublished, true), notExists(isHeld)))
+    .where(and(or(lt(notices.at, old), ofYesterday), eq(notices.isPublished, true), notExists(isHeld)))
     .limit(ROWS_AT_ONCE)
   for (let gone = 0; ;) {
     const { rowCount } = await db.delete(notices).where(inArray(notices.sequence, told))

@@ -8,6 +8,7 @@ import {
   index,
   integer,
   jsonb,
+  pgSequence,
   pgTable,
   primaryKey,
   text,
@@ -16,10 +17,13 @@ import { at, bytea, oneOf } from '../db/columns.ts'
 import {
   deliveryStatuses,
   webhookForms,
+  type ChangeType,
   type DeliveryStatus,
   type NoticeType,
   type WebhookForm,
 } from '../vocabulary.ts'
+
+export const noticePosition = pgSequence('notice_position')
 
 /** Whom a notice is mailed to. */
 export type MailedTo = 'owner' | 'admins' | 'both'
@@ -32,7 +36,7 @@ export const notices = pgTable(
     /** The same at each delivery, so that a receiver knows what it has had already. */
     id: text('id').notNull(),
     at: at('at').notNull().defaultNow(),
-    type: text('type').$type<NoticeType>().notNull(),
+    type: text('type').$type<NoticeType | ChangeType>().notNull(),
     /** `*`: of no team, for those who see all of them. */
     team: text('team').notNull(),
     clusterId: text('cluster_id'),
@@ -42,8 +46,13 @@ export const notices = pgTable(
     /** Only this target gets it: a test. */
     webhookId: text('webhook_id'),
     isPublished: boolean('is_published').notNull().default(false),
+    /** Of the handing on, one after another: what has a later one was committed later. null: not handed on yet. */
+    position: bigint('position', { mode: 'number' }),
   },
   (t) => [
+    index('notices_position')
+      .on(t.position, t.sequence)
+      .where(sql`position is not null`),
     index('notices_unpublished')
       .on(t.sequence)
       .where(sql`not is_published`),

@@ -114,7 +114,8 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
     progress = undefined
     if (!newest) return
     try {
-      await recordStage(app.db, lock, newest.stage, newest.percent, operation.infra)
+      const { stage, percent: progressPercent } = newest
+      await recordStage(app.db, lock, { team: cluster.team, stage, progressPercent }, operation.infra)
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
       else app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded')

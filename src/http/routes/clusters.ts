@@ -137,7 +137,7 @@ export const clusterRoutes = router()
       }
       const rows = await listClusters(app.db, by, filter, { limit, cursor })
       const { items, nextCursor } = toPage(rows, limit, (row) => row)
-      const texts = await c.var.shownClusters(items)
+      const texts = [...(await c.var.shownClusters(items)).values()]
       const body = `{"items":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`
       return jsonText<z.infer<typeof page>>(c, body)
     },

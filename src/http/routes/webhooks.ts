@@ -3,7 +3,7 @@ import { teamOrAll } from '../../clusters/request.ts'
 import { toPage } from '../../db/page.ts'
 import type { WebhookRow } from '../../notices/tables.ts'
 import { changeWebhook, createWebhook, deleteWebhook, listDeliveries, listWebhooks, redeliver, testWebhook, type ShownDelivery } from '../../notices/webhooks.ts' // prettier-ignore
-import { deliveryStatuses, noticeTypes, webhookForms } from '../../vocabulary.ts'
+import { deliveryStatuses, noticeTypes, webhookForms, type NoticeType } from '../../vocabulary.ts'
 import { once } from '../once.ts'
 import { idParam, json, operationsOf, optionalIdempotencyHeader, pageOf, pageQuery, router } from '../router.ts'
 import { instant, noContent, time, words } from './shapes.ts'
@@ -75,7 +75,7 @@ const showDelivery = ({ notice, ...row }: ShownDelivery): z.infer<typeof deliver
   webhookId: row.webhookId,
   noticeId: notice.id,
   sequence: row.sequence,
-  type: notice.type,
+  type: notice.type as NoticeType, // changes are delivered to nobody
   clusterId: notice.clusterId,
   status: row.status,
   tries: row.tries,

@@ -1,0 +1,201 @@
+// Follows the stream of notices once for all readers of this process, and gives each what it may see. A reader that
+// does not read is cut off, and comes back with the place that it has reached.
+import type { App } from '../app.ts'
+import { isAllowedOn, type Action } from '../auth/permissions.ts'
+import type { Caller } from '../auth/principal.ts'
+import { messageOf } from '../errors.ts'
+import { readJobs } from '../jobs/queries.ts'
+import { publishNotices } from '../notices/publish.ts'
+import {
+  findLastPlace,
+  isBehind,
+  isKnownPlace,
+  readStream,
+  textOfPlace,
+  type Place,
+  type StreamedNotice,
+} from '../notices/stream.ts'
+import { uptimeMs } from '../uptime.ts'
+import { showJob } from './routes/shapes.ts'
+import type { ShownClusters } from './shown.ts'
+
+const BATCH = 500
+/** A word may be lost. */
+const LOOK_MS = 1000
+/** A worker hands on what is written. Where none has done so by then, this process does it. */
+const WORKER_MS = 400
+const HEARTBEAT_MS = 15_000
+
+/** What a reader wants: a noun such as `cluster`, or a whole type. undefined: all. */
+export type EventFilter = Readonly<{
+  team?: string | undefined
+  cluster?: string | undefined
+  types?: readonly string[] | undefined
+}>
+
+export type EventReader = Readonly<{
+  /** Who reads, as of the last look. */
+  by: () => Caller
+  filter: EventFilter
+  /** Takes a piece of the stream. Returns false when the reader is gone, or does not read. */
+  write: (bytes: Uint8Array) => boolean
+  /** Resolves when the reader has read, so that it can be given more. false: it is gone. */
+  ready: () => Promise<boolean>
+}>
+
+export type EventHub = Readonly<{
+  /**
+   * Gives the reader all that comes behind the place, or behind now, until the returned function is called. Throws what
+   * the database throws.
+   */
+  follow: (reader: EventReader, behind: Place | undefined) => Promise<() => void>
+}>
+
+type Event = { notice: StreamedNotice; bytes: Buffer }
+
+export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
+  const readers = new Set<EventReader>()
+  /** How far all readers have got. undefined: there is none. */
+  let place: Place | undefined
+  let running = false
+  let wake = () => undefined as void
+  let isInDoubt = false
+
+  const read = async (behind: Place) => toEvents(app, shownClusters, await readStream(app.db, behind, BATCH))
+  const give = (reader: EventReader, events: Event[]) => {
+    if (!reader.write(bytesFor(reader, events))) readers.delete(reader)
+  }
+  const giveAll = (text: string) => {
+    const bytes = Buffer.from(text)
+    for (const reader of readers) if (!reader.write(bytes)) readers.delete(reader)
+  }
+  /** A database may have lost what was told, and tell others in its place. */
+  const doubt = async (at: Place) => {
+    isInDoubt = false
+    const newest = await findLastPlace(app.db)
+    if (!isBehind(newest, at) && (!isBehind(at, newest) || (await isKnownPlace(app.db, at)))) return
+    place = newest
+    giveAll(said('reset', newest))
+  }
+
+  const follow = async (): Promise<void> => {
+    let askedAt: number | undefined
+    let spokeAt = uptimeMs()
+    const unhear = [
+      app.events.on('event', 'all', () => wake()),
+      app.events.on('notice', 'all', () => (askedAt ??= uptimeMs())),
+      app.events.onGap(() => ((isInDoubt = true), wake())),
+    ]
+    while (readers.size > 0 && place) {
+      const word = new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOOK_MS)
+        wake = () => (clearTimeout(timer), resolve())
+      })
+      try {
+        if (isInDoubt) await doubt(place)
+        if (askedAt !== undefined && uptimeMs() - askedAt > WORKER_MS) {
+          askedAt = undefined
+          await publishNotices(app)
+        }
+        const events = await read(place)
+        const last = events.at(-1)?.notice
+        if (last) {
+          place = last
+          askedAt = undefined
+          for (const reader of readers) give(reader, events)
+          if (events.length === BATCH) continue
+        }
+        if (uptimeMs() - spokeAt >= HEARTBEAT_MS) {
+          spokeAt = uptimeMs()
+          giveAll(': nothing new\n\n')
+        }
+      } catch (error) {
+        app.log.warn({ reason: messageOf(error) }, 'the stream of events could not be read and is tried again')
+      }
+      await word
+    }
+    for (const stop of unhear) stop()
+    place = undefined
+    running = false
+  }
+
+  return {
+    async follow(reader, behind) {
+      const newest = place ?? (await findLastPlace(app.db))
+      const isKnown = behind === undefined || (!isBehind(newest, behind) && (await isKnownPlace(app.db, behind)))
+      let at = isKnown ? (behind ?? newest) : newest
+      reader.write(Buffer.from(said(isKnown ? 'open' : 'reset', at)))
+      // What lies before the place of all is for this reader alone.
+      for (let until = place ?? newest; isBehind(at, until); until = place ?? newest) {
+        const events = (await read(at)).filter(({ notice }) => !isBehind(until, notice))
+        const last = events.at(-1)?.notice
+        if (!(await reader.ready()) || !reader.write(bytesFor(reader, events))) return () => undefined
+        at = last ?? until
+      }
+      place ??= at
+      readers.add(reader)
+      if (!running) {
+        running = true
+        void follow()
+      }
+      return () => {
+        readers.delete(reader)
+        if (readers.size === 0) wake()
+      }
+    },
+  }
+}
+
+/** `open`: the place from which it goes on. `reset`: what lies between is not known, so what is shown must be read anew. */
+const said = (event: 'open' | 'reset', place: Place): string =>
+  `id: ${textOfPlace(place)}\nevent: ${event}\ndata: {}\n\n`
+
+/** The JSON of clusters and jobs is as they are now, made once for all readers. */
+async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNotice[]): Promise<Event[]> {
+  if (all.length === 0) return []
+  const versions = all.flatMap(({ clusterId: id, rowVersion }) => (id && rowVersion ? [{ id, rowVersion }] : []))
+  const jobIds = new Set(all.flatMap(({ jobId, type }) => (jobId && type.startsWith('job.') ? [jobId] : [])))
+  const [clusters, jobs] = await Promise.all([
+    shownClusters(versions),
+    jobIds.size > 0 ? readJobs(app.db, [...jobIds]) : [],
+  ])
+  const jobOf = new Map(jobs.map((job) => [job.id, JSON.stringify(showJob(job))]))
+  return all.map((notice) => {
+    const { at, type, team, clusterId, jobId, data } = notice
+    const head = JSON.stringify({ type, at: at.toISOString(), team, clusterId, jobId, data }).slice(0, -1)
+    const cluster = type.startsWith('cluster.') ? clusters.get(clusterId ?? '') : undefined
+    const job = jobOf.get(jobId ?? '')
+    const rest = `${cluster ? `,"cluster":${cluster}` : ''}${job ? `,"job":${job}` : ''}}`
+    return { notice, bytes: Buffer.from(`id: ${textOfPlace(notice)}\nevent: ${type}\ndata: ${head}${rest}\n\n`) }
+  })
+}
+
+/** A reader that sees nothing of it is still told how far it has got. */
+function bytesFor({ by, filter }: EventReader, events: Event[]): Buffer {
+  const caller = by()
+  const seen = events.filter(({ notice }) => isWanted(filter, notice) && maySee(caller, notice))
+  const last = events.at(-1)
+  if (last === undefined) return Buffer.alloc(0)
+  const bytes = seen.map((event) => event.bytes)
+  return Buffer.concat(seen.includes(last) ? bytes : [...bytes, Buffer.from(`id: ${textOfPlace(last.notice)}\n\n`)])
+}
+
+function isWanted({ team, cluster, types }: EventFilter, notice: StreamedNotice): boolean {
+  const { type } = notice
+  return (
+    (team === undefined || notice.team === team) &&
+    (cluster === undefined || notice.clusterId === cluster) &&
+    (types === undefined || types.some((wanted) => type === wanted || type.startsWith(`${wanted}.`)))
+  )
+}
+
+const actionOf = (type: string): Action => {
+  const [noun] = type.split('.')
+  if (noun === 'job') return 'job.read'
+  if (noun === 'finding') return 'finding.read'
+  if (noun === 'quota') return 'usage.read'
+  return noun === 'webhook' ? 'webhook.read' : 'cluster.read'
+}
+
+const maySee = (by: Caller, { type, team, owner }: StreamedNotice): boolean =>
+  type !== 'webhook.test' && isAllowedOn(by, actionOf(type), { team, owner })

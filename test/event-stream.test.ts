@@ -1,0 +1,200 @@
+// The stream of events: what happens, of what the caller may see, from any place in it, by any process.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createHttp } from '../src/http/app.ts'
+import { eventually, openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+beforeAll(async () => {
+  h = await openHarness()
+})
+afterAll(() => h.close())
+
+type Told = { id: string; event: string; data: any } // oxlint-disable-line typescript/no-explicit-any -- the test reads what it expects
+type Stream = {
+  status: number
+  /** What has come so far, without `open`. */
+  told: Told[]
+  lastId: () => string | undefined
+  /** Resolves with the first event of this kind that has come or comes. */
+  next: (isIt: (told: Told) => boolean) => Promise<Told>
+  ended: Promise<void>
+  close: () => Promise<void>
+}
+
+async function follow(
+  http: ReturnType<typeof createHttp>,
+  { token = h.admin, query = '', after }: { token?: string; query?: string; after?: string | undefined } = {},
+): Promise<Stream> {
+  const response = await http.request(`/api/v1/events/stream${query}`, {
+    headers: { authorization: `Bearer ${token}`, ...(after === undefined ? {} : { 'last-event-id': after }) },
+  })
+  const told: Told[] = []
+  let lastId: string | undefined
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  const read = async () => {
+    for (let text = ''; ;) {
+      const { value, done } = (await reader?.read()) ?? { value: undefined, done: true }
+      if (done) return
+      text += value
+      const blocks = text.split('\n\n')
+      text = blocks.pop() ?? ''
+      for (const block of blocks) {
+        const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
+        lastId = field('id') ?? lastId
+        const event = field('event')
+        if (event !== undefined && event !== 'open')
+          told.push({ id: field('id') ?? '', event, data: JSON.parse(field('data') ?? 'null') })
+      }
+    }
+  }
+  const ended = read().catch(() => undefined)
+  return {
+    status: response.status,
+    told,
+    lastId: () => lastId,
+    next: (isIt) => eventually(() => told.find(isIt)),
+    ended,
+    close: async () => {
+      await reader?.cancel()
+      await ended
+    },
+  }
+}
+
+const open = () => createHttp(h.app)
+
+it('tells the life of a cluster, with the cluster and the job as they are', { timeout: 60_000 }, async () => {
+  const stream = await follow(open(), { query: '?type=cluster&type=job' })
+  const { cluster, job } = await h.requestCluster('told')
+  // No worker lives yet that would hand the notice on: the API does it.
+  const requested = await stream.next(({ event }) => event === 'cluster.requested')
+  expect(requested.data).toMatchObject({
+    clusterId: cluster.id,
+    team: 'default',
+    cluster: { id: cluster.id, name: 'told' },
+  })
+  const worker = await h.startWorker()
+  const ready = await stream.next(({ event }) => event === 'cluster.ready')
+  expect(ready.data.cluster).toMatchObject({ status: 'READY', actions: expect.arrayContaining(['destroy']) })
+  const ended = await stream.next(({ event }) => event === 'job.ended')
+  expect(ended.data.job).toMatchObject({ id: job.id, status: 'SUCCEEDED' })
+  const stages = stream.told.flatMap(({ event, data }) => (event === 'job.changed' && data.data.stage) || [])
+  // Of stages that follow each other closely only the newest is recorded.
+  expect(stages).toEqual(expect.arrayContaining(['manifests', 'complete']))
+  const places = stream.told.map(({ id }) => id.split('-').map(Number))
+  expect(places).toEqual(places.toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0) || (a[1] ?? 0) - (b[1] ?? 0)))
+  await worker.drain(0)
+  await stream.close()
+})
+
+it('is resumed without loss or repeat, by whichever process', { timeout: 60_000 }, async () => {
+  const https = [open(), open()]
+  const first = await follow(https[0] ?? open())
+  const start = await eventually(() => first.lastId())
+  await first.close()
+  const all: Told[] = []
+  const isLast = ({ event, data }: Told) => event === 'cluster.requested' && data.cluster.name === 'the-last'
+  const reading = (async () => {
+    let after: string | undefined = start
+    for (let turn = 0; !all.some(isLast); turn++) {
+      const stream: Stream = await follow(https[turn % 2] ?? open(), { after })
+      await eventually(() => stream.told.length > turn % 3)
+      // What is cut off between two events is what a reader remembers.
+      await stream.close()
+      all.push(...stream.told)
+      after = stream.lastId()
+    }
+  })()
+  const made = await Promise.all(Array.from({ length: 40 }, (_, n) => h.requestCluster(`many-${n}`)))
+  // A reader waits for up to three events at a time.
+  for (const name of ['the-last', 'more-1', 'more-2', 'more-3']) await h.requestCluster(name)
+  await reading
+  const ids = made.map(({ cluster }) => cluster.id)
+  const seen = all.filter(({ data }) => ids.includes(data.clusterId))
+  expect(seen).toHaveLength(ids.length)
+  expect(new Set(seen.map(({ data }) => data.clusterId))).toEqual(new Set(ids))
+  expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
+})
+
+it('tells nobody what the caller may not see, and filters', async () => {
+  const http = open()
+  const admin = await follow(http)
+  const ofBlue = await follow(http, { token: await h.tokenFor([{ team: 'blue', role: 'requester' }]) })
+  const green = await h.tokenFor([{ team: 'green', role: 'team_admin' }])
+  const ofGreen = await follow(http, { token: green })
+  const auditor = await follow(http, {
+    token: await h.tokenFor([{ team: '*', role: 'auditor' }]),
+    query: '?type=finding',
+  })
+  const other = await follow(http, { query: '?team=blue' })
+  const { cluster } = await h.requestCluster('greens', { team: 'green' })
+  const only = await follow(http, { query: `?cluster=${cluster.id}` })
+  await h.rows(
+    `insert into notices (id, type, team, data) values ('msg_1', 'finding.filed', '*', '{"type": "orphan"}')`,
+  )
+  await h.requestCluster('blues', { team: 'blue' })
+  await admin.next(({ event, data }) => event === 'cluster.requested' && data.cluster.name === 'blues')
+  await ofBlue.next(({ event }) => event === 'cluster.requested')
+  await auditor.next(({ event }) => event === 'finding.filed')
+  await other.next(({ event }) => event === 'cluster.requested')
+  const teams = (stream: Stream) => new Set(stream.told.map(({ data }) => data.team))
+  expect(teams(admin)).toEqual(new Set(['*', 'blue', 'green']))
+  expect([teams(ofBlue), teams(ofGreen), teams(other)]).toEqual([new Set(['blue']), new Set(['green']), new Set(['blue'])]) // prettier-ignore
+  expect(auditor.told.map(({ event }) => event)).toEqual(['finding.filed'])
+  // What was asked for just before may be handed on just after.
+  expect(only.told.filter(({ data }) => data.clusterId !== cluster.id)).toEqual([])
+  // Who sees nothing of it is still told how far it has got.
+  await eventually(() => ofGreen.lastId() === admin.lastId())
+  for (const stream of [admin, ofBlue, ofGreen, auditor, other, only]) await stream.close()
+})
+
+it('a place that is not known any more is told, and what was handed on since then is not', async () => {
+  const stream = await follow(open(), { after: '1-999999' })
+  expect(await stream.next(({ event }) => event === 'reset')).toMatchObject({ id: expect.stringMatching(/^\d+-\d+$/) })
+  await h.requestCluster('after-reset')
+  await stream.next(({ event, data }) => event === 'cluster.requested' && data.cluster.name === 'after-reset')
+  expect(stream.told[0]?.event).toBe('reset')
+  await stream.close()
+  expect((await follow(open(), { after: 'x' })).status).toBe(400)
+})
+
+it('a database that has lost what was told is noticed', { timeout: 30_000 }, async () => {
+  const stream = await follow(open())
+  await h.requestCluster('lost')
+  await stream.next(({ data }) => data.cluster?.name === 'lost')
+  await h.rows(`delete from notices where position = (select max(position) from notices)`)
+  await h.rows(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events'`)
+  await stream.next(({ event }) => event === 'reset')
+  await h.requestCluster('found')
+  await stream.next(({ data }) => data.cluster?.name === 'found')
+  await stream.close()
+})
+
+it('ends for a caller that may no longer follow, and says why', { timeout: 30_000 }, async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  const stream = await follow(open(), { token })
+  await h.rows(`update api_tokens set revoked_at = now() where id = (select max(id) from api_tokens)`)
+  expect(await stream.next(({ event }) => event === 'refused')).toMatchObject({ data: { code: 'UNAUTHENTICATED' } })
+  await stream.ended
+})
+
+it('a reader that does not read is cut off, and the others go on', { timeout: 30_000 }, async () => {
+  const http = open()
+  const idle = await http.request('/api/v1/events/stream', { headers: { authorization: `Bearer ${h.admin}` } })
+  const stream = await follow(http)
+  const write = (from: number) =>
+    h.rows(
+      `insert into notices (id, type, team, data) select 'msg_big' || n, 'finding.filed', '*', jsonb_build_object('n', n, 'text', repeat('x', 4000)) from generate_series(${from}, ${from + 99}) n`,
+    )
+  for (let from = 0; from < 300; from += 100) {
+    await write(from)
+    await h.requestCluster(`big-${from}`)
+    await stream.next(({ data }) => data.data?.n === from + 99)
+  }
+  const read = async () => {
+    for (const reader = idle.body?.getReader(); ;) if ((await reader?.read())?.done !== false) return
+  }
+  await expect(read()).rejects.toThrow('does not read')
+  expect(stream.told.filter(({ event }) => event === 'finding.filed')).toHaveLength(300)
+  await stream.close()
+})
