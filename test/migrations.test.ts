@@ -19,6 +19,7 @@ const landed: Record<string, string> = {
   '0010_stored_logs.sql': 'ff8f100f8b64fe989d2fd933ec1425273633bd6c0a9036bd5c017dd7a1f62022',
   '0011_reports_at_size.sql': 'f4784c1f334b12768f601b86bfd4d5180d385431b1ab089a54385890c4164828',
   '0012_deliveries_by_sequence.sql': 'bb2725a0dd569165929724484f16e199d7679bcbb38ff8d16c15231febeb612d',
+  '0013_stood_before.sql': '23b8363e3c5e6be642daa406d24871246f45d276c7888ff10e493989cd4589ba',
   '0007_grace_hours.sql': '4d58e835897687f6eb17bd5279c36bc0b60672557fcc49beea46f1dfea734712',
 }
 
