@@ -51,8 +51,8 @@ export type RecordsAnswer =
 /** installationId is undefined for what an earlier release made. */
 export type Owned = { clusterId: string; installationId: string | undefined; resource: Resource }
 
-/** Whose resources are looked for, and where. */
-export type Owner = { installationId: string; offered: Pick<Place, 'platform' | 'region'>[] }
+/** Whose resources are looked for, and where clusters of its profiles may be. */
+export type Owner = { installationId: string; offered: Omit<Place, 'name'>[] }
 
 export type Inventory = {
   find: (query: InventoryQuery) => Promise<InventoryAnswer>

@@ -2,17 +2,26 @@
 import type { InventoryQuery, Place } from '../clouds/inventory.ts'
 import type { Reader } from '../db/client.ts'
 import { listEntries } from './ledger.ts'
+import type { Profile } from '../profiles/profile.ts'
 import type { ClusterRow } from './tables.ts'
 
-type Located = Pick<ClusterRow, 'platform' | 'region' | 'name' | 'baseDomain' | 'profileSnapshot'>
+type Located = Pick<ClusterRow, 'region' | 'name' | 'baseDomain' | 'profileSnapshot'>
 
 /** Where the cluster is, as its profile was when it was asked for. */
-export function placeOf({ platform, region, name, baseDomain, profileSnapshot }: Located): Place {
-  const { features, aws } = profileSnapshot
+export function placeOf({ region, name, baseDomain, profileSnapshot }: Located): Place {
+  return { name, ...placeIn(profileSnapshot, region, baseDomain) }
+}
+
+/** Where clusters of the profile may be. */
+export const placesOf = (profile: Profile): Omit<Place, 'name'>[] =>
+  profile.regions.allowed.flatMap((region) =>
+    profile.baseDomains.allowed.map((baseDomain) => placeIn(profile, region, baseDomain)),
+  )
+
+function placeIn({ platform, features, aws }: Profile, region: string, baseDomain: string): Omit<Place, 'name'> {
   return {
     platform,
     region,
-    name,
     baseDomain,
     isPrivate: features.private,
     subnets: aws?.subnets?.map(({ id }) => id),

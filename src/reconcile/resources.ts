@@ -6,6 +6,7 @@ import { inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Resource } from '../clouds/inventory.ts'
 import { findLost, recover } from '../clusters/adopt.ts'
+import { placesOf } from '../clusters/inventory-query.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { lookAgain } from './leftovers.ts'
@@ -94,13 +95,10 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
 }
 
 async function listOwned({ inventory, installationId, catalog }: Asking): Promise<Map<string, Owned>> {
-  const offered = catalog
-    .list()
-    .flatMap(({ platform, regions }) => regions.allowed.map((region) => ({ platform, region })))
-  const listing = inventory.findOwned?.({ installationId, offered })
-  if (!listing) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
+  if (!inventory.findOwned) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
   const owned = new Map<string, Owned>()
   try {
+    const listing = inventory.findOwned({ installationId, offered: catalog.list().flatMap(placesOf) })
     for await (const { clusterId, installationId: owner = installationId, resource } of listing) {
       if (owner !== installationId) continue
       const of = owned.get(clusterId) ?? { count: 0, shown: [] }

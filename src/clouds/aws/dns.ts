@@ -1,8 +1,8 @@
 // Zones, and records under the cluster's domain.
 import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
-import { unclearReason, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { unclearReason, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
-import { NotAnswered, unlessMissing } from './answers.ts'
+import { explain, NotAnswered, unlessMissing } from './answers.ts'
 import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
@@ -46,8 +46,8 @@ async function readDomain(session: Session) {
   const { query, clients } = session
   const domain = domainOf(session)
   const zones = await listZones(session)
-  const base = zones.find(({ name, isPrivate }) => !isPrivate && name === query.baseDomain.toLowerCase())
-  await requireAccount(session, base)
+  const base = findBase(zones, query)
+  await requireAccount(session, query, base)
   const isBrought = ({ id }: Zone) => id === query.hostedZone
   const ownZones = zones.filter((zone) => zone.isPrivate && zone.name === domain && !isBrought(zone))
   const read: Standing[] = []
@@ -85,9 +85,11 @@ function listZones({ sdk: { route53 }, clients, ask, stop }: Session): Promise<Z
  * In a wrong account everything looks empty. The right one has the zone that holds the public records. For a private
  * cluster, which has none, it has the subnets of the profile.
  */
-async function requireAccount(session: Session, base: Zone | undefined): Promise<void> {
-  const { query, sdk, clients, ask, stop } = session
-  const { baseDomain, region, subnets = [], isPrivate = false } = query
+async function requireAccount(
+  { sdk, clients, ask, stop }: Session,
+  { baseDomain, region, subnets = [], isPrivate = false }: Omit<Place, 'name'>,
+  base: Zone | undefined,
+): Promise<void> {
   if (isPrivate && subnets.length > 0) {
     const Filters = [{ Name: 'subnet-id', Values: subnets }]
     const pages = sdk.ec2.paginateDescribeSubnets({ client: clients.ec2 }, { Filters }, stop)
@@ -103,6 +105,26 @@ async function requireAccount(session: Session, base: Zone | undefined): Promise
     throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${baseDomain}${also}`)
   }
 }
+
+/** Why clusters at none of these places, which are in the session's region, may be in this account. */
+export async function doubtAccount(session: Session, places: Omit<Place, 'name'>[]): Promise<string | undefined> {
+  try {
+    const zones = await listZones(session)
+    await Promise.any(places.map((place) => requireAccount(session, place, findBase(zones, place))))
+    return undefined
+  } catch (error) {
+    const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
+    return explain(
+      errors.map((each) => {
+        if (each instanceof NotAnswered) return each
+        throw each
+      }),
+    )
+  }
+}
+
+const findBase = (zones: Zone[], { baseDomain }: Pick<Place, 'baseDomain'>) =>
+  zones.find(({ name, isPrivate }) => !isPrivate && name === baseDomain.toLowerCase())
 
 /** A client with the rights of the role. */
 async function openElsewhere({ sdk: { sts }, clients, ask, stop, route53As }: Session, RoleArn: string) {

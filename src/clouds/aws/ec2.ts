@@ -36,6 +36,13 @@ export function ec2Searches(session: Session): Search[] {
   }))
 }
 
+/** What still exists of these kinds, of which the tagging service lists what has ended as well. */
+export function endingSearches(session: Session): Search[] {
+  return ec2Kinds(session)
+    .filter(({ type }) => ['instance', 'nat-gateway'].includes(type))
+    .map((kind) => askedById(session, kind, GONE))
+}
+
 /** Kinds that the tagging service goes on listing for hours after their deletion. */
 export function lingeringSearches(session: Session): Search[] {
   const { sdk: { ec2 }, stop } = session // prettier-ignore

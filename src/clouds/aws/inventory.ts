@@ -3,12 +3,12 @@
  * DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without
  * its list makes the whole "not verified".
  */
-import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer } from '../inventory.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer, Resource } from '../inventory.ts'
 import { explain, NotAnswered } from './answers.ts'
 import { balancerSearches } from './balancers.ts'
 import { bucketSearch } from './buckets.ts'
-import { dnsSearch, findStanding } from './dns.ts'
-import { ec2Searches, holderQuestions, lingeringSearches } from './ec2.ts'
+import { dnsSearch, doubtAccount, findStanding } from './dns.ts'
+import { ec2Searches, endingSearches, holderQuestions, lingeringSearches } from './ec2.ts'
 import { iamSearches } from './iam.ts'
 import { keySearch } from './kms.ts'
 import { globalRegionOf, openSession, type AwsInventoryOptions, type Session } from './session.ts'
@@ -30,12 +30,19 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
     find: (query) => inSession(query, search),
     findRecords: (place) => inSession(ofNobody(place), standing),
     async *findOwned({ installationId, offered }) {
-      const regions = offered.filter(({ platform }) => platform === 'aws').map(({ region }) => region)
-      if (regions.length === 0) throw new Error('no profile offers a region of AWS, so none was asked')
+      const places = offered.filter(({ platform }) => platform === 'aws')
+      const regions = places.map(({ region }) => region)
+      let doubt: string | undefined = 'no profile offers a region of AWS, so none was asked'
       for (const region of new Set([...regions, ...regions.map(globalRegionOf)])) {
         const place: Place = { platform: 'aws', region, name: '', baseDomain: '' }
-        yield* await inSession(ofNobody(place), (session) => owned(session, installationId))
+        const here = places.filter((each) => each.region === region)
+        yield* await inSession(ofNobody(place), async (session) => {
+          if (doubt !== undefined && here.length > 0) doubt = await doubtAccount(session, here)
+          return owned(session, installationId)
+        })
       }
+      // In a wrong account there is nothing, which must not count as an answer.
+      if (doubt !== undefined) throw new Error(doubt)
     },
   }
 }
@@ -61,15 +68,19 @@ async function search(session: Session): Promise<InventoryAnswer> {
   const held = await askAll(holderQuestions(session, found))
   refusals.push(...held.refusals)
   if (refusals.length > 0) return { verified: false, reason: explain(refusals) }
-  const byKey = new Map(found.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
-  const all = [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
+  const all = unique(found)
   const lingering = all.filter(({ billable }) => billable === false)
   return {
     verified: true,
     resources: all.filter((each) => !lingering.includes(each)),
     ...(lingering.length > 0 ? { lingering } : {}),
-    ...(held.answers.length > 0 ? { holders: held.answers } : {}),
+    ...(held.answers.length > 0 ? { holders: unique(held.answers) } : {}),
   }
+}
+
+function unique(resources: Resource[]): Resource[] {
+  const byKey = new Map(resources.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
+  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
 }
 
 async function standing(session: Session): Promise<RecordsAnswer> {
@@ -84,17 +95,19 @@ async function standing(session: Session): Promise<RecordsAnswer> {
 /** Of one region. Throws what AWS says instead of an answer. */
 async function owned(session: Session, installationId: string) {
   const { answers, refusals } = await askAll([() => listOwned(session, installationId)])
-  const searches = [...lingeringSearches(session), keySearch(session)]
+  const searches = [...endingSearches(session), ...lingeringSearches(session), keySearch(session)]
   const gone = await askAll(
     searches.map((each) => async () => {
       const known = answers.filter(({ arn }) => each.knows(arn))
       const there = (await each.run(known.map(({ arn }) => arn))).filter(({ billable }) => billable !== false)
-      return known.filter(({ arn }) => !there.some(({ id }) => arn.text.endsWith(id)))
+      const ids = new Set(there.map(({ id }) => id))
+      return known.filter(({ arn }) => !ids.has(arn.resource.slice(arn.resource.indexOf('/') + 1)))
     }),
   )
   refusals.push(...gone.refusals)
   if (refusals.length > 0) throw new Error(explain(refusals))
-  return answers.filter((each) => !gone.answers.includes(each))
+  const without = new Set(gone.answers)
+  return answers.filter((each) => !without.has(each))
 }
 
 async function askAll<T>(questions: (() => Promise<T[]>)[]): Promise<{ answers: T[]; refusals: NotAnswered[] }> {
