@@ -147,6 +147,14 @@ describe('the records under the domain of the cluster', () => {
     )
     expect(await findIds({ records: 'own' })).toEqual(['Z1/api.demo.example.com/CNAME'])
   })
+
+  it('are its own in a zone that carries its tag', async () => {
+    server.account.zones = [base, { id: 'Z2', name: 'demo.example.com.', isPrivate: true, records: records('*.apps.demo') }] // prettier-ignore
+    const tags = { 'kubernetes.io/cluster/demo-abcde': 'owned' }
+    server.account.tagged.push({ arn: 'arn:aws:route53:::hostedzone/Z2', tags, region: 'us-east-1' })
+    for (const kind of ['all', 'own', 'unclear'] as const)
+      expect(await findIds({ records: kind })).toEqual(['Z2/*.apps.demo.example.com/A', 'Z2'])
+  })
 })
 
 describe('before a cluster is made', () => {

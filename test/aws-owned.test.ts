@@ -152,7 +152,7 @@ describe('what holds the networks of the cluster', () => {
     expect(shown(answer.holders)).toEqual(['instance i-2', 'network-interface eni-3', 'vpc-endpoint vpce-2'])
     expect(answer.ids).not.toContain('i-2')
     expect(describeAnswer(answer)).toContain(
-      "vpc vpc-1, vpc-endpoint vpce-1; held by what is not the cluster's: instance i-2, network-interface eni-3, vpc-endpoint vpce-2",
+      'vpc vpc-1, vpc-endpoint vpce-1; its network is held by what has no tag of the cluster: instance i-2, network-interface eni-3 (AWS Lambda VPC ENI-report), vpc-endpoint vpce-2',
     )
   })
 

@@ -73,7 +73,9 @@ export function describeResources(resources: Resource[]): string {
 export function describeAnswer(answer: InventoryAnswer): string {
   if (!answer.verified) return `not known (${answer.reason})`
   const { resources, holders = [] } = answer
-  return `${describeResources(resources)}${holders.length > 0 ? `; held by what is not the cluster's: ${describeResources(holders)}` : ''}`
+  if (holders.length === 0) return describeResources(resources)
+  const named = holders.map((each) => (each.name === each.id ? each : { ...each, id: `${each.id} (${each.name})` }))
+  return `${describeResources(resources)}; its network is held by what has no tag of the cluster: ${describeResources(named)}`
 }
 
 /** Why `unclear` is not verified: these stand, and do not point to anything of the cluster. */

@@ -7,7 +7,7 @@ import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
 type Zone = { id: string; name: string; isPrivate: boolean }
-type Standing = Resource & { isPrivate: boolean; pointsToOurs: boolean }
+type Standing = Resource & { zone: Zone; pointsToOurs: boolean }
 
 export function dnsSearch(session: Session): Search {
   const { query } = session
@@ -16,13 +16,17 @@ export function dnsSearch(session: Session): Search {
     async run(candidates) {
       const { zones, ownZones, records } = await readDomain(session)
       const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
-      const found = zones.filter(({ id }) => tagged.has(id) && id !== query.hostedZone).map(showZone)
-      const isNew = ({ id }: Resource) => !query.stoodBefore?.includes(id) && !tagged.has(id)
-      const others = [...ownZones.map(showZone), ...records.filter((each) => !each.pointsToOurs)].filter(isNew)
-      if (query.records === 'unclear' && others.length > 0)
-        throw new NotAnswered('route53:ListResourceRecordSets', unclearReason(others))
-      if (query.records === 'all') found.push(...others.map(show))
-      return [...found, ...records.filter((each) => each.pointsToOurs).map(show)]
+      const isOurs = ({ id }: Zone) => tagged.has(id) && id !== query.hostedZone
+      const areOurs = records.filter(({ pointsToOurs, zone }) => pointsToOurs || isOurs(zone))
+      const ours = [...zones.filter(isOurs).map(showZone), ...areOurs.map(show)]
+      const others = [
+        ...ownZones.filter((zone) => !isOurs(zone)).map(showZone),
+        ...records.filter((each) => !areOurs.includes(each)).map(show),
+      ]
+      const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
+      if (query.records === 'unclear' && madeSince.length > 0)
+        throw new NotAnswered('route53:ListResourceRecordSets', unclearReason(madeSince))
+      return query.records === 'all' ? [...ours, ...madeSince] : ours
     },
   }
 }
@@ -31,7 +35,7 @@ export function dnsSearch(session: Session): Search {
 export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { ownZones, records } = await readDomain(session)
   const { api, apiInt, apps } = installersNames(domainOf(session))
-  const isTaken = ({ name, isPrivate }: Standing) => [api, apps].includes(name) || (isPrivate && name === apiInt)
+  const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   const taken = records.filter(isTaken).map(show)
   return { verified: true, resources: [...ownZones.map(showZone), ...records.map(show)], taken }
 }
@@ -64,9 +68,7 @@ async function readDomain(session: Session) {
   const written = new Set([base?.id, query.hostedZone, ...ownZones.map(({ id }) => id)])
   const names = Object.values(installersNames(domain))
   const isOwnName = ownNames(domain, read.map(({ name }) => name)) // prettier-ignore
-  const records = read.filter(
-    ({ id, name }) => isOwnName(name) && (names.includes(name) || written.has(id.split('/')[0])),
-  )
+  const records = read.filter(({ zone, name }) => isOwnName(name) && (names.includes(name) || written.has(zone.id)))
   return { zones, ownZones, records }
 }
 
@@ -165,7 +167,7 @@ async function listRecords(session: Session, client: Session['clients']['route53
       type: 'dns-record',
       name,
       region: 'global',
-      isPrivate: zone.isPrivate,
+      zone,
       pointsToOurs: pointsToOurs(record),
     }
   })
