@@ -35,7 +35,7 @@ type State = {
   isAdopted: boolean
   metadata: InstallerMetadata | undefined
   /** What stood under the cluster's domain before; undefined: nobody knows. */
-  stoodBefore: string[] | undefined
+  stoodBefore?: string[] | undefined
   snapshotId: string
   /** The installer's last run and its result. */
   ran: { command: InstallerCommand; result: CommandResult } | undefined
@@ -148,7 +148,6 @@ async function runCreate(operation: Operation): Promise<Outcome> {
       dir: await operation.makeDir('assets'),
       isAdopted: false,
       metadata: undefined,
-      stoodBefore: undefined,
       snapshotId: '',
       ran: undefined,
       keeper: undefined,
