@@ -38,6 +38,7 @@ afterEach(() => {
 
 const openOurs = (timeoutMs?: number) =>
   openAwsInventory({ endpoint: server.endpoint, credentials: server.credentials, ...(timeoutMs && { timeoutMs }) })
+const untagged = (...names: string[]) => names.map((name) => ({ name, tags: {} }))
 const find = (changes: Partial<InventoryQuery> = {}) => openOurs().find({ ...query, ...changes })
 
 async function findResources(changes: Partial<InventoryQuery> = {}): Promise<Resource[]> {
@@ -67,7 +68,7 @@ describe('an account without a trace of the cluster', () => {
       ec2: { instance: [{ id: 'i-2', tags: foreign }], vpc: [{ id: 'vpc-2', tags: foreign }] },
       classicBalancers: [{ name: 'a2', tags: foreign }],
       balancers: [{ arn: elbArn('loadbalancer/net/demo-abcdef-ext/2'), tags: foreign }],
-      roles: ['demo-abcdef-master-role', 'my-demo-abcde-role'],
+      roles: untagged('demo-abcdef-master-role', 'my-demo-abcde-role'),
       instanceProfiles: ['demo-abcdef-master-profile'],
       users: [{ name: 'demo-abcdef-registry-x1y2z', tags: foreign }],
       buckets: ['demo-abcdef-image-registry', 'openshift-bootstrap-data-demo-abcdef', 'demo-abcde2'],
@@ -155,7 +156,7 @@ describe('what was left behind is found', () => {
   })
 
   it.each<[string, Partial<Account>, string, string]>([
-    ['a role', { roles: [`${infraId}-master-role`] }, 'iam-role', 'role'],
+    ['a role', { roles: untagged(`${infraId}-master-role`) }, 'iam-role', 'role'],
     [
       'an instance profile',
       { instanceProfiles: [`${infraId}-worker-profile`] },
@@ -206,7 +207,7 @@ describe('what was left behind is found', () => {
 
   it('without any infraID, by the cluster id and DNS names', async () => {
     server.account.ec2 = { volume: [{ id: 'vol-1', tags: ours }] }
-    server.account.roles = ['some-role']
+    server.account.roles = untagged('some-role')
     server.account.zones = [
       { id: 'Z1', name: 'example.com.', isPrivate: false, records: [{ name: 'api.demo.example.com.', type: 'CNAME' }] },
     ]
@@ -214,7 +215,7 @@ describe('what was left behind is found', () => {
   })
 
   it('of every infraID that the cluster ever had', async () => {
-    server.account.roles = ['demo-abcde-master-role', 'demo-fghij-master-role', 'demo-klmno-master-role']
+    server.account.roles = untagged('demo-abcde-master-role', 'demo-fghij-master-role', 'demo-klmno-master-role')
     expect(await findIds({ infraIds: [infraId, 'demo-fghij'] })).toEqual([
       iamArn('role', 'demo-abcde-master-role'),
       iamArn('role', 'demo-fghij-master-role'),
@@ -229,9 +230,9 @@ describe('what was left behind is found', () => {
       classicBalancers: [...noise, 'classic'].map((name) => ({ name, tags: name === 'classic' ? owned : {} })),
       balancers: five.map((n) => ({ arn: elbArn(`loadbalancer/net/lb/${n}`), tags: n === 5 ? owned : {} })),
       targetGroups: five.map((n) => ({ arn: elbArn(`targetgroup/tg/${n}`), tags: n === 5 ? owned : {} })),
-      roles: [...noise, `${infraId}-role`],
+      roles: untagged(...noise, `${infraId}-role`),
       instanceProfiles: [...noise, `${infraId}-profile`],
-      users: [...noise, `${infraId}-user`].map((name) => ({ name, tags: {} })),
+      users: untagged(...noise, `${infraId}-user`),
       buckets: five.map((n) => `${infraId}-bucket-${n}`),
       zones: [
         ...noise.map((name) => ({ id: name, name: `${name}.`, isPrivate: false, records: [] })),
@@ -249,6 +250,9 @@ describe('what was left behind is found', () => {
     for (const n of five) tag(`arn:aws:elasticfilesystem:${region}:000000000000:file-system/fs-${n}`)
     expect(await findIds()).toEqual([
       'Z1/*.apps.demo.example.com/A',
+      'Z1/0.demo.example.com/A',
+      'Z1/1.demo.example.com/A',
+      'Z1/_a.demo.example.com/A',
       'Z1/api.demo.example.com/A',
       ...five.map((n) => `arn:aws:elasticfilesystem:${region}:000000000000:file-system/fs-${n}`),
       iamArn('role', `${infraId}-role`),
@@ -300,7 +304,7 @@ describe('what the tagging API lists', () => {
       ec2: { volume: [{ id: 'vol-1', tags: {} }], natGateway: [{ id: 'nat-1', tags: {} }] },
       classicBalancers: [{ name: 'a1', tags: {} }],
       balancers: [{ arn: elbArn('loadbalancer/net/x/1'), tags: {} }],
-      roles: ['x'],
+      roles: untagged('x'),
       buckets: ['a-bucket', 'a-bucket-2'],
       zones: [baseZone, { id: 'Z1', name: 'vpc.internal.', isPrivate: true, records: [] }],
     } satisfies Partial<Account>)
@@ -348,12 +352,12 @@ describe('how AWS is asked', () => {
 
   it('again when it is throttled', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0) // with which the SDK spreads its waiting, from none to twenty seconds
-    server.account.roles = [`${infraId}-role`]
+    server.account.roles = untagged(`${infraId}-role`)
     const faults = [
       'tag:GetResources',
       'ec2:DescribeVolumes',
       'elasticloadbalancing:DescribeTargetGroups',
-      'iam:ListRoles',
+      'iam:GetAccountAuthorizationDetails',
       's3:ListAllMyBuckets',
       'route53:ListHostedZones',
     ].map((action): AwsFault => ({ how: 'throttle', times: 3, action }))
@@ -377,31 +381,28 @@ describe('how AWS is asked', () => {
         { arn: elbArn('targetgroup/x/1'), tags: owned },
         { arn: elbArn('targetgroup/y/2'), ...gone },
       ],
-      users: [{ name: 'a-name-of-21-letters-registry-x1y2z', ...gone }],
       zones: [{ id: 'Z1', name: 'example.com.', isPrivate: false, isGone: true, records: [] }],
     } satisfies Partial<Account>)
-    expect(await findIds({ infraIds: [infraId, 'a-name-of-21-letters1-abcde'] })).toEqual([
-      'a1',
-      elbArn('loadbalancer/net/x/1'),
-      elbArn('targetgroup/x/1'),
-    ])
+    expect(await findIds()).toEqual(['a1', elbArn('loadbalancer/net/x/1'), elbArn('targetgroup/x/1')])
   })
 })
 
 describe('what is not told is never taken for empty', () => {
-  it.each(['tag:GetResources', 'ec2:DescribeVpcs', 'elasticloadbalancing:DescribeTargetGroups', 'iam:ListUsers'])(
-    'access to %s denied: the missing permission is named',
-    async (action) => {
-      expect(await reasonWith([{ how: 'deny', times: 99, action }])).toBe(
-        `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${action})`,
-      )
-    },
-  )
+  it.each([
+    'tag:GetResources',
+    'ec2:DescribeVpcs',
+    'elasticloadbalancing:DescribeTargetGroups',
+    'iam:GetAccountAuthorizationDetails',
+  ])('access to %s denied: the missing permission is named', async (action) => {
+    expect(await reasonWith([{ how: 'deny', times: 99, action }])).toBe(
+      `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${action})`,
+    )
+  })
 
   it('everything denied: every permission is named at once', async () => {
     const reason = await reasonWith([{ how: 'deny', times: 999 }])
     const asked = new Set(server.requests.map(({ service, action }) => `${service}:${action}`))
-    expect(asked.size).toBe(22)
+    expect(asked.size).toBe(21)
     expect(reason).toBe(
       `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${[...asked].toSorted().join(', ')})`,
     )
@@ -410,12 +411,12 @@ describe('what is not told is never taken for empty', () => {
   it('some denied, one of them by a policy above the account', async () => {
     const reason = await reasonWith([
       { how: 'deny', times: 99, action: 'tag:GetResources' },
-      { how: 'deny', times: 99, action: 'iam:ListUsers' },
+      { how: 'deny', times: 99, action: 'iam:GetAccountAuthorizationDetails' },
       { how: 'deny-by-policy', times: 99, action: 'ec2:DescribeVpcs' },
     ])
     expect(reason).toBe(
       'AWS is not verified: arn:aws:iam::000000000000:user/ocpctl is denied by a service control policy (ec2:DescribeVpcs); ' +
-        'arn:aws:iam::000000000000:user/ocpctl lacks the permission (iam:ListUsers, tag:GetResources)',
+        'arn:aws:iam::000000000000:user/ocpctl lacks the permission (iam:GetAccountAuthorizationDetails, tag:GetResources)',
     )
   })
 
@@ -423,12 +424,11 @@ describe('what is not told is never taken for empty', () => {
     Object.assign(server.account, {
       classicBalancers: [{ name: 'a1', tags: owned }],
       targetGroups: [{ arn: elbArn('targetgroup/t/1'), tags: owned }],
-      users: [{ name: 'a-name-of-21-letters-registry-x1y2z', tags: {} }],
       zones: [{ id: 'Z1', name: 'example.com.', isPrivate: false, records: [] }],
     } satisfies Partial<Account>)
-    for (const action of ['elasticloadbalancing:DescribeTags', 'iam:ListUserTags', 'route53:ListResourceRecordSets']) {
+    for (const action of ['elasticloadbalancing:DescribeTags', 'route53:ListResourceRecordSets']) {
       server.faults.splice(0, Infinity, { how, times: 99, action })
-      expect(await find({ infraIds: ['a-name-of-21-letters1-abcde'] })).toEqual({
+      expect(await find()).toEqual({
         verified: false,
         reason: expect.stringContaining(`(${action})`),
       })
@@ -478,14 +478,16 @@ describe('what is not told is never taken for empty', () => {
   })
 
   it('silence, for as long as was allowed', async () => {
-    expect(await reasonWith([{ how: 'stall', times: 999, action: 'iam:ListUsers' }], 200)).toMatch(
+    expect(await reasonWith([{ how: 'stall', times: 999, action: 'iam:GetAccountAuthorizationDetails' }], 200)).toMatch(
       // Beside it may stand whatever else this machine was too slow for.
       /^AWS is not verified: no answer within 0\.2 s \(.+\)$/,
     )
   })
 
   it('throttled for as long as was allowed', async () => {
-    expect(await reasonWith([{ how: 'throttle', times: 999, action: 'iam:ListUsers' }], 200)).toMatch(
+    expect(
+      await reasonWith([{ how: 'throttle', times: 999, action: 'iam:GetAccountAuthorizationDetails' }], 200),
+    ).toMatch(
       // Beside it may stand whatever else this machine was too slow for.
       /^AWS is not verified: no answer within 0\.2 s \(.+\)$/,
     )
@@ -504,8 +506,9 @@ describe('clouds side by side', () => {
     verified: true,
     resources: [{ id, type: 'x', name: 'x', region }],
   })
-  const aws = { find: async () => answerOf('aws'), findRecords: async () => answerOf('aws') }
-  const simulated = { find: async () => answerOf('simulated'), findRecords: async () => answerOf('simulated') }
+  const refuse = async () => ({ verified: false, reason: 'not asked here' }) as const
+  const aws = { find: async () => answerOf('aws'), findRecords: refuse }
+  const simulated = { find: async () => answerOf('simulated'), findRecords: refuse }
 
   it.each(['azure', 'gcp', 'ibmcloud'] as const)('%s is not verified, in plain words', async (platform) => {
     for (const inventory of [openUnverifiedInventory(), openInventory({ aws })])

@@ -1,6 +1,6 @@
 /**
- * A server on loopback that speaks as much of seven AWS services as an inventory asks, in their own wire protocols, for
- * one account. It is strict where a lenient double would hide faults: unsigned requests, unknown filters and made-up page
+ * A server on loopback that speaks as much of nine AWS services as an inventory asks, in their own wire protocols, for
+ * one account and for the zones of another. It is strict where a lenient double would hide faults: unsigned requests, unknown filters and made-up page
  * tokens are refused, and pages are short.
  */
 import { createServer } from 'node:http'
@@ -9,18 +9,41 @@ import type { AddressInfo } from 'node:net'
 
 export type Tags = Record<string, string>
 
+export type Ec2Thing = {
+  id: string
+  tags: Tags
+  state?: string
+  region?: string
+  vpc?: string
+  /** Of a network interface. */
+  description?: string
+  instance?: string
+  interfaceType?: string
+}
+
+export type Zone = {
+  id: string
+  name: string
+  isPrivate: boolean
+  isGone?: boolean
+  records: { name: string; type: string; target?: string }[]
+}
+
 /** What isGone is still listed, but asked for by its name it does not exist any more. */
 export type Account = {
   /** By what EC2 calls them in its answers, such as `volume`. */
-  ec2: Record<string, { id: string; tags: Tags; state?: string; region?: string }[]>
+  ec2: Record<string, Ec2Thing[]>
   classicBalancers: { name: string; tags: Tags; isGone?: boolean }[]
   balancers: { arn: string; tags: Tags; isGone?: boolean }[]
   targetGroups: { arn: string; tags: Tags; isGone?: boolean }[]
-  roles: string[]
+  roles: { name: string; tags: Tags }[]
   instanceProfiles: string[]
-  users: { name: string; tags: Tags; isGone?: boolean }[]
+  users: { name: string; tags: Tags }[]
+  keys: { id: string; state: string; isGone?: boolean }[]
   buckets: string[]
-  zones: { id: string; name: string; isPrivate: boolean; isGone?: boolean; records: { name: string; type: string }[] }[]
+  zones: Zone[]
+  /** By the ARN of the role that may see them. */
+  zonesOfOthers: Record<string, Zone[]>
   /** What the tagging API says, which may be of resources that are gone. */
   tagged: { arn: string; tags: Tags; region: string }[]
 }
@@ -43,14 +66,17 @@ export type AwsServer = {
   account: Account
   requests: AwsRequest[]
   faults: AwsFault[]
+  /** Actions whose filters are passed over, as by a server that does not know them. */
+  unfiltered: Set<string>
   close(): Promise<void>
 }
 
-type Question = AwsRequest & { params: URLSearchParams; zoneId?: string; body: string }
+type Question = AwsRequest & { params: URLSearchParams; zoneId?: string; body: string; role?: string | undefined }
 type Reply = { status: number; type: string; body: string }
 
 const CALLER = 'arn:aws:iam::000000000000:user/ocpctl'
 const OWNER = '000000000000'
+const ROLE_KEY_ID = 'ASIALOOPBACK'
 
 class AwsError extends Error {
   readonly status: number
@@ -66,6 +92,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
   const credentials = { accessKeyId: 'AKIALOOPBACK', secretAccessKey: 'loopback-secret' }
   const requests: AwsRequest[] = []
   const faults: AwsFault[] = []
+  const unfiltered = new Set<string>()
   const account = emptyAccount()
 
   const server = createServer((request, response) => {
@@ -94,7 +121,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
       if (fault === 'html') return { status: 200, type: 'text/html', body: '<html><body>Welcome</body></html>' }
       if (fault === '404') return { status: 404, type: 'text/html', body: '<html><body>Not found</body></html>' }
       if (fault) throw errorFor(fault, question)
-      return reply(question, account, itemsPerPage)
+      return reply(question, account, itemsPerPage, unfiltered.has(`${service}:${action}`))
     } catch (error) {
       if (error instanceof AwsError) return errorReply(question, error)
       return errorReply(question, new AwsError(400, 'InvalidParameterValue', String(error)))
@@ -113,7 +140,8 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
     const signed =
       /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/[a-z0-9-]+\/\w+\/aws4_request, SignedHeaders=[^,]+, Signature=[0-9a-f]{64}$/
     const [, keyId] = signed.exec(headers.authorization ?? '') ?? []
-    if (keyId !== credentials.accessKeyId || !headers['x-amz-date'])
+    const isKnown = keyId === credentials.accessKeyId || (keyId === ROLE_KEY_ID && headers['x-amz-security-token'])
+    if (!isKnown || !headers['x-amz-date'])
       throw new AwsError(403, 'MissingAuthenticationToken', 'Missing Authentication Token')
   }
 
@@ -123,6 +151,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
     account,
     requests,
     faults,
+    unfiltered,
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -139,8 +168,10 @@ export function emptyAccount(): Account {
     roles: [],
     instanceProfiles: [],
     users: [],
+    keys: [],
     buckets: [],
     zones: [],
+    zonesOfOthers: {},
     tagged: [],
   }
 }
@@ -156,7 +187,8 @@ function questionOf(request: IncomingMessage, body: string): Question {
   const [, region = '', service = ''] =
     /Credential=[^/]+\/\d+\/([^/]+)\/([^/]+)\//.exec(request.headers.authorization ?? '') ?? []
   const url = new URL(request.url ?? '/', 'http://loopback')
-  const common = { region, body }
+  const role = decodeURIComponent(String(request.headers['x-amz-security-token'] ?? '')) || undefined
+  const common = { region, body, role }
   if (service === 'tagging') {
     const target = String(request.headers['x-amz-target'])
     return {
@@ -165,6 +197,10 @@ function questionOf(request: IncomingMessage, body: string): Question {
       action: target.replace('ResourceGroupsTaggingAPI_20170126.', ''),
       params: new URLSearchParams(),
     }
+  }
+  if (service === 'kms') {
+    const action = String(request.headers['x-amz-target']).replace('TrentService.', '')
+    return { ...common, service, action, params: new URLSearchParams() }
   }
   if (service === 's3') return { ...common, service, action: 'ListAllMyBuckets', params: url.searchParams }
   if (service === 'route53') {
@@ -207,7 +243,7 @@ function errorFor(how: AwsFault['how'], { service, action }: Question): AwsError
 function errorReply({ service }: Question, { status, code, message }: AwsError): Reply {
   const id = '<RequestID>11111111-2222-3333-4444-555555555555</RequestID>'
   const inner = `<Code>${code}</Code><Message>${escape(message)}</Message>`
-  if (service === 'tag')
+  if (service === 'tag' || service === 'kms')
     return { status, type: 'application/x-amz-json-1.1', body: JSON.stringify({ __type: code, Message: message }) }
   if (service === 'ec2') return xml(`<Response><Errors><Error>${inner}</Error></Errors>${id}</Response>`, status)
   if (service === 's3') return xml(`<Error>${inner}<RequestId>1</RequestId><HostId>2</HostId></Error>`, status)
@@ -237,10 +273,12 @@ function pageOf<T>(items: T[], size: number, token: string | null): { page: T[];
   return { page: items.slice(Number(place), end), next: end < items.length ? `token-${end}-loopback` : undefined }
 }
 
-function reply(question: Question, account: Account, size: number): Reply {
+function reply(question: Question, account: Account, size: number, isUnfiltered: boolean): Reply {
   const { service, params } = question
-  if (service === 'tag') return replyTags(question, account, size)
-  if (service === 'ec2') return replyEc2(question, account, size)
+  if (service === 'tag') return replyTags(question, account, size, isUnfiltered)
+  if (service === 'ec2') return replyEc2(question, account, size, isUnfiltered)
+  if (service === 'sts') return replySts(question, account)
+  if (service === 'kms') return replyKms(question, account)
   if (service === 'iam') return replyIam(question, account, size)
   if (service === 's3') return replyBuckets(params, account, size)
   if (service === 'route53') return replyDns(question, account, size)
@@ -248,13 +286,19 @@ function reply(question: Question, account: Account, size: number): Reply {
   throw new AwsError(400, 'UnknownOperationException', `there is no ${service}`)
 }
 
-function replyTags({ body, region, action }: Question, { tagged }: Account, size: number): Reply {
+function replyTags(
+  { body, region, action }: Question,
+  { tagged }: Account,
+  size: number,
+  isUnfiltered: boolean,
+): Reply {
   const asked = JSON.parse(body) as { TagFilters: { Key: string; Values: string[] }[]; PaginationToken?: string }
   if (action !== 'GetResources' || asked.TagFilters.length === 0)
     throw new AwsError(400, 'InvalidParameterException', action)
   const all = tagged.filter(
     (each) =>
-      each.region === region && asked.TagFilters.every(({ Key, Values }) => Values.includes(each.tags[Key] ?? '')),
+      each.region === region &&
+      (isUnfiltered || asked.TagFilters.every(({ Key, Values }) => Values.includes(each.tags[Key] ?? ''))),
   )
   const { page, next = '' } = pageOf(all, size, asked.PaginationToken ?? null)
   const list = page.map(({ arn, tags }) => ({
@@ -289,15 +333,25 @@ const ec2Shapes: Record<string, Ec2Shape> = {
   DescribeSubnets: { kind: 'subnet', set: 'subnetSet', id: 'subnetId' },
   DescribeDhcpOptions: { kind: 'dhcpOptions', set: 'dhcpOptionsSet', id: 'dhcpOptionsId' },
   DescribeVpcs: { kind: 'vpc', set: 'vpcSet', id: 'vpcId' },
+  DescribeVpcPeeringConnections: { kind: 'peering', set: 'vpcPeeringConnectionSet', id: 'vpcPeeringConnectionId' },
+  DescribeManagedPrefixLists: { kind: 'prefixList', set: 'prefixListSet', id: 'prefixListId', state: 'state' },
+  DescribeSpotInstanceRequests: { kind: 'spotRequest', set: 'spotInstanceRequestSet', id: 'spotInstanceRequestId', state: 'state' }, // prettier-ignore
 }
 
-function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: number): Reply {
+/** Those whose documented filters have one by VPC. */
+const inVpc = ['DescribeInstances', 'DescribeNetworkInterfaces', 'DescribeVpcEndpoints']
+
+function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: number, isUnfiltered: boolean): Reply {
   const shape = ec2Shapes[action]
   if (!shape) throw new AwsError(400, 'InvalidAction', `The action ${action} is not valid for this web service.`)
   const idFilter = shape.id.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   const filters = filtersOf(params)
   for (const { name } of filters)
-    if (name !== 'tag-key' && !name.startsWith('tag:') && name !== idFilter)
+    if (
+      !(name === 'vpc-id' && inVpc.includes(action)) &&
+      (shape.kind === 'prefixList' || (name !== 'tag-key' && !name.startsWith('tag:'))) &&
+      name !== idFilter
+    )
       throw new AwsError(400, 'InvalidParameterValue', `The filter '${name}' is invalid`)
   if (filters.length === 0) throw new AwsError(400, 'InvalidParameterValue', 'nobody lists a whole account here')
   if (Number(params.get('MaxResults') ?? 0) > 100 && action === 'DescribeRouteTables')
@@ -309,15 +363,17 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
   const all = (ec2[shape.kind] ?? []).filter(
     (each) =>
       (each.region ?? region) === region &&
-      filters.every(({ name, values }) =>
-        name === 'tag-key'
-          ? values.some((key) => key in each.tags)
-          : values.includes((name === idFilter ? each.id : each.tags[name.slice('tag:'.length)]) ?? ''),
-      ),
+      (isUnfiltered || filters.every(({ name, values }) => matches(each, name, values, idFilter))),
   )
   const { page, next } = shape.isWhole ? { page: all, next: undefined } : pageOf(all, size, params.get('NextToken'))
-  const items = page.map(({ id, tags, state }) => {
-    const body = element(shape.id, id) + list('tagSet', [tagItems(tags, 'item', 'key', 'value')])
+  const items = page.map(({ id, tags, state, description, instance, interfaceType }) => {
+    const body =
+      element(shape.id, id) +
+      list('tagSet', [tagItems(tags, 'item', 'key', 'value')]) +
+      (description === undefined ? '' : element('description', description)) +
+      (interfaceType === undefined ? '' : element('interfaceType', interfaceType)) +
+      (instance === undefined ? '' : `<attachment>${element('instanceId', instance)}</attachment>`) +
+      (shape.kind === 'peering' ? `<status>${element('code', state ?? 'active')}</status>` : '')
     if (action === 'DescribeInstances')
       return `<item><reservationId>r-1</reservationId><instancesSet><item>${body}<instanceState><code>16</code>${element('name', state ?? 'running')}</instanceState></item></instancesSet></item>`
     return `<item>${body}${shape.state && state ? element(shape.state, state) : ''}</item>`
@@ -325,6 +381,12 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
   return xml(
     `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>1</requestId>${list(shape.set, items)}${next ? element('nextToken', next) : ''}</${action}Response>`,
   )
+}
+
+function matches({ id, tags, vpc }: Ec2Thing, filter: string, values: string[], idFilter: string): boolean {
+  if (filter === 'tag-key') return values.some((key) => key in tags)
+  if (filter === idFilter) return values.includes(id)
+  return values.includes((filter === 'vpc-id' ? vpc : tags[filter.slice('tag:'.length)]) ?? '')
 }
 
 /** AWS prints an empty list as an empty element. */
@@ -357,21 +419,48 @@ function replyIam({ action, params }: Question, account: Account, size: number):
     )
     return queryReply(action, list(set, items) + ending(next))
   }
-  if (action === 'ListRoles') return listNamed(account.roles, 'Roles', 'RoleName', 'role')
   if (action === 'ListInstanceProfiles')
     return listNamed(account.instanceProfiles, 'InstanceProfiles', 'InstanceProfileName', 'instance-profile')
-  if (action === 'ListUsers')
-    return listNamed(
-      account.users.map(({ name }) => name),
-      'Users',
-      'UserName',
-      'user',
+  if (action !== 'GetAccountAuthorizationDetails')
+    throw new AwsError(400, 'InvalidAction', `Could not find operation ${action}`)
+  const wanted = valuesOf(params, 'Filter.member')
+  const all = [
+    ...account.users.map((each) => ({ ...each, kind: 'User' })),
+    ...account.roles.map((each) => ({ ...each, kind: 'Role' })),
+  ].filter(({ kind }) => wanted.includes(kind))
+  const { page, next } = pageOf(all, size, marker)
+  const members = (kind: string) =>
+    list(
+      `${kind}DetailList`,
+      page
+        .filter((each) => each.kind === kind)
+        .map(({ name, tags }) => {
+          const arn = iamArn(kind.toLowerCase(), name)
+          const tagList = list('Tags', [tagItems(tags, 'member', 'Key', 'Value')])
+          return `<member>${element(`${kind}Name`, name)}${element('Arn', arn)}${tagList}</member>`
+        }),
     )
-  if (action !== 'ListUserTags') throw new AwsError(400, 'InvalidAction', `Could not find operation ${action}`)
-  const user = account.users.find(({ name }) => name === params.get('UserName'))
-  if (!user || user.isGone) throw new AwsError(404, 'NoSuchEntity', 'The user cannot be found.')
-  const { page, next } = pageOf(Object.entries(user.tags), size, marker)
-  return queryReply(action, list('Tags', [tagItems(Object.fromEntries(page), 'member', 'Key', 'Value')]) + ending(next))
+  return queryReply(action, `${members('User')}<GroupDetailList/>${members('Role')}<Policies/>${ending(next)}`)
+}
+
+/** The token of the session is the role itself. */
+function replySts({ action, params }: Question, { zonesOfOthers }: Account): Reply {
+  const role = params.get('RoleArn') ?? ''
+  if (action !== 'AssumeRole' || !(role in zonesOfOthers))
+    throw new AwsError(403, 'AccessDenied', `User: ${CALLER} is not authorized to perform: sts:AssumeRole on ${role}`)
+  return queryReply(
+    action,
+    `<Credentials>${element('AccessKeyId', ROLE_KEY_ID)}${element('SecretAccessKey', 'loopback-role')}${element('SessionToken', encodeURIComponent(role))}<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>`,
+  )
+}
+
+function replyKms({ action, body }: Question, { keys }: Account): Reply {
+  const { KeyId } = JSON.parse(body) as { KeyId: string }
+  const key = keys.find(({ id }) => KeyId.endsWith(`/${id}`))
+  if (action !== 'DescribeKey' || !key || key.isGone)
+    throw new AwsError(400, 'NotFoundException', `Key '${KeyId}' does not exist`)
+  const answer = { KeyMetadata: { KeyId: key.id, Arn: KeyId, KeyState: key.state } }
+  return { status: 200, type: 'application/x-amz-json-1.1', body: JSON.stringify(answer) }
 }
 
 export const iamArn = (type: string, name: string) => `arn:aws:iam::${OWNER}:${type}/${name}`
@@ -392,7 +481,8 @@ function replyBuckets(params: URLSearchParams, { buckets }: Account, size: numbe
   )
 }
 
-function replyDns({ action, params, zoneId }: Question, { zones }: Account, size: number): Reply {
+function replyDns({ action, params, zoneId, role }: Question, account: Account, size: number): Reply {
+  const zones = role === undefined ? account.zones : (account.zonesOfOthers[role] ?? [])
   if (action === 'ListHostedZones') {
     const { page, next } = pageOf(zones, size, params.get('marker'))
     const items = page.map(
@@ -414,8 +504,8 @@ function replyDns({ action, params, zoneId }: Question, { zones }: Account, size
   const items = rest
     .slice(0, size)
     .map(
-      ({ name, type }) =>
-        `<ResourceRecordSet>${element('Name', printed(name))}${element('Type', type)}<TTL>60</TTL></ResourceRecordSet>`,
+      ({ name, type, target = '192.0.2.1' }) =>
+        `<ResourceRecordSet>${element('Name', printed(name))}${element('Type', type)}<TTL>60</TTL><ResourceRecords><ResourceRecord>${element('Value', target)}</ResourceRecord></ResourceRecords></ResourceRecordSet>`,
     )
   return route53Xml(
     'ListResourceRecordSetsResponse',

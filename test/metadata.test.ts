@@ -65,6 +65,15 @@ describe('metadata', () => {
     expect(() => check(value)).toThrow(UnsafeMetadata)
   })
 
+  it('of another region than the cluster is refused', () => {
+    const metadata = parseMetadata(JSON.stringify(aws(maps)))
+    const expected = { clusterName: 'c1', platform: 'aws' } as const
+    expect(() => assertSafeMetadata(metadata, { ...expected, region: 'us-east-1' })).not.toThrow()
+    expect(() => assertSafeMetadata(metadata, { ...expected, region: 'eu-west-1' })).toThrow(
+      'of the region "us-east-1"',
+    )
+  })
+
   it('with a shared Azure resource group is refused', () => {
     expect(() => check({ ...common, azure: { resourceGroupName: 'shared-rg' } }, 'azure')).toThrow('shared-rg')
   })

@@ -215,6 +215,24 @@ describe('a cluster that was lost', () => {
     expect(h.resources()).toEqual([])
   })
 
+  it('is told by the command from the store alone where the cloud does not tell, which ends with 1', async () => {
+    await h.startWorker()
+    const id = await install('untold')
+    await forget(id)
+    const findOwned = () => {
+      throw new Error('AccessDenied')
+    }
+    const lines: string[] = []
+    const app = { ...h.app, inventory: { ...h.app.inventory, findOwned } }
+    expect(await recoverLost(app, { apply: true }, (line) => lines.push(line))).toBe(1)
+    expect(lines).toEqual([
+      expect.stringMatching(/^Only the artifact store is looked through: .*AccessDenied$/),
+      expect.stringContaining('is READY until'),
+    ])
+    await destroy(id)
+    expect(h.resources()).toEqual([])
+  })
+
   it('is told by the command, which changes nothing unless it is told to', { timeout: 120_000 }, async () => {
     await h.startWorker()
     const id = await install('command')

@@ -18,6 +18,8 @@ const SERVICES: Record<string, string> = {
   route53: 'route53',
   tagging: 'tag',
   s3: 's3',
+  sts: 'sts',
+  kms: 'kms',
 }
 const NAMES: Record<string, string> = {
   's3:ListBuckets': 's3:ListAllMyBuckets',

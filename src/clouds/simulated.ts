@@ -4,7 +4,15 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { hasCode } from '../errors.ts'
-import type { Inventory, InventoryQuery, Resource } from './inventory.ts'
+import {
+  unclearReason,
+  type Inventory,
+  type InventoryAnswer,
+  type InventoryQuery,
+  type Place,
+  type Resource,
+} from './inventory.ts'
+import { installersNames, ownNames } from './names.ts'
 
 const resourceFile = z.looseObject({
   id: z.string(),
@@ -19,15 +27,12 @@ type ResourceFile = z.infer<typeof resourceFile>
 
 export function openSimulatedInventory(cloudDir: string): Inventory {
   return {
-    async find(query) {
-      const found: Resource[] = []
-      for await (const each of readResources(cloudDir)) if (belongs(each, query)) found.push(show(each))
-      return { verified: true, resources: found }
-    },
-    async findRecords(query) {
-      const found: Resource[] = []
-      for await (const each of readResources(cloudDir)) if (isRecordOf(each, query)) found.push(show(each))
-      return { verified: true, resources: found }
+    find: async (query) => search(await Array.fromAsync(readResources(cloudDir)), query),
+    async findRecords(place) {
+      const standing = recordsOf(await Array.fromAsync(readResources(cloudDir)), place)
+      const { api, apps } = installersNames(domainOf(place))
+      const taken = standing.filter((each) => [api, apps].includes(plainName(each)))
+      return { verified: true, resources: standing.map(show), taken: taken.map(show) }
     },
     async *findOwned() {
       for await (const each of readResources(cloudDir)) {
@@ -41,23 +46,38 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
 
 const show = ({ id, type, name, region }: ResourceFile): Resource => ({ id, type, name, region })
 
+const domainOf = ({ name, baseDomain }: Place) => `${name}.${baseDomain}`
+
+const plainName = ({ name }: ResourceFile) => name.replace(/\.$/, '')
+
 /** Azure does not distinguish upper and lower case in keys. */
 const tagOf = ({ tags }: ResourceFile, key: string): string | undefined =>
   Object.entries(tags).find(([name]) => name.toLowerCase() === key)?.[1]
 
-function isRecordOf({ type, name }: ResourceFile, query: Pick<InventoryQuery, 'name' | 'baseDomain'>): boolean {
-  const domain = `${query.name}.${query.baseDomain}`
-  return type === 'dns-record' && [`api.${domain}`, `*.apps.${domain}`].includes(name.replace(/\.$/, ''))
+/** The records under the cluster's domain. */
+function recordsOf(all: ResourceFile[], place: Place): ResourceFile[] {
+  const records = all.filter(({ type }) => type === 'dns-record')
+  const isOwnName = ownNames(domainOf(place), records.map(plainName))
+  return records.filter((each) => isOwnName(plainName(each)))
 }
 
-function belongs(resource: ResourceFile, query: InventoryQuery): boolean {
-  const { name, tags, target } = resource
-  if (query.clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === query.clusterId) return true
-  if (isRecordOf(resource, query))
-    return query.records === 'all' || query.infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
-  return query.infraIds.some(
-    (infraId) => Object.keys(tags).some((key) => key.endsWith(infraId)) || name.startsWith(infraId),
-  )
+function search(all: ResourceFile[], query: InventoryQuery): InventoryAnswer {
+  const { records, infraIds, stoodBefore = [] } = query
+  const pointsToOurs = ({ target }: ResourceFile) => infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
+  const ofDomain = recordsOf(all, query).filter((each) => pointsToOurs(each) || !stoodBefore.includes(each.id))
+  const strangers = ofDomain.filter((each) => !pointsToOurs(each) && !isTagged(each, query))
+  if (records === 'unclear' && strangers.length > 0)
+    return { verified: false, reason: unclearReason(strangers.map(show)) }
+  const isFound = (each: ResourceFile) =>
+    each.type === 'dns-record'
+      ? isTagged(each, query) || (ofDomain.includes(each) && (records !== 'own' || pointsToOurs(each)))
+      : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(infraId))
+  return { verified: true, resources: all.filter(isFound).map(show) }
+}
+
+function isTagged(resource: ResourceFile, { clusterId, infraIds }: InventoryQuery): boolean {
+  if (clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === clusterId) return true
+  return infraIds.some((infraId) => Object.keys(resource.tags).some((key) => key.endsWith(infraId)))
 }
 
 async function* readResources(cloudDir: string) {

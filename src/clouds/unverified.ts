@@ -26,7 +26,7 @@ export function openInventory(inventories: {
   const of = (platform: Platform) => (platform === 'aws' && inventories.aws) || unverified
   return {
     find: (query) => of(query.platform).find(query),
-    findRecords: (query) => of(query.platform).findRecords(query),
+    findRecords: (place) => of(place.platform).findRecords(place),
     ...(owned ? { findOwned: owned } : {}),
   }
 }

@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { tellOfChange } from '../notices/notices.ts'
+import { queryOfWhole } from './inventory-query.ts'
 import { listInfraIds } from './ledger.ts'
 import { clusterFor } from './queries.ts'
 import { clusters, leakRecords, type ClusterRow } from './tables.ts'
@@ -19,9 +20,8 @@ export async function findLeftovers(
   by: Actor,
   id: string,
 ): Promise<InventoryAnswer> {
-  const { platform, region, name, baseDomain } = await clusterFor(app.db, by, 'cluster.abandon', id)
-  const infraIds = await listInfraIds(app.db, id)
-  return app.inventory.find({ clusterId: id, platform, region, name, baseDomain, infraIds, records: 'all' })
+  const cluster = await clusterFor(app.db, by, 'cluster.abandon', id)
+  return app.inventory.find(await queryOfWhole(app.db, cluster))
 }
 
 /**

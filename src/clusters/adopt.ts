@@ -16,6 +16,7 @@ import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { nextWarningAt } from '../policy/end.ts'
+import { queryOf } from './inventory-query.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
 import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
 import { type ClusterRow, clusters } from './tables.ts'
@@ -30,7 +31,7 @@ const LEFTOVER_MS = 60_000
 export type Adoptable = {
   /** The cluster as it was asked for. */
   record: ClusterRow
-  infras: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot'>[]
+  infras: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot' | 'stoodBefore'>[]
   /** Only a finished installation has them. */
   outputs: SealedOutputs | undefined
 }
@@ -73,9 +74,8 @@ export async function findLost(
 }
 
 async function isGone({ inventory }: Pick<App, 'inventory'>, { record, infras }: Adoptable): Promise<boolean> {
-  const { id: clusterId, platform, region, name, baseDomain } = record
   const infraIds = infras.map(({ metadata }) => metadata.infraID)
-  const answer = await inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
+  const answer = await inventory.find(queryOf(record, record.id, infraIds))
   return answer.verified && answer.resources.length === 0
 }
 

@@ -20,6 +20,8 @@ export const infraLedger = pgTable(
     attemptId: text('attempt_id').references(() => jobAttempts.id),
     metadata: jsonb('metadata').$type<InstallerMetadata>().notNull(),
     snapshotId: text('snapshot_id').notNull(),
+    /** The ids of the DNS records and zones that stood under its domain before. null: that is not known. */
+    stoodBefore: text('stood_before').array(),
     bootstrappedAt: at('bootstrapped_at'),
     installedAt: at('installed_at'),
     createdAt: at('created_at').notNull().defaultNow(),

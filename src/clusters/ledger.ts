@@ -16,6 +16,8 @@ export type LedgerFacts = {
   attemptId: string | null
   metadata: InstallerMetadata
   snapshotId: string
+  /** undefined or null: nobody knows what stood under its domain before. */
+  stoodBefore?: string[] | null | undefined
   bootstrappedAt?: Date | null
   /** An entry that is put back only to be looked for has this from the start. */
   emptyAt?: Date | null
@@ -33,9 +35,9 @@ export async function listOpenEntries(db: Reader, clusterId: string): Promise<Le
 export async function listEntries(
   db: Reader,
   clusterId: string,
-): Promise<{ infraId: string; attemptId: string | null }[]> {
+): Promise<{ infraId: string; attemptId: string | null; stoodBefore: string[] | null }[]> {
   return db
-    .select({ infraId: infraLedger.infraId, attemptId: infraLedger.attemptId })
+    .select({ infraId: infraLedger.infraId, attemptId: infraLedger.attemptId, stoodBefore: infraLedger.stoodBefore })
     .from(infraLedger)
     .where(eq(infraLedger.clusterId, clusterId))
 }

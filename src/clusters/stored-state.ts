@@ -17,6 +17,7 @@ import { keepEntry } from './ledger.ts'
 import type { ClusterRow } from './tables.ts'
 
 const RECORD = 'ocpctl-cluster.json'
+const STOOD_BEFORE = 'ocpctl-stood-before.json'
 
 /** The infrastructure of one attempt, taken from its newest readable snapshot and unpacked in `dir`. */
 export type StoredInfra = {
@@ -24,14 +25,20 @@ export type StoredInfra = {
   metadata: InstallerMetadata
   /** undefined: stored by an earlier release. */
   record: ClusterRow | undefined
+  /** undefined: as record, or nobody knew. */
+  stoodBefore: string[] | undefined
   stage: Stage
   snapshot: StoredArtifact & { key: string }
   dir: string
 }
 
-/** Puts the cluster's row beside the installer's files, so that every snapshot holds it. */
-export async function writeRecord(dir: string, cluster: ClusterRow): Promise<void> {
+/**
+ * Puts the cluster's row beside the installer's files, so that every snapshot holds it; and, where it is known, what
+ * stood under the cluster's domain before.
+ */
+export async function writeRecord(dir: string, cluster: ClusterRow, stoodBefore: string[] | undefined): Promise<void> {
   await writeFile(join(dir, RECORD), JSON.stringify(cluster), { mode: 0o600 })
+  if (stoodBefore) await writeFile(join(dir, STOOD_BEFORE), JSON.stringify(stoodBefore), { mode: 0o600 })
 }
 
 /** Whether the bootstrap's own resources were gone when a snapshot of this stage was begun. */
@@ -84,6 +91,7 @@ async function readNewest(
           attemptId,
           metadata: parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8')),
           record: await readRecord(dir),
+          stoodBefore: await readStoodBefore(dir),
           stage,
           snapshot: { ...stored, key },
           dir,
@@ -106,16 +114,22 @@ async function readRecord(dir: string): Promise<ClusterRow | undefined> {
   ) as ClusterRow
 }
 
+async function readStoodBefore(dir: string): Promise<string[] | undefined> {
+  if (!existsSync(join(dir, STOOD_BEFORE))) return undefined
+  return JSON.parse(await readFile(join(dir, STOOD_BEFORE), 'utf8')) as string[] // as RECORD
+}
+
 /** Throws UnsafeMetadata unless the stored state belongs to this one cluster. */
-export function assertStoredIsOf(infra: StoredInfra, cluster: Pick<ClusterRow, 'name' | 'platform'>): void {
-  assertSafeMetadata(infra.metadata, { clusterName: cluster.name, platform: cluster.platform })
+export function assertStoredIsOf(infra: StoredInfra, cluster: Pick<ClusterRow, 'name' | 'platform' | 'region'>): void {
+  const { name: clusterName, platform, region } = cluster
+  assertSafeMetadata(infra.metadata, { clusterName, platform, region })
 }
 
 /** Puts back those rows of the stored state that are lost. Returns false when the ledger had its entry. */
 export async function keepStored(
   tx: Transaction,
   clusterId: string,
-  { metadata, stage, snapshot }: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot'>,
+  { metadata, stage, snapshot, stoodBefore }: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot' | 'stoodBefore'>,
 ): Promise<boolean> {
   const infraId = metadata.infraID
   const [row] = await tx
@@ -125,5 +139,5 @@ export async function keepStored(
     .returning({ id: clusterArtifacts.id })
   if (!row) throw new Error(`the row of ${snapshot.key} was not written`)
   const bootstrappedAt = isPastBootstrap(stage) ? new Date() : null
-  return keepEntry(tx, { clusterId, attemptId: null, metadata, snapshotId: row.id, bootstrappedAt })
+  return keepEntry(tx, { clusterId, attemptId: null, metadata, snapshotId: row.id, stoodBefore, bootstrappedAt })
 }

@@ -9,7 +9,8 @@ import { claimStore } from '../installation.ts'
 import { openLog } from '../observability/log.ts'
 import { loadCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
-import { findUnknown } from '../reconcile/resources.ts'
+import { CannotTell } from '../reconcile/pass.ts'
+import { findUnknown, type Owned } from '../reconcile/resources.ts'
 import { listUnknownStored } from '../reconcile/stored.ts'
 import { openApp, openGround, STORE_WAIT_MS } from '../wiring.ts'
 
@@ -37,15 +38,20 @@ export async function recoverLost(
   { apply }: { apply: boolean },
   print: (line: string) => void,
 ): Promise<number> {
-  const unknown = await findUnknown(app)
+  let left = 0
+  const unknown = await findUnknown(app).catch((error: unknown) => {
+    if (!(error instanceof CannotTell)) throw error
+    left++
+    print(`Only the artifact store is looked through: ${error.message}`)
+    return new Map<string, Owned>()
+  })
   // Not every cloud can list what carries our tag.
   for await (const id of listUnknownStored(app, ['clu_']))
     if (!unknown.has(id)) unknown.set(id, { count: 0, shown: [] })
-  if (unknown.size === 0)
+  if (unknown.size === 0 && left === 0)
     print(
       'Whatever carries the tag of this installation, or is in its artifact store, is of a cluster that the database knows.',
     )
-  let left = 0
   for (const [clusterId, { count }] of unknown)
     try {
       const found = await findLost(app, clusterId)

@@ -33,7 +33,7 @@ const ours: Record<string, Explanation> = {
   ResourcesLeft: {
     actor: 'platform-team',
     remedy:
-      'The installer said that all is gone, and the inventory says that it is not. It is tried again by itself; delete by hand what stays.',
+      'The installer said that all is gone, and the inventory says that it is not. It is tried again by itself. When it stays, look at what the message names and at what holds it; a DNS record may be of a neighbour, so find out whose it is first.',
   },
   InventoryNotVerified: {
     actor: 'platform-team',

@@ -55,7 +55,7 @@ export function parseMetadata(text: string): InstallerMetadata {
 /** Throws UnsafeMetadata unless the metadata names this cluster and nothing else. */
 export function assertSafeMetadata(
   metadata: InstallerMetadata,
-  expected: { clusterName: string; platform: Platform },
+  expected: { clusterName: string; platform: Platform; region?: string },
 ): void {
   const { infraID } = metadata
   const refuse = (why: string) => {
@@ -68,6 +68,9 @@ export function assertSafeMetadata(
     refuse(`infraID "${infraID}" is not of cluster "${expected.clusterName}"`)
   const block = metadata[expected.platform]
   if (block === undefined) refuse(`metadata has no ${expected.platform} block`)
+  // The destroyer works in this region, and the inventory proves the row's.
+  if (expected.region !== undefined && typeof block?.['region'] === 'string' && block['region'] !== expected.region)
+    refuse(`metadata is of the region "${block['region']}", and the cluster of "${expected.region}"`)
   const others = (['aws', 'azure', 'gcp', 'ibmcloud'] as const).filter(
     (p) => p !== expected.platform && metadata[p] !== undefined,
   )

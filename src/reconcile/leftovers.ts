@@ -8,6 +8,7 @@ import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { describeResources, type Resource } from '../clouds/inventory.ts'
 import { adoptLost } from '../clusters/adopt.ts'
+import { queryOf } from '../clusters/inventory-query.ts'
 import { closeEntries, keepEntry, listInfraIds, type LedgerFacts } from '../clusters/ledger.ts'
 import { transitionCluster } from '../clusters/lifecycle.ts'
 import { lockCluster } from '../clusters/queries.ts'
@@ -62,9 +63,8 @@ export async function lookAgain(
     .from(clusters)
     .where(and(eq(clusters.id, clusterId), eq(clusters.status, 'DESTROYED')))
   if (!cluster) return undefined
-  const { platform, region, name, baseDomain } = cluster
   const infraIds = await listInfraIds(app.db, clusterId)
-  const answer = await app.inventory.find({ clusterId, platform, region, name, baseDomain, infraIds, records: 'own' })
+  const answer = await app.inventory.find(queryOf(cluster, clusterId, infraIds))
   if (!answer.verified || answer.resources.length === 0) {
     await app.db.transaction((tx) => setNextLook(app, tx, cluster, answer.verified))
     return answer.verified ? 'empty' : 'unknown'

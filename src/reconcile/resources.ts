@@ -5,7 +5,8 @@
 import { inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Resource } from '../clouds/inventory.ts'
-import { adoptLost } from '../clusters/adopt.ts'
+import { findLost, recover } from '../clusters/adopt.ts'
+import { placesOf } from '../clusters/inventory-query.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { lookAgain } from './leftovers.ts'
@@ -31,7 +32,7 @@ export async function checkOwnedResources(pass: Pass): Promise<void> {
 }
 
 /** What a look at all that this installation owns touches. */
-type Asking = Pick<App, 'db' | 'inventory' | 'installationId'>
+type Asking = Pick<App, 'db' | 'inventory' | 'installationId' | 'catalog'>
 
 /** Those clusters that have no row in the database. Throws CannotTell. */
 export async function findUnknown(app: Asking): Promise<Map<string, Owned>> {
@@ -73,8 +74,10 @@ async function lookAtDestroyed(pass: Pass, id: string, seen: string): Promise<vo
 async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
   let why = 'the artifact store has no state of it that could be adopted'
   try {
-    const cluster = await adoptLost(pass.app, id)
-    if (cluster) {
+    // The listing may be of what has gone since.
+    const found = await findLost(pass.app, id)
+    if (found) {
+      const cluster = await recover(pass.app, found)
       const detail = `no row had this id, and by it there ${seen}; the artifact store had its state`
       const repair = `taken back as ${cluster.status}, until ${cluster.destroyAt.toISOString()}`
       return await pass.inspect({ type: 'cluster-adopted', subject: id, clusterId: id }, async () => ({
@@ -91,11 +94,11 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
   await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))
 }
 
-async function listOwned({ inventory, installationId }: Asking): Promise<Map<string, Owned>> {
-  const listing = inventory.findOwned?.()
-  if (!listing) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
+async function listOwned({ inventory, installationId, catalog }: Asking): Promise<Map<string, Owned>> {
+  if (!inventory.findOwned) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
   const owned = new Map<string, Owned>()
   try {
+    const listing = inventory.findOwned({ installationId, offered: catalog.list().flatMap(placesOf) })
     for await (const { clusterId, installationId: owner = installationId, resource } of listing) {
       if (owner !== installationId) continue
       const of = owned.get(clusterId) ?? { count: 0, shown: [] }

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeResources } from '../clouds/inventory.ts'
+import { placeOf } from '../clusters/inventory-query.ts'
 import { writeRecord } from '../clusters/stored-state.ts'
 import { renderInstallConfig } from '../install-config/install-config.ts'
 import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
@@ -12,19 +13,27 @@ import type { Operation } from './operation.ts'
 /**
  * Public records carry no tags, so the destroy of a second cluster with the same names would take the records of the
  * first. The installers refuse such a name too, but only midway. When the cloud cannot be asked, the check is left to
- * them.
+ * them. Returns the ids of what stands under the domain and is not in the way, or undefined when nobody knows.
  */
-export async function requireFreeName({ app, claim }: Operation): Promise<void> {
-  const { id: clusterId, platform, region, name, baseDomain } = claim.cluster
-  const answer = await app.inventory.findRecords({ clusterId, platform, region, name, baseDomain })
-  if (!answer.verified || answer.resources.length === 0) return
+export async function requireFreeName({ app, claim, log }: Operation): Promise<string[] | undefined> {
+  const { name, baseDomain } = claim.cluster
+  const answer = await app.inventory.findRecords(placeOf(claim.cluster))
+  if (!answer.verified) {
+    log('warning', `It is not known whether the name ${name}.${baseDomain} is free: ${answer.reason}`)
+    return undefined
+  }
+  if (answer.taken.length === 0) return answer.resources.map(({ id }) => id)
   throw new NameStands(
     `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
-      `${describeResources(answer.resources)}. Take another name, or have whoever made them remove them`,
+      `${describeResources(answer.taken)}. Take another name, or have whoever made them remove them`,
   )
 }
 
-export async function writeInputs({ app, claim: { cluster } }: Operation, dir: string): Promise<void> {
+export async function writeInputs(
+  { app, claim: { cluster } }: Operation,
+  dir: string,
+  stoodBefore: string[] | undefined,
+): Promise<void> {
   const config = renderInstallConfig({
     name: cluster.name,
     baseDomain: cluster.baseDomain,
@@ -36,13 +45,13 @@ export async function writeInputs({ app, claim: { cluster } }: Operation, dir: s
     pullSecret: await app.installer.pullSecret(),
   })
   await writeFile(join(dir, 'install-config.yaml'), config, { mode: 0o600 })
-  await writeRecord(dir, cluster)
+  await writeRecord(dir, cluster, stoodBefore)
 }
 
 export async function readMetadata(operation: Operation, dir: string): Promise<InstallerMetadata> {
   const { cluster } = operation.claim
   operation.learnSecret(await readKubeadminPassword(dir))
   const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
-  assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform })
+  assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform, region: cluster.region })
   return metadata
 }

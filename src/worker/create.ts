@@ -36,6 +36,8 @@ type State = {
   /** Whether the directory is that of an earlier attempt. */
   isAdopted: boolean
   metadata: InstallerMetadata | undefined
+  /** What stood under the cluster's domain before; undefined: nobody knows. */
+  stoodBefore?: string[] | undefined
   snapshotId: string
   /** The installer's last run and its result. */
   ran: { command: InstallerCommand; result: CommandResult } | undefined
@@ -66,8 +68,8 @@ const steps: readonly Step<State>[] = [
     budget: installBudget,
     isNeeded: isNew,
     async take(operation, state, deadlineMs) {
-      await requireFreeName(operation)
-      await writeInputs(operation, state.dir)
+      state.stoodBefore = await requireFreeName(operation)
+      await writeInputs(operation, state.dir, state.stoodBefore)
       await run(operation, 'create manifests', state.dir, deadlineMs)
     },
   },
@@ -94,10 +96,10 @@ const steps: readonly Step<State>[] = [
     name: 'ledgered',
     leaves: 'the infraID with its metadata in the ledger',
     isNeeded: isNew,
-    async take(operation, { metadata, snapshotId }) {
+    async take(operation, { metadata, snapshotId, stoodBefore }) {
       if (!metadata) throw new Error('there is no metadata to enter into the ledger')
       const { cluster, attempt } = operation.claim
-      const facts = { clusterId: cluster.id, attemptId: attempt.id, metadata, snapshotId }
+      const facts = { clusterId: cluster.id, attemptId: attempt.id, metadata, snapshotId, stoodBefore }
       await operation.fencedWithCluster((tx) => openEntry(tx, facts))
       operation.infra = facts
     },

@@ -2,8 +2,9 @@
 // metadata is used.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
-import { closeEntry, forgetBootstrap, listInfraIds, listOpenEntries, type LedgerEntry } from '../clusters/ledger.ts'
+import { describeAnswer, describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
+import { queryOf, queryOfWhole } from '../clusters/inventory-query.ts'
+import { closeEntry, forgetBootstrap, listOpenEntries, type LedgerEntry } from '../clusters/ledger.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
@@ -142,7 +143,7 @@ async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Pr
     await operation.pause(waitMs)
     const answer = await find(operation)
     if (!answer.verified || answer.resources.length > 0)
-      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describe(answer)}`, {
+      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describeAnswer(answer)}`, {
         exitCode: failure.exitCode,
       })
   }
@@ -158,7 +159,7 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
   try {
     const stored = parseMetadata(text)
     assertSameMetadata(stored, entry.metadata)
-    assertSafeMetadata(stored, { clusterName: cluster.name, platform: cluster.platform })
+    assertSafeMetadata(stored, { clusterName: cluster.name, platform: cluster.platform, region: cluster.region })
     if (stored.infraID !== entry.infraId)
       throw new Error(`metadata is of ${stored.infraID}, the ledger says ${entry.infraId}`)
   } catch (error) {
@@ -171,10 +172,16 @@ export async function proveEmpty(operation: Operation): Promise<undefined> {
   const answer = await find(operation)
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
   if (answer.resources.length > 0)
-    throw new DestroyFailed('ResourcesLeft', `${answer.resources.length} resources are left: ${describe(answer)}`, {
-      resources: answer.resources,
-    })
-  operation.log('info', 'The inventory is empty: 0 resources left')
+    throw new DestroyFailed(
+      'ResourcesLeft',
+      `${answer.resources.length} resources are left: ${describeAnswer(answer)}`,
+      {
+        resources: answer.resources,
+      },
+    )
+  const { lingering = [] } = answer
+  const also = lingering.length > 0 ? `; deleted, and going by itself: ${describeResources(lingering)}` : ''
+  operation.log('info', `The inventory is empty: 0 resources left${also}`)
 }
 
 /**
@@ -208,17 +215,9 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
 
 /** Takes the inventory of the whole cluster, or of these infraIDs alone. */
 async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
-  const { id, platform, region, name, baseDomain } = claim.cluster
-  const place = { platform, region, name, baseDomain }
-  if (only) return app.inventory.find({ ...place, clusterId: undefined, infraIds: only, records: 'own' })
-  const infraIds = await listInfraIds(app.db, id)
-  // When nothing was ever made, records under its names belong to others.
-  const records = infraIds.length === 0 ? 'own' : 'all'
-  return app.inventory.find({ ...place, clusterId: id, infraIds, records })
+  const { cluster } = claim
+  return app.inventory.find(only ? queryOf(cluster, undefined, only) : await queryOfWhole(app.db, cluster))
 }
-
-const describe = (answer: InventoryAnswer): string =>
-  answer.verified ? describeResources(answer.resources) : `not known (${answer.reason})`
 
 /** Destroys what the ledger names, unless the request was to keep it. */
 export async function takeAwayUnlessKept(operation: Operation, { isLast }: { isLast: boolean }): Promise<string> {

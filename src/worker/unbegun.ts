@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { queryOf } from '../clusters/inventory-query.ts'
 import { closeUnbegun, listOpenEntries } from '../clusters/ledger.ts'
 import { parseLine } from '../installer/log.ts'
 import { stageOf } from '../installer/stages.ts'
@@ -26,9 +27,7 @@ export async function closeIfUnbegun(operation: Operation, failure: InstallFaile
   const entries = await listOpenEntries(app.db, claim.cluster.id)
   if (entries.length !== 1 || entries[0]?.infraId !== infraID) return undefined
   if (await hasBegun(await operation.makeDir('assets'))) return undefined
-  const { platform, region, name, baseDomain } = claim.cluster
-  const place = { platform, region, name, baseDomain }
-  const answer = await app.inventory.find({ ...place, clusterId: undefined, infraIds: [infraID], records: 'own' })
+  const answer = await app.inventory.find(queryOf(claim.cluster, undefined, [infraID]))
   if (answer.verified) return undefined
   await operation.fenced((tx) => closeUnbegun(tx, infraID))
   const told = `The installer's log tells that it began nothing for ${infraID}; nobody has proved it, since ${answer.reason}.`

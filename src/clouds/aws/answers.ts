@@ -14,8 +14,9 @@ export class NotAnswered extends Error {
   }
 }
 
-// Exact names, since any 404 without a name is called NotFound. The first is of a classic load balancer.
-const MISSING = /^((AccessPoint|LoadBalancer|TargetGroup)NotFound|NoSuchEntity)Exception$|^NoSuchHostedZone$/
+// Exact names, since any 404 without a name is called NotFound. The first is of a classic load balancer, the last of a
+// key.
+const MISSING = /^((AccessPoint|LoadBalancer|TargetGroup)NotFound|NotFound)Exception$|^NoSuchHostedZone$/
 
 const DENIED = /^(AccessDenied(Exception)?|Unauthorized(Operation|Exception))$/
 

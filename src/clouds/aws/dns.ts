@@ -1,16 +1,151 @@
-// Zones and records under the cluster's names.
+// Zones, and records under the cluster's domain.
 import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
-import type { Resource } from '../inventory.ts'
-import { NotAnswered, unlessMissing } from './answers.ts'
-import type { Search, Session } from './session.ts'
+import { unclearReason, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { installersNames, ownNames } from '../names.ts'
+import { explain, NotAnswered, unlessMissing } from './answers.ts'
+import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
+type Zone = { id: string; name: string; isPrivate: boolean }
+type Standing = Resource & { zone: Zone; pointsToOurs: boolean }
 
-export function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Session): Search {
-  const domain = `${query.name}.${query.baseDomain}.`.toLowerCase()
-  const names = [`api.${domain}`, `api-int.${domain}`, `*.apps.${domain}`]
-  const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
+export function dnsSearch(session: Session): Search {
+  const { query } = session
+  return {
+    knows: ({ service, type }) => service === 'route53' && type === 'hostedzone',
+    async run(candidates) {
+      const { zones, ownZones, records } = await readDomain(session)
+      const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
+      const isOurs = ({ id }: Zone) => tagged.has(id) && id !== query.hostedZone
+      const areOurs = records.filter(({ pointsToOurs, zone }) => pointsToOurs || isOurs(zone))
+      const ours = [...zones.filter(isOurs).map(showZone), ...areOurs.map(show)]
+      const others = [
+        ...ownZones.filter((zone) => !isOurs(zone)).map(showZone),
+        ...records.filter((each) => !areOurs.includes(each)).map(show),
+      ]
+      const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
+      if (query.records === 'unclear' && madeSince.length > 0)
+        throw new NotAnswered('route53:ListResourceRecordSets', unclearReason(madeSince))
+      return query.records === 'all' ? [...ours, ...madeSince] : ours
+    },
+  }
+}
 
+/** What stands under the cluster's domain, whoever made it. */
+export async function findStanding(session: Session): Promise<RecordsAnswer> {
+  const { ownZones, records } = await readDomain(session)
+  const { api, apiInt, apps } = installersNames(domainOf(session))
+  const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
+  const taken = records.filter(isTaken).map(show)
+  return { verified: true, resources: [...ownZones.map(showZone), ...records.map(show)], taken }
+}
+
+const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
+const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
+const plain = (name = '') => name.toLowerCase().replace(/\.$/, '').replace('\\052', '*')
+const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region })
+const showZone = ({ id, name }: Zone): Resource => ({ id, type: 'hosted-zone', name, region: 'global' })
+
+async function readDomain(session: Session) {
+  const { query, clients } = session
+  const domain = domainOf(session)
+  const zones = await listZones(session)
+  const base = findBase(zones, query)
+  await requireAccount(session, query, base)
+  const isBrought = ({ id }: Zone) => id === query.hostedZone
+  const ownZones = zones.filter((zone) => zone.isPrivate && zone.name === domain && !isBrought(zone))
+  const read: Standing[] = []
+  for (const zone of zones)
+    if (isUnder(domain, zone.name))
+      read.push(...(await listRecords(session, clients.route53, zone).catch(unlessMissing)))
+  if (query.hostedZone !== undefined && query.hostedZoneRole !== undefined) {
+    const elsewhere = { id: query.hostedZone, name: domain, isPrivate: true }
+    read.push(...(await listRecords(session, await openElsewhere(session, query.hostedZoneRole), elsewhere)))
+  } else if (query.hostedZone !== undefined && !zones.some(isBrought))
+    throw new NotAnswered('route53:ListHostedZones', `this account has not the zone ${query.hostedZone} of the profile`)
+
+  // In other zones, only the installer's own names tell that a cluster of this name is meant.
+  const written = new Set([base?.id, query.hostedZone, ...ownZones.map(({ id }) => id)])
+  const names = Object.values(installersNames(domain))
+  const isOwnName = ownNames(domain, read.map(({ name }) => name)) // prettier-ignore
+  const records = read.filter(({ zone, name }) => isOwnName(name) && (names.includes(name) || written.has(zone.id)))
+  return { zones, ownZones, records }
+}
+
+function listZones({ sdk: { route53 }, clients, ask, stop }: Session): Promise<Zone[]> {
+  const pages = route53.paginateListHostedZones({ client: clients.route53 }, {}, stop)
+  return ask('route53:ListHostedZones', pages, ({ HostedZones }) =>
+    HostedZones?.map(({ Id = '', Name, Config }) => ({
+      id: Id.replace('/hostedzone/', ''),
+      name: plain(Name),
+      isPrivate: Config?.PrivateZone === true,
+    })),
+  )
+}
+
+/**
+ * In a wrong account everything looks empty. The right one has the zone that holds the public records. For a private
+ * cluster, which has none, it has the subnets of the profile.
+ */
+async function requireAccount(
+  { sdk, clients, ask, stop }: Session,
+  { baseDomain, region, subnets = [], isPrivate = false }: Omit<Place, 'name'>,
+  base: Zone | undefined,
+): Promise<void> {
+  if (isPrivate && subnets.length > 0) {
+    const Filters = [{ Name: 'subnet-id', Values: subnets }]
+    const pages = sdk.ec2.paginateDescribeSubnets({ client: clients.ec2 }, { Filters }, stop)
+    const there = await ask('ec2:DescribeSubnets', pages, ({ Subnets }) => Subnets?.map(({ SubnetId }) => SubnetId))
+    const missing = subnets.filter((id) => !there.includes(id))
+    if (missing.length > 0)
+      throw new NotAnswered(
+        'ec2:DescribeSubnets',
+        `this account has not the subnets ${missing.join(', ')} of the profile in ${region}`,
+      )
+  } else if (!base) {
+    const also = isPrivate ? ', and the profile names no subnets to know the account by' : ''
+    throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${baseDomain}${also}`)
+  }
+}
+
+/** Why clusters at none of these places, which are in the session's region, may be in this account. */
+export async function doubtAccount(session: Session, places: Omit<Place, 'name'>[]): Promise<string | undefined> {
+  try {
+    const zones = await listZones(session)
+    await Promise.any(places.map((place) => requireAccount(session, place, findBase(zones, place))))
+    return undefined
+  } catch (error) {
+    const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
+    return explain(
+      errors.map((each) => {
+        if (each instanceof NotAnswered) return each
+        throw each
+      }),
+    )
+  }
+}
+
+const findBase = (zones: Zone[], { baseDomain }: Pick<Place, 'baseDomain'>) =>
+  zones.find(({ name, isPrivate }) => !isPrivate && name === baseDomain.toLowerCase())
+
+/** A client with the rights of the role. */
+async function openElsewhere({ sdk: { sts }, clients, ask, stop, route53As }: Session, RoleArn: string) {
+  const asked = { RoleArn, RoleSessionName: 'ocpctl-inventory', DurationSeconds: 900 }
+  const [credentials] = await ask(
+    'sts:AssumeRole',
+    onePage(() => clients.sts.send(new sts.AssumeRoleCommand(asked), stop)),
+    ({ Credentials }) => Credentials && [Credentials],
+  )
+  return route53As({
+    accessKeyId: credentials?.AccessKeyId ?? '',
+    secretAccessKey: credentials?.SecretAccessKey ?? '',
+    sessionToken: credentials?.SessionToken ?? '',
+  })
+}
+
+/** The records at and under the cluster's domain. */
+async function listRecords(session: Session, client: Session['clients']['route53'], zone: Zone): Promise<Standing[]> {
+  const { ask, query } = session
   const pointsToOurs = ({ AliasTarget, ResourceRecords }: ResourceRecordSet) =>
     [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].some((target) =>
       query.infraIds.some((infraId) =>
@@ -20,66 +155,39 @@ export function dnsSearch({ sdk: { route53 }, clients, ask, stop, query }: Sessi
           .startsWith(`${infraId}-`),
       ),
     )
-
-  /** Names are sorted by reversed labels, so everything under the cluster's domain comes in one piece. */
-  async function* listFromDomain(HostedZoneId: string) {
-    let start: RecordsFrom = { StartRecordName: domain }
-    for (;;) {
-      const page = await clients.route53.send(
-        new route53.ListResourceRecordSetsCommand({ HostedZoneId, ...start }),
-        stop,
-      )
-      yield page
-      if (!page.IsTruncated) return
-      if (!page.NextRecordName) throw new Error('the answer does not say where it goes on')
-      if (!isUnder(page.NextRecordName, domain)) return
-      start = {
-        StartRecordName: page.NextRecordName,
-        StartRecordType: page.NextRecordType,
-        StartRecordIdentifier: page.NextRecordIdentifier,
-      }
+  const records = await ask(
+    'route53:ListResourceRecordSets',
+    recordPages(session, client, zone.id),
+    ({ ResourceRecordSets }) => ResourceRecordSets,
+  )
+  return records.map((record) => {
+    const name = plain(record.Name)
+    return {
+      id: `${zone.id}/${name}/${record.Type}`,
+      type: 'dns-record',
+      name,
+      region: 'global',
+      zone,
+      pointsToOurs: pointsToOurs(record),
     }
-  }
+  })
+}
 
-  async function listRecords(zoneId: string): Promise<Resource[]> {
-    const records = await ask(
-      'route53:ListResourceRecordSets',
-      listFromDomain(zoneId),
-      ({ ResourceRecordSets }) => ResourceRecordSets,
-    ).catch(unlessMissing)
-    return records
-      .map((record) => ({ record, name: (record.Name ?? '').toLowerCase().replace('\\052', '*'), Type: record.Type }))
-      .filter(({ record, name }) => names.includes(name) && (query.records === 'all' || pointsToOurs(record)))
-      .map(({ name, Type }) => {
-        const plain = name.slice(0, -1)
-        return { id: `${zoneId}/${plain}/${Type}`, type: 'dns-record', name: plain, region: 'global' }
-      })
-  }
-
-  return {
-    knows: ({ service, type }) => service === 'route53' && type === 'hostedzone',
-    async run(candidates) {
-      const zones = await ask(
-        'route53:ListHostedZones',
-        route53.paginateListHostedZones({ client: clients.route53 }, {}, stop),
-        ({ HostedZones }) =>
-          HostedZones?.map(({ Id = '', Name = '', Config }) => ({
-            id: Id.replace('/hostedzone/', ''),
-            name: Name.toLowerCase(),
-            isPrivate: Config?.PrivateZone === true,
-          })),
-      )
-      // Only this zone holds the cluster's public records. In an account without it, all the rest would look empty too.
-      if (!zones.some(({ name, isPrivate }) => !isPrivate && name === `${query.baseDomain}.`.toLowerCase()))
-        throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${query.baseDomain}`)
-      const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
-      const found = zones
-        .filter(
-          ({ id, name, isPrivate }) => tagged.has(id) || (isPrivate && name === domain && query.records === 'all'),
-        )
-        .map(({ id, name }) => ({ id, type: 'hosted-zone', name: name.slice(0, -1), region: 'global' }))
-      for (const { id, name } of zones) if (isUnder(domain, name)) found.push(...(await listRecords(id)))
-      return found
-    },
+/** Names are sorted by reversed labels, so everything under the cluster's domain comes in one piece. */
+async function* recordPages(session: Session, client: Session['clients']['route53'], HostedZoneId: string) {
+  const { sdk: { route53 }, stop } = session // prettier-ignore
+  const domain = domainOf(session)
+  let start: RecordsFrom = { StartRecordName: domain }
+  for (;;) {
+    const page = await client.send(new route53.ListResourceRecordSetsCommand({ HostedZoneId, ...start }), stop)
+    yield page
+    if (!page.IsTruncated) return
+    if (!page.NextRecordName) throw new Error('the answer does not say where it goes on')
+    if (!isUnder(plain(page.NextRecordName), domain)) return
+    start = {
+      StartRecordName: page.NextRecordName,
+      StartRecordType: page.NextRecordType,
+      StartRecordIdentifier: page.NextRecordIdentifier,
+    }
   }
 }

@@ -1,5 +1,6 @@
 // Machines, disks and networks.
 import type { Filter } from '@aws-sdk/client-ec2'
+import type { Resource } from '../inventory.ts'
 import { chunksOf, onePage, type Search, type Session, type Tag, type Tagged } from './session.ts'
 
 const FILTER_VALUES = 200
@@ -9,65 +10,159 @@ type Ec2Item = Tagged & { TagSet?: Tag[] | undefined; State?: string | undefined
 
 type Ec2Kind = {
   type: string
-  arnType: string
+  /** How the resource part of its ARN begins. */
+  form: RegExp
   idFilter: string
   list: (filters: Filter[]) => Promise<(Ec2Item & { id: string })[]>
 }
 
+const GONE = ['terminated', 'deleted', 'deregistered']
+
 export function ec2Searches(session: Session): Search[] {
-  const { query, isOwned, owners } = session
+  const { isOwned, owners } = session
   const [own, ...others] = owners
-  return ec2Kinds(session).map(({ type, arnType, idFilter, list }) => ({
-    knows: (arn) => arn.service === 'ec2' && arn.region === query.region && arn.type === arnType,
+  return ec2Kinds(session).map((kind) => ({
+    ...askedById(session, kind, GONE),
     async run(candidates) {
-      const found = own ? await list([{ Name: `tag:${own.key}`, Values: [own.value] }]) : []
+      const found = own ? await kind.list([{ Name: `tag:${own.key}`, Values: [own.value] }]) : []
       if (others.length > 0)
-        found.push(...(await list([{ Name: 'tag-key', Values: others.map(({ key }) => key) }])).filter(isOwned))
-      const ids = candidates.map(({ resource }) => resource.slice(arnType.length + 1))
-      // A filter, unlike a list of ids, gives no error when one of them is gone.
-      for (const Values of chunksOf(FILTER_VALUES, ids)) found.push(...(await list([{ Name: idFilter, Values }])))
-      return found
-        .filter(({ State = '' }) => !['terminated', 'deleted', 'deregistered'].includes(State.toLowerCase()))
-        .map((each) => ({
-          id: each.id,
-          type,
-          name: each.Tags?.find(({ Key }) => Key === 'Name')?.Value ?? each.id,
-          region: query.region,
-        }))
+        found.push(...(await kind.list([{ Name: 'tag-key', Values: others.map(({ key }) => key) }])))
+      const tagged = found.filter((each) => isOwned(each) && !isIn(GONE, each))
+      return [
+        ...tagged.map((each) => show(session, kind, each)),
+        ...(await askedById(session, kind, GONE).run(candidates)),
+      ]
     },
   }))
 }
 
-function ec2Kinds({ sdk: { ec2 }, clients, ask, stop }: Session): Ec2Kind[] {
-  const at = { client: clients.ec2, pageSize: EC2_PAGE }
+/** What still exists of these kinds, of which the tagging service lists what has ended as well. */
+export function endingSearches(session: Session): Search[] {
+  return ec2Kinds(session)
+    .filter(({ type }) => ['instance', 'nat-gateway'].includes(type))
+    .map((kind) => askedById(session, kind, GONE))
+}
 
-  /** For example, volumes are listed by DescribeVolumes, and VolumeId is filtered as volume-id. */
-  const kind = <List extends string, Id extends string>(
+/** Kinds that the tagging service goes on listing for hours after their deletion. */
+export function lingeringSearches(session: Session): Search[] {
+  const { sdk: { ec2 }, stop } = session // prettier-ignore
+  const at = { client: session.clients.ec2, pageSize: EC2_PAGE }
+  async function* peeringPages(Filters: Filter[]) {
+    for await (const { VpcPeeringConnections } of ec2.paginateDescribeVpcPeeringConnections(at, { Filters }, stop))
+      yield { VpcPeeringConnections: VpcPeeringConnections?.map((each) => ({ ...each, State: each.Status?.Code })) }
+  }
+  async function* prefixListPages(Filters: Filter[]) {
+    for await (const { PrefixLists } of ec2.paginateDescribeManagedPrefixLists(at, { Filters }, stop))
+      yield { ManagedPrefixLists: PrefixLists }
+  }
+  const kind = kindsOf(session)
+  return [
+    askedById(
+      session,
+      kind('vpc-peering-connection', 'VpcPeeringConnections', 'VpcPeeringConnectionId', peeringPages, /\/pcx-/),
+      ['deleted', 'rejected', 'expired', 'failed'],
+    ),
+    askedById(session, kind('prefix-list', 'ManagedPrefixLists', 'PrefixListId', prefixListPages, /\/pl-/), [
+      'delete-complete',
+    ]),
+    askedById(
+      session,
+      kind(
+        'spot-instance-request',
+        'SpotInstanceRequests',
+        'SpotInstanceRequestId',
+        (Filters) => ec2.paginateDescribeSpotInstanceRequests(at, { Filters }, stop),
+        /\/sir-/,
+      ),
+      ['closed', 'cancelled', 'failed'],
+    ),
+  ]
+}
+
+/**
+ * What others have in the cluster's own networks, which cannot be deleted meanwhile. `found`: what is the cluster's. An
+ * interface says by its description what it belongs to.
+ */
+export function holderQuestions(session: Session, found: Resource[]): (() => Promise<Resource[]>)[] {
+  const { query, sdk: { ec2 }, clients, ask, stop } = session // prettier-ignore
+  const at = { client: clients.ec2, pageSize: EC2_PAGE }
+  const vpcs = found.filter(({ type }) => type === 'vpc').map(({ id }) => id)
+  const ids = new Set(found.map(({ id }) => id))
+  const names = new Set(found.flatMap(({ id, name }) => [id, name]))
+  const isOfFound = (text: string) => text.split(/[\s/]+/).some((word) => names.has(word))
+  const kinds = ec2Kinds(session).filter(({ type }) => ['instance', 'vpc-endpoint'].includes(type))
+  return chunksOf(FILTER_VALUES, vpcs).flatMap((Values) => {
+    const Filters = [{ Name: 'vpc-id', Values }]
+    return [
+      ...kinds.map((kind) => async () => {
+        const there = (await kind.list(Filters)).filter((each) => !ids.has(each.id) && !isIn(GONE, each))
+        return there.map((each) => show(session, kind, each))
+      }),
+      async () => {
+        const pages = ec2.paginateDescribeNetworkInterfaces(at, { Filters }, stop)
+        const there = await ask('ec2:DescribeNetworkInterfaces', pages, ({ NetworkInterfaces }) => NetworkInterfaces)
+        return there
+          .filter(({ NetworkInterfaceId = '' }) => !ids.has(NetworkInterfaceId))
+          .filter(({ Attachment, InterfaceType }) => !Attachment?.InstanceId && InterfaceType !== 'vpc_endpoint')
+          .filter(({ Description = '' }) => !isOfFound(Description))
+          .map(({ NetworkInterfaceId: id = 'unknown', Description: name = id }) => ({ id, type: 'network-interface', name, region: query.region })) // prettier-ignore
+      },
+    ]
+  })
+}
+
+const isIn = (states: string[], { State = '' }: Ec2Item) => states.includes(State.toLowerCase())
+
+const show = ({ query }: Session, { type }: Ec2Kind, { id, Tags }: Ec2Item & { id: string }): Resource => ({
+  id,
+  type,
+  name: Tags?.find(({ Key }) => Key === 'Name')?.Value || id,
+  region: query.region,
+})
+
+/** A filter, unlike a list of ids, gives no error when one of them is gone. */
+function askedById(session: Session, kind: Ec2Kind, gone: string[]): Search {
+  return {
+    knows: (arn) => arn.service === 'ec2' && arn.region === session.query.region && kind.form.test(arn.resource),
+    async run(candidates) {
+      const ids = candidates.map(({ resource }) => resource.slice(resource.indexOf('/') + 1))
+      const found: Resource[] = []
+      for (const Values of chunksOf(FILTER_VALUES, ids))
+        for (const each of await kind.list([{ Name: kind.idFilter, Values }]))
+          if (Values.includes(each.id) && !isIn(gone, each)) found.push(show(session, kind, each))
+      return found
+    },
+  }
+}
+
+/** For example, volumes are listed by DescribeVolumes, and VolumeId is filtered as volume-id. */
+function kindsOf({ ask }: Session) {
+  return <List extends string, Id extends string>(
     type: string,
     list: List,
     id: Id,
     pages: (Filters: Filter[]) => AsyncIterable<{ [list in List]?: (Ec2Item & { [id in Id]?: string })[] }>,
-    arnType = type,
+    form = new RegExp(`^${type}/`),
   ): Ec2Kind => ({
     type,
-    arnType,
+    form,
     idFilter: id.replace(/(?<=.)(?=[A-Z])/g, '-').toLowerCase(),
     list: (filters) =>
       ask(`ec2:Describe${list}`, pages(filters), (page) =>
         page[list]?.map((item) => ({ Tags: item.Tags ?? item.TagSet, State: item.State, id: item[id] ?? 'unknown' })),
       ),
   })
-  async function* instancePages(Filters: Filter[]) {
-    for await (const { Reservations } of ec2.paginateDescribeInstances(at, { Filters }, stop)) {
-      const instances = Reservations?.flatMap(({ Instances = [] }) => Instances)
-      yield { Instances: instances?.map((each) => ({ ...each, State: each.State?.Name })) }
-    }
-  }
+}
+
+function ec2Kinds(session: Session): Ec2Kind[] {
+  const { sdk: { ec2 }, clients, stop } = session // prettier-ignore
+  const at = { client: clients.ec2, pageSize: EC2_PAGE }
+  const kind = kindsOf(session)
   const addressPages = (Filters: Filter[]) =>
     onePage(() => clients.ec2.send(new ec2.DescribeAddressesCommand({ Filters }), stop))
 
   return [
-    kind('instance', 'Instances', 'InstanceId', instancePages),
+    kind('instance', 'Instances', 'InstanceId', (Filters) => instancePages(session, Filters)),
     kind('volume', 'Volumes', 'VolumeId', (Filters) => ec2.paginateDescribeVolumes(at, { Filters }, stop)),
     kind('snapshot', 'Snapshots', 'SnapshotId', (Filters) =>
       ec2.paginateDescribeSnapshots(at, { Filters, OwnerIds: ['self'] }, stop),
@@ -81,7 +176,7 @@ function ec2Kinds({ sdk: { ec2 }, clients, ask, stop }: Session): Ec2Kind[] {
       'NatGateways',
       'NatGatewayId',
       (Filter) => ec2.paginateDescribeNatGateways(at, { Filter }, stop),
-      'natgateway',
+      /^natgateway\//,
     ),
     kind('network-interface', 'NetworkInterfaces', 'NetworkInterfaceId', (Filters) =>
       ec2.paginateDescribeNetworkInterfaces(at, { Filters }, stop),
@@ -104,4 +199,12 @@ function ec2Kinds({ sdk: { ec2 }, clients, ask, stop }: Session): Ec2Kind[] {
     ),
     kind('vpc', 'Vpcs', 'VpcId', (Filters) => ec2.paginateDescribeVpcs(at, { Filters }, stop)),
   ]
+}
+
+async function* instancePages({ sdk: { ec2 }, clients, stop }: Session, Filters: Filter[]) {
+  const at = { client: clients.ec2, pageSize: EC2_PAGE }
+  for await (const { Reservations } of ec2.paginateDescribeInstances(at, { Filters }, stop)) {
+    const instances = Reservations?.flatMap(({ Instances = [] }) => Instances)
+    yield { Instances: instances?.map((each) => ({ ...each, State: each.State?.Name })) }
+  }
 }

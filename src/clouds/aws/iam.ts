@@ -1,57 +1,54 @@
-// Roles, instance profiles and users, by the names that the installer gives them.
+// Roles and users, by their owner tags and by the names that the installer gives them, and instance profiles by these
+// names.
 import type { Resource } from '../inventory.ts'
-import { unlessMissing } from './answers.ts'
-import type { Search, Session } from './session.ts'
+import type { Arn, Search, Session, Tagged } from './session.ts'
 
-/** The cloud credential operator cuts the infraID to this many characters in the names of its users. */
-const USER_NAME_INFRA_ID = 20
+const PAGE = 500
+
+type Identity = Tagged & { type: string; arn: string | undefined; name: string | undefined }
 
 export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned }: Session): Search[] {
-  const at = { client: clients.iam }
-  const isNamed = (name: string) => query.infraIds.some((infraId) => name.startsWith(`${infraId}-`))
-  const isCutName = (name: string) =>
-    query.infraIds.some((infraId) => name.startsWith(`${infraId.slice(0, USER_NAME_INFRA_ID)}-`))
+  const at = { client: clients.iam, pageSize: PAGE }
+  const pick = (identities: Identity[], candidates: Arn[]): Resource[] =>
+    identities
+      .filter(
+        ({ arn, name, Tags }) =>
+          candidates.some(({ text }) => text === arn) ||
+          isOwned({ Tags }) ||
+          query.infraIds.some((infraId) => name?.startsWith(`${infraId}-`)),
+      )
+      .map(({ type, arn, name = 'unknown' }) => ({ id: arn ?? name, type, name, region: 'global' }))
 
-  async function isUserTagged(UserName: string): Promise<boolean> {
-    const pages = iam.paginateListUserTags(at, { UserName }, stop)
-    const tags = await ask('iam:ListUserTags', pages, (page) => page.Tags).catch(unlessMissing)
-    return isOwned({ Tags: tags })
-  }
-
-  /** For example, roles are listed by ListRoles. */
-  const searchFor = <List extends string, Name extends string>(
-    [type, arnType]: [type: string, arnType: string],
-    list: List,
-    nameKey: Name,
-    pages: () => AsyncIterable<{ [list in List]?: ({ Arn?: string | undefined } & { [name in Name]?: string })[] }>,
-    isOurs: (name: string) => boolean | Promise<boolean>,
-  ): Search => ({
-    knows: (arn) => arn.service === 'iam' && arn.type === arnType,
-    async run(candidates) {
-      const found: Resource[] = []
-      for (const item of await ask(`iam:List${list}`, pages(), (page) => page[list])) {
-        const name = item[nameKey] ?? 'unknown'
-        if (candidates.some(({ text }) => text === item.Arn) || (await isOurs(name)))
-          found.push({ id: item.Arn ?? name, type, name, region: 'global' })
-      }
-      return found
-    },
-  })
   return [
-    searchFor(['iam-role', 'role'], 'Roles', 'RoleName', () => iam.paginateListRoles(at, {}, stop), isNamed),
-    searchFor(
-      ['instance-profile', 'instance-profile'],
-      'InstanceProfiles',
-      'InstanceProfileName',
-      () => iam.paginateListInstanceProfiles(at, {}, stop),
-      isNamed,
-    ),
-    searchFor(
-      ['iam-user', 'user'],
-      'Users',
-      'UserName',
-      () => iam.paginateListUsers(at, {}, stop),
-      async (name) => isNamed(name) || (isCutName(name) && (await isUserTagged(name))),
-    ),
+    {
+      knows: (arn) => arn.service === 'iam' && ['role', 'user'].includes(arn.type),
+      async run(candidates) {
+        // The lists of roles and of users leave out the tags, and to ask each one for them takes a call for each.
+        const pages = iam.paginateGetAccountAuthorizationDetails(at, { Filter: ['Role', 'User'] }, stop)
+        const identities = await ask(
+          'iam:GetAccountAuthorizationDetails',
+          pages,
+          ({ RoleDetailList, UserDetailList }) => {
+            if (!RoleDetailList && !UserDetailList) return undefined
+            const roles = (RoleDetailList ?? []).map(({ RoleName, Arn, Tags }): Identity => ({ type: 'iam-role', arn: Arn, name: RoleName, Tags })) // prettier-ignore
+            const users = (UserDetailList ?? []).map(({ UserName, Arn, Tags }): Identity => ({ type: 'iam-user', arn: Arn, name: UserName, Tags })) // prettier-ignore
+            return [...roles, ...users]
+          },
+        )
+        return pick(identities, candidates)
+      },
+    },
+    {
+      knows: (arn) => arn.service === 'iam' && arn.type === 'instance-profile',
+      async run(candidates) {
+        const pages = iam.paginateListInstanceProfiles(at, {}, stop)
+        const profiles = await ask('iam:ListInstanceProfiles', pages, ({ InstanceProfiles }) =>
+          InstanceProfiles?.map(
+            ({ InstanceProfileName, Arn, Tags }): Identity => ({ type: 'instance-profile', arn: Arn, name: InstanceProfileName, Tags }), // prettier-ignore
+          ),
+        )
+        return pick(profiles, candidates)
+      },
+    },
   ]
 }

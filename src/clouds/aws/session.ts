@@ -29,7 +29,7 @@ export type Search = {
   knows: (arn: Arn) => boolean
   /**
    * What exists: the resources that the service itself says are the cluster's, and those candidates that the service
-   * still has.
+   * still has. A service may leave out a filter, so what it lists by one is looked at again.
    */
   run: (candidates: Arn[]) => Promise<Resource[]>
 }
@@ -37,7 +37,7 @@ export type Search = {
 export type Session = Awaited<ReturnType<typeof openSession>>
 
 export async function openSession(query: InventoryQuery, options: AwsInventoryOptions) {
-  const [tagging, ec2, elb, elbv2, iam, s3, route53] = await Promise.all([
+  const [tagging, ec2, elb, elbv2, iam, s3, route53, sts, kms] = await Promise.all([
     import('@aws-sdk/client-resource-groups-tagging-api'),
     import('@aws-sdk/client-ec2'),
     import('@aws-sdk/client-elastic-load-balancing'),
@@ -45,6 +45,8 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     import('@aws-sdk/client-iam'),
     import('@aws-sdk/client-s3'),
     import('@aws-sdk/client-route-53'),
+    import('@aws-sdk/client-sts'),
+    import('@aws-sdk/client-kms'),
   ])
   const timeoutMs = options.timeoutMs ?? 120_000
   const stopping = new AbortController()
@@ -76,7 +78,10 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     iam: new iam.IAMClient(global),
     s3: new s3.S3Client(shared),
     route53: new route53.Route53Client(global),
+    sts: new sts.STSClient(shared),
+    kms: new kms.KMSClient(shared),
   }
+  const closers: { destroy: () => void }[] = Object.values(clients)
   const owners = [
     ...(query.clusterId === undefined ? [] : [{ key: 'ocpctl-cluster-id', value: query.clusterId }]),
     ...query.infraIds.flatMap((infraId) => [
@@ -89,11 +94,17 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     query,
     owners,
     clients,
-    sdk: { tagging, ec2, elb, elbv2, iam, s3, route53 },
+    sdk: { tagging, ec2, elb, elbv2, iam, s3, route53, sts, kms },
     stop: { abortSignal },
 
     isOwned: ({ Tags = [] }: Tagged) =>
       Tags.some(({ Key, Value }) => owners.some(({ key, value }) => Key === key && Value === value)),
+
+    route53As: (credentials: Required<AwsInventoryOptions>['credentials']) => {
+      const client = new route53.Route53Client({ ...global, credentials })
+      closers.push(client)
+      return client
+    },
 
     /** Every item of every page. A page without a list is no answer. */
     ask: async <Page, Item>(
@@ -122,7 +133,7 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     close() {
       clearTimeout(timer)
       stopping.abort()
-      for (const client of Object.values(clients)) client.destroy()
+      for (const client of closers) client.destroy()
     },
   }
 }

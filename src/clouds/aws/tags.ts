@@ -1,22 +1,51 @@
 // What carries an owner's tag, as the tagging service has it.
-import { globalRegionOf, type Arn, type Session } from './session.ts'
+import type { Owned, Resource } from '../inventory.ts'
+import { globalRegionOf, type Arn, type Session, type Tag } from './session.ts'
 
 /**
  * One query per tag, because the filters of one query are ANDed. Deleted resources stay listed for a while, so these
  * are candidates.
  */
-export function tagQuestions({ sdk, clients, owners, ask, stop, query }: Session) {
+export function tagQuestions(session: Session) {
+  const { clients, owners, query, isOwned } = session
   const isGlobal = query.region === globalRegionOf(query.region)
   return [clients.tagging, ...(isGlobal ? [] : [clients.globalTagging])].flatMap((client) =>
     owners.map(
       ({ key, value }) =>
-        () =>
-          ask(
-            'tag:GetResources',
-            sdk.tagging.paginateGetResources({ client }, { TagFilters: [{ Key: key, Values: [value] }] }, stop),
-            (page) => page.ResourceTagMappingList?.map(({ ResourceARN = 'unknown' }) => parseArn(ResourceARN)),
-          ),
+        async () =>
+          (await listTagged(session, client, key, value)).filter(isOwned).map(({ arn }) => arn),
     ),
+  )
+}
+
+/** What carries the tag of an installation, in the region of the session. */
+export async function listOwned(session: Session, installationId: string): Promise<(Owned & { arn: Arn })[]> {
+  const tagged = await listTagged(session, session.clients.tagging, 'ocpctl-installation-id', installationId)
+  return tagged.flatMap(({ arn, Tags }) => {
+    const valueOf = (key: string) => Tags?.find(({ Key }) => Key === key)?.Value
+    const clusterId = valueOf('ocpctl-cluster-id')
+    if (clusterId === undefined || valueOf('ocpctl-installation-id') !== installationId) return []
+    return [{ clusterId, installationId, resource: showArn(arn), arn }]
+  })
+}
+
+export const showArn = ({ text, service, type, region }: Arn): Resource => ({
+  id: text,
+  type: service ? `${service}:${type}` : 'unknown',
+  name: text,
+  region: region || 'global',
+})
+
+function listTagged(
+  { sdk: { tagging }, ask, stop }: Session,
+  client: Session['clients']['tagging'],
+  Key: string,
+  value: string,
+): Promise<{ arn: Arn; Tags: Tag[] | undefined }[]> {
+  const TagFilters = [{ Key, Values: [value] }]
+  const pages = tagging.paginateGetResources({ client, pageSize: 100 }, { TagFilters }, stop)
+  return ask('tag:GetResources', pages, ({ ResourceTagMappingList }) =>
+    ResourceTagMappingList?.map(({ ResourceARN = 'unknown', Tags }) => ({ arn: parseArn(ResourceARN), Tags })),
   )
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE "infra_ledger" ADD COLUMN "stood_before" text[];

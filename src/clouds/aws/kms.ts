@@ -1,0 +1,32 @@
+// Keys that carry an owner's tag. A deleted key waits for a week at least, without a price.
+import type { Resource } from '../inventory.ts'
+import { unlessMissing } from './answers.ts'
+import { onePage, type Search, type Session } from './session.ts'
+
+const DELETED = ['PendingDeletion', 'PendingReplicaDeletion']
+
+export function keySearch({ sdk: { kms }, clients, ask, stop, query }: Session): Search {
+  return {
+    knows: ({ service, type, region }) => service === 'kms' && type === 'key' && region === query.region,
+    async run(candidates) {
+      const found: Resource[] = []
+      for (const { text } of candidates) {
+        const asked = new kms.DescribeKeyCommand({ KeyId: text })
+        const keys = await ask(
+          'kms:DescribeKey',
+          onePage(() => clients.kms.send(asked, stop)),
+          ({ KeyMetadata }) => KeyMetadata && [KeyMetadata],
+        ).catch(unlessMissing)
+        for (const { KeyId = text, KeyState = '' } of keys)
+          found.push({
+            id: KeyId,
+            type: 'kms-key',
+            name: KeyId,
+            region: query.region,
+            ...(DELETED.includes(KeyState) ? { billable: false } : {}),
+          })
+      }
+      return found
+    },
+  }
+}
