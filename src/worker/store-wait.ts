@@ -9,22 +9,14 @@ import { uptimeMs } from '../uptime.ts'
 import { DirectoryGone, Stopped } from './failures.ts'
 import type { Operation } from './operation.ts'
 
-const LOOK_AGAIN_MS = 5_000
 const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 
-/** Tells why the store does not work, as /readyz has it. undefined: it works, or did so some seconds ago. */
-export function openStoreLook({ store }: Pick<App, 'store'>): () => Promise<string | undefined> {
-  let worked = Number.NEGATIVE_INFINITY
-  return async () => {
-    if (uptimeMs() - worked < LOOK_AGAIN_MS) return undefined
-    try {
-      await store.check()
-      worked = uptimeMs()
-      return undefined
-    } catch (error) {
-      return `the artifact store does not work: ${messageOf(error)}`
-    }
-  }
+/** Why the store does not work, as /readyz has it. undefined: it works. */
+export async function findStoreProblem({ store }: Pick<App, 'store'>): Promise<string | undefined> {
+  return store.check().then(
+    () => undefined,
+    (error: unknown) => `the artifact store does not work: ${messageOf(error)}`,
+  )
 }
 
 /** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */

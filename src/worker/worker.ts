@@ -22,7 +22,7 @@ import { Stopped } from './failures.ts'
 import { openOperation, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 import type { OperationPlan } from './steps.ts'
-import { openStoreLook } from './store-wait.ts'
+import { findStoreProblem } from './store-wait.ts'
 
 export type Worker = {
   /** Fetches no more jobs and lets the running ones end, for at most this long. Then it stops them cleanly. */
@@ -59,7 +59,6 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   let draining = false
   await removeDeadDirectories(app)
   const here = await tellOfWorker(app)
-  const findStoreProblem = openStoreLook(app)
 
   // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
@@ -74,7 +73,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const storeProblem = await findStoreProblem()
+    const storeProblem = await findStoreProblem(app)
     const held = storeProblem === undefined ? undefined : masker.mask(`it waits to begin: ${storeProblem}`)
     const whyNotHere: WhyNotHere = (cluster, job) => {
       if (job.type !== 'CREATE') return undefined
