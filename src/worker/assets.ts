@@ -27,6 +27,7 @@ export async function requireFreeName({ app, claim }: Operation): Promise<void> 
 export async function writeInputs({ app, claim: { cluster } }: Operation, dir: string): Promise<void> {
   const config = renderInstallConfig({
     name: cluster.name,
+    version: cluster.version,
     baseDomain: cluster.baseDomain,
     region: cluster.region,
     workerReplicas: cluster.workerReplicas,
