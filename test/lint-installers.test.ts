@@ -153,7 +153,6 @@ describe('the releases', () => {
     ['an arbiter', set('arbiter', { name: 'arbiter', replicas: 1 }), ['4.19', '4.20'], 'control-plane'],
     ['a volume without its iops', set('compute.0.platform.aws.rootVolume', { type: 'io2', size: 100 }), ['4.18', '4.19'], 'aws-volume'],
     ['names of ones own', set('platform.aws.userProvisionedDNS', 'Enabled'), ['4.18', '4.19'], 'feature-gates'],
-    ['a service account', set('compute.0.platform.gcp.serviceAccount', 'a@b'), ['4.18'], 'gcp-network', 'gcp'],
     ["OVN's join network", cidr('machine', '100.64.0.0/16'), ['4.18', '4.19', '4.20'], 'network-reserved'],
     ['a capability set to come', set('capabilities', { baselineCapabilitySet: 'v4.19' }), ['4.18', '4.19', '4.20'], 'capabilities'],
   ])('that refuse %s are told', (_, change, refuse, rule, platform) => {

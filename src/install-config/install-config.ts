@@ -4,7 +4,7 @@ import { Document, visit } from 'yaml'
 import type { Profile } from '../profiles/profile.ts'
 import type { Block } from './finding.ts'
 import { minorOf } from './installers.ts'
-import { VPC_SUBNETS_SINCE } from './lint-aws-subnets.ts'
+import { VPC_SUBNETS_SINCE } from './schema-aws.ts'
 import { NAT_WORDS_SINCE, OLD_NAT_GATEWAY } from './schema-azure.ts'
 
 export type InstallConfigInput = {

@@ -1,12 +1,10 @@
 // Subnets of a VPC of one's own, and what each of them is for. Pure.
 import { blockOf, listOf, textOf, type Block, type Path, type Subject } from './finding.ts'
-import { awsSubnetRoles } from './schema-aws.ts'
+import { awsSubnetRoles, VPC_SUBNETS_SINCE } from './schema-aws.ts'
 
 const path = ['platform', 'aws', 'vpc', 'subnets']
 /** The ingress operator takes no more. */
 const MOST_FOR_INGRESS = 10
-/** The first release that has vpc.subnets. */
-export const VPC_SUBNETS_SINCE = 19
 
 /** @returns whether there are any, in either form. */
 export function lintSubnets(settings: Block, { config, minor, report }: Subject): boolean {

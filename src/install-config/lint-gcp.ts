@@ -21,8 +21,6 @@ const confidentialTypes: Record<string, string[]> = {
   AMDEncryptedVirtualizationNestedPaging: ['n2d'],
   IntelTrustedDomainExtensions: ['c3'],
 }
-/** Older installers take the service account of a machine for the control plane of a shared VPC only. */
-const ANY_SERVICE_ACCOUNT_SINCE = 19
 
 export function lintGcp(subject: Subject): void {
   const { config, report } = subject
@@ -71,7 +69,7 @@ function lintLicenses(settings: Block, report: Report): void {
       report('error', 'service-endpoint', [...path, 'licenses', index], 'must begin with https://')
 }
 
-function lintMachine({ at, machine, role, isDefault }: Machine, settings: Block, { minor, report }: Subject): void {
+function lintMachine({ at, machine, role, isDefault }: Machine, settings: Block, { report }: Subject): void {
   lintZones(machine, at, textOf(settings['region']) ?? '', report)
   const disk = blockOf(machine['osDisk'])
   const size = numberOf(disk['diskSizeGB']) ?? 0
@@ -83,9 +81,6 @@ function lintMachine({ at, machine, role, isDefault }: Machine, settings: Block,
   for (const [index, tag] of listOf(machine['tags']).entries())
     if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(String(tag)))
       report('error', 'tag', [...at, 'tags', index], 'is no network tag: at most 63 lower-case letters, digits and dashes, beginning with a letter') // prettier-ignore
-  const isShared = role === 'master' && Boolean(textOf(settings['networkProjectID']))
-  if (textOf(machine['serviceAccount']) && minor < ANY_SERVICE_ACCOUNT_SINCE && !isDefault && !isShared)
-    report('error', 'gcp-network', [...at, 'serviceAccount'], 'is for the control plane of a shared VPC only')
   lintConfidential(machine, at, report)
 }
 

@@ -10,6 +10,9 @@ export const awsSubnetRoles = [
   'ControlPlaneInternalLB',
 ] as const
 
+/** The first release that has vpc.subnets, and roles in it. */
+export const VPC_SUBNETS_SINCE = 19
+
 export const awsMachine = block({
   type: text,
   zones: list(text),
@@ -33,7 +36,7 @@ export const awsPlatform = block({
   hostedZoneRole: text,
   subnets: list(text),
   vpc: since(
-    19,
+    VPC_SUBNETS_SINCE,
     block({ subnets: list(block({ id: text, roles: list(block({ type: text })) })) }),
     'the cluster would get a new VPC instead of yours. Name the ids in platform.aws.subnets',
   ),

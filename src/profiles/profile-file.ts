@@ -3,7 +3,7 @@
 import type { Path } from '../install-config/finding.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET } from '../install-config/install-config.ts'
 import { minorOf } from '../install-config/installers.ts'
-import { VPC_SUBNETS_SINCE } from '../install-config/lint-aws-subnets.ts'
+import { VPC_SUBNETS_SINCE } from '../install-config/schema-aws.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { NAT_WORDS_SINCE } from '../install-config/schema-azure.ts'
 import { effectiveTags } from '../install-config/tags.ts'
