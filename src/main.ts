@@ -15,7 +15,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   migrate    bring the database to this version, and end
   recover    say which clusters the cloud and the artifact store know and the database does not (--apply: take them back)
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
-  lint       say what is wrong with an install-config.yaml: lint FILE
+  lint       say what is wrong with an install-config.yaml: lint [--version 4.20.3] FILE
   token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
   openapi    write docs/openapi.json, docs/profiles.md and profiles/profile.schema.json (--check: only compare)
 

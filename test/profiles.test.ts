@@ -185,9 +185,53 @@ describe('a profile', () => {
     [
       'a private zone without subnets',
       `${good}aws:\n  hostedZone: Z1\n`,
-      'aws:',
-      '/aws',
-      'a private zone of your own needs vpc.subnets of your own',
+      '  hostedZone:',
+      '/aws/hostedZone',
+      'a private zone of your own needs subnets of your own',
+    ],
+    [
+      'roles of subnets that an old release does not know',
+      read('aws-private').replace('00001\n', `00001\n      roles: [ClusterNode]\n`),
+      '      roles',
+      '/aws/subnets/0/roles',
+      'means nothing before 4.19: leave the roles out, or take 4.18.27 out of versions.allowed',
+    ],
+    [
+      'gateways that old releases do not have',
+      read('azure-standard').replace('azure:\n', 'azure:\n  outboundType: NATGatewayMultiZone\n'),
+      '  outboundType',
+      '/azure/outboundType',
+      'means nothing before 4.20: take NATGatewaySingleZone, or take 4.18.27, 4.19.15 out of versions.allowed',
+    ],
+    [
+      'a size of a volume that the old releases refuse',
+      good.replace('  min: 2', '  rootVolume: { sizeGiB: 100, type: io2 }\n  min: 2'),
+      '  rootVolume',
+      '/workers/rootVolume',
+      'must be a positive number with io2; or take 4.18.27, 4.19.15 out of versions.allowed, which alone refuse it',
+    ],
+    [
+      "another region's zone",
+      read('gcp-standard')
+        .replace(/regions:\n.*\n/, 'regions:\n  allowed: [us-central1]\n')
+        .replace('  min: 2', '  zones: [us-central1-a, us-east1-b]\n  min: 2'),
+      '  zones',
+      '/workers/zones/1',
+      '"us-east1-b" is no zone of us-central1',
+    ],
+    [
+      'credentials that IBM Cloud does not make',
+      read('ibmcloud-standard').replace('credentialsMode: Manual\n', ''),
+      '#',
+      '/credentialsMode',
+      'IBM Cloud needs Manual, with the credentials made before',
+    ],
+    [
+      'networks of nodes without an address for a pod',
+      `${good}networking:\n  clusterNetwork:\n    - cidr: 10.128.0.0/20\n      hostPrefix: 31\n`,
+      '      hostPrefix',
+      '/networking/clusterNetwork/0/hostPrefix',
+      '/31 leaves a node no address for its pods',
     ],
     [
       'a capability that is none',

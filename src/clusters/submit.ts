@@ -152,6 +152,7 @@ export async function previewCluster(
   const { decision, profile, cluster } = planCluster(app, by, request, place, facts, new Date())
   const input = {
     name: cluster.name,
+    version: cluster.version,
     baseDomain: cluster.baseDomain,
     region: cluster.region,
     workerReplicas: cluster.workerReplicas,
@@ -161,7 +162,7 @@ export async function previewCluster(
     pullSecret: MASKED_PULL_SECRET,
   }
   const lint = (severity: 'error' | 'warning') =>
-    lintInstallConfig(buildInstallConfig(input))
+    lintInstallConfig(buildInstallConfig(input), cluster.version)
       .filter((finding) => finding.severity === severity)
       .map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail }))
   // The policy gives only warnings for what it allows, so the lint gives the errors then. What the policy does not

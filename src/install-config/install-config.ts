@@ -2,10 +2,15 @@
 // string of a request can add a key or change a type. The same input gives the same bytes.
 import { Document, visit } from 'yaml'
 import type { Profile } from '../profiles/profile.ts'
-import type { InstallConfig } from './schema.ts'
+import type { Block } from './finding.ts'
+import { minorOf } from './installers.ts'
+import { VPC_SUBNETS_SINCE } from './schema-aws.ts'
+import { NAT_WORDS_SINCE, OLD_NAT_GATEWAY } from './schema-azure.ts'
 
 export type InstallConfigInput = {
   name: string
+  /** Of OpenShift. It decides the form of what the releases write differently. */
+  version: string
   baseDomain: string
   region: string
   workerReplicas: number
@@ -40,7 +45,7 @@ export function renderInstallConfig(input: InstallConfigInput): string {
 const isPlainWord = (text: string) =>
   /^[A-Za-z][\w./-]*$/.test(text) && !/^(y|yes|n|no|on|off|true|false|null)$/i.test(text)
 
-export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
+export function buildInstallConfig(input: InstallConfigInput): Block {
   const { name, baseDomain, workerReplicas, profile, sshPublicKey, pullSecret } = input
   const { controlPlane, workers, networking, features, proxy } = profile
   return defined({
@@ -58,7 +63,7 @@ export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
       clusterNetworkMTU: networking.mtu,
     }),
     platform: platformBlock(input),
-    publish: features.private ? ('Internal' as const) : ('External' as const),
+    publish: features.private ? 'Internal' : 'External',
     fips: features.fips || undefined,
     featureSet: features.featureSet,
     capabilities: features.capabilities && {
@@ -69,7 +74,7 @@ export function buildInstallConfig(input: InstallConfigInput): InstallConfig {
     imageDigestSources: profile.imageMirrors,
     additionalTrustBundle: profile.trustBundle,
     // By default the installer gives the bundle only to the proxy.
-    additionalTrustBundlePolicy: profile.trustBundle === undefined ? undefined : ('Always' as const),
+    additionalTrustBundlePolicy: profile.trustBundle === undefined ? undefined : 'Always',
     pullSecret,
     sshKey: sshPublicKey,
   })
@@ -87,7 +92,7 @@ function machinePool(name: string, profile: Profile, pool: Pool, replicas: numbe
         zones,
         rootVolume: disk && defined({ size: disk.sizeGiB, type: disk.type ?? 'gp3', iops: disk.iops }),
         metadataService: {
-          authentication: (profile.aws?.imdsv2 ?? true) ? ('Required' as const) : ('Optional' as const),
+          authentication: (profile.aws?.imdsv2 ?? true) ? 'Required' : 'Optional',
         },
       }),
     azure: () => defined({ type, zones, osDisk }),
@@ -97,7 +102,8 @@ function machinePool(name: string, profile: Profile, pool: Pool, replicas: numbe
   return { name, replicas, architecture, platform: { [profile.platform]: machine } }
 }
 
-function platformBlock({ profile, region, tags }: InstallConfigInput): InstallConfig['platform'] {
+function platformBlock({ profile, region, tags, version }: InstallConfigInput): Block {
+  const minor = minorOf(version)
   switch (profile.platform) {
     case 'aws': {
       const { subnets, hostedZone, hostedZoneRole, lbType = 'NLB', propagateUserTags = true } = profile.aws ?? {}
@@ -109,11 +115,16 @@ function platformBlock({ profile, region, tags }: InstallConfigInput): InstallCo
           lbType,
           hostedZone,
           hostedZoneRole,
-          vpc: subnets && {
-            subnets: subnets.map(({ id, roles }) =>
-              defined({ id, roles: roles.length > 0 ? roles.map((type) => ({ type })) : undefined }),
-            ),
-          },
+          // An installer that does not know vpc would make a VPC of its own.
+          ...(minor < VPC_SUBNETS_SINCE
+            ? { subnets: subnets?.map(({ id }) => id) }
+            : {
+                vpc: subnets && {
+                  subnets: subnets.map(({ id, roles }) =>
+                    defined({ id, roles: roles.length > 0 ? roles.map((type) => ({ type })) : undefined }),
+                  ),
+                },
+              }),
         }),
       }
     }
@@ -124,7 +135,8 @@ function platformBlock({ profile, region, tags }: InstallConfigInput): InstallCo
           region,
           userTags: tags,
           baseDomainResourceGroupName: baseDomainResourceGroup,
-          outboundType,
+          outboundType:
+            minor < NAT_WORDS_SINCE && outboundType === 'NATGatewaySingleZone' ? OLD_NAT_GATEWAY : outboundType,
           cloudName: cloud,
           networkResourceGroupName: network?.resourceGroup,
           virtualNetwork: network?.virtualNetwork,

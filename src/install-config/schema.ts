@@ -1,159 +1,139 @@
-// The form of install-config.yaml, version 1: its keys and their types. Platform blocks may contain more than is
-// listed. The rules about them are in lint-platform.ts.
-import { z } from 'zod'
-import { awsSubnetRoles, azureClouds, azureOutboundTypes } from './lint-platform.ts'
+// The form of install-config.yaml, version 1: its keys and their types, as far as the releases differ in them.
+import { awsMachine, awsPlatform } from './schema-aws.ts'
+import { azureMachine, azurePlatform } from './schema-azure.ts'
+import { any, block, flag, list, since, text, unsigned, whole } from './shape.ts'
 
-const tags = z.record(z.string(), z.string())
+const gcpMachine = block({
+  type: text,
+  zones: list(text),
+  osDisk: block({ diskSizeGB: whole, diskType: text, encryptionKey: any }),
+  osImage: block({ name: text, project: text }),
+  tags: list(text),
+  secureBoot: text,
+  onHostMaintenance: text,
+  confidentialCompute: text,
+  serviceAccount: text,
+})
+
+const ibmcloudMachine = block({
+  type: text,
+  zones: list(text),
+  bootVolume: block({ encryptionKey: text }),
+  dedicatedHosts: list(block({ name: text, profile: text })),
+})
+
+const machinePlatform = block({
+  aws: awsMachine,
+  azure: azureMachine,
+  gcp: gcpMachine,
+  ibmcloud: ibmcloudMachine,
+  baremetal: any,
+  nutanix: any,
+  openstack: any,
+  ovirt: any,
+  powervc: any,
+  powervs: any,
+  vsphere: any,
+})
+
+const disk = block({ platformDiskID: text, mountPath: text })
+const pool = block({
+  name: text,
+  replicas: whole,
+  architecture: text,
+  hyperthreading: text,
+  management: text,
+  fencing: since(19, block({ credentials: list(any) })),
+  diskSetup: since(20, list(block({ type: text, userDefined: disk, etcd: disk, swap: disk }))),
+  platform: machinePlatform,
+})
+
+const platform = block({
+  aws: awsPlatform,
+  azure: azurePlatform,
+  gcp: block({
+    region: text,
+    projectID: text,
+    network: text,
+    networkProjectID: text,
+    controlPlaneSubnet: text,
+    computeSubnet: text,
+    defaultMachinePlatform: gcpMachine,
+    licenses: list(text),
+    userLabels: list(block({ key: text, value: text })),
+    userTags: list(block({ parentID: text, key: text, value: text })),
+    userProvisionedDNS: text,
+    serviceEndpoints: list(block({ name: text, url: text })),
+    endpoint: block({ name: text, region: text, clusterUseOnly: flag }),
+    dns: block({ privateZone: block({ projectID: text, name: text }) }),
+    firewallRulesManagement: text,
+  }),
+  ibmcloud: block({
+    region: text,
+    resourceGroupName: text,
+    networkResourceGroupName: text,
+    vpcName: text,
+    controlPlaneSubnets: list(text),
+    computeSubnets: list(text),
+    defaultMachinePlatform: ibmcloudMachine,
+    serviceEndpoints: list(block({ name: text, url: text })),
+  }),
+  baremetal: any,
+  external: any,
+  none: any,
+  nutanix: any,
+  openstack: any,
+  ovirt: any,
+  powervc: any,
+  powervs: any,
+  vsphere: any,
+})
+
+/** The platforms that the installer knows and this service does not. */
+export const otherPlatforms = ['baremetal', 'external', 'none', 'nutanix', 'openstack', 'ovirt', 'powervc', 'powervs', 'vsphere'] // prettier-ignore
+
+const clusterNetwork = list(block({ cidr: text, hostPrefix: whole, hostSubnetLength: whole }))
+
+export const installConfigShape = block({
+  apiVersion: text,
+  kind: text,
+  metadata: block({ name: text, annotations: any, creationTimestamp: any, labels: any, namespace: text }),
+  baseDomain: text,
+  platform,
+  pullSecret: text,
+  sshKey: text,
+  controlPlane: pool,
+  arbiter: since(19, pool),
+  compute: list(pool),
+  networking: block({
+    networkType: text,
+    machineNetwork: list(block({ cidr: text })),
+    clusterNetwork,
+    serviceNetwork: list(text),
+    clusterNetworkMTU: unsigned,
+    ovnKubernetesConfig: block({ ipv4: block({ internalJoinSubnet: text }) }),
+    machineCIDR: text,
+    serviceCIDR: text,
+    clusterNetworks: clusterNetwork,
+    type: text,
+  }),
+  proxy: block({ httpProxy: text, httpsProxy: text, noProxy: text }),
+  imageDigestSources: list(block({ source: text, mirrors: list(text), sourcePolicy: text })),
+  imageContentSources: list(block({ source: text, mirrors: list(text) })),
+  additionalTrustBundle: text,
+  additionalTrustBundlePolicy: text,
+  publish: text,
+  operatorPublishingStrategy: block({ apiserver: text, ingress: text }),
+  fips: flag,
+  cpuPartitioningMode: text,
+  credentialsMode: text,
+  bootstrapInPlace: block({ installationDisk: text }),
+  capabilities: block({ baselineCapabilitySet: text, additionalEnabledCapabilities: list(text) }),
+  featureSet: text,
+  featureGates: list(text),
+  osImageStream: text,
+  pki: any,
+})
+
 export const architectures = ['amd64', 'arm64'] as const
 export const featureSets = ['TechPreviewNoUpgrade', 'DevPreviewNoUpgrade', 'CustomNoUpgrade'] as const
-
-const machinePlatform = z.looseObject({
-  aws: z
-    .looseObject({
-      type: z.string(),
-      zones: z.array(z.string()),
-      rootVolume: z.looseObject({ size: z.int(), type: z.string(), iops: z.int() }).partial(),
-      metadataService: z.strictObject({ authentication: z.enum(['Required', 'Optional']) }),
-    })
-    .partial(),
-  azure: z
-    .looseObject({
-      type: z.string(),
-      zones: z.array(z.string()),
-      osDisk: z.looseObject({ diskSizeGB: z.int(), diskType: z.string() }).partial(),
-    })
-    .partial(),
-  gcp: z
-    .looseObject({
-      type: z.string(),
-      zones: z.array(z.string()),
-      osDisk: z.looseObject({ diskSizeGB: z.int(), diskType: z.string() }).partial(),
-    })
-    .partial(),
-  ibmcloud: z.looseObject({ type: z.string(), zones: z.array(z.string()) }).partial(),
-})
-
-const pool = z.strictObject({
-  name: z.string(),
-  replicas: z.int().min(0).optional(),
-  architecture: z.enum(['amd64', 'arm64', 'ppc64le', 's390x']).optional(),
-  hyperthreading: z.enum(['Enabled', 'Disabled']).optional(),
-  fencing: z.unknown().optional(),
-  platform: machinePlatform.partial().optional(),
-})
-
-const platform = z
-  .looseObject({
-    aws: z
-      .looseObject({
-        region: z.string(),
-        userTags: tags,
-        propagateUserTags: z.boolean(),
-        lbType: z.string(),
-        hostedZone: z.string(),
-        hostedZoneRole: z.string(),
-        vpc: z
-          .looseObject({
-            subnets: z.array(
-              z.looseObject({
-                id: z.string(),
-                roles: z.array(z.looseObject({ type: z.enum(awsSubnetRoles) })).optional(),
-              }),
-            ),
-          })
-          .partial(),
-      })
-      .partial(),
-    azure: z
-      .looseObject({
-        region: z.string(),
-        userTags: tags,
-        baseDomainResourceGroupName: z.string(),
-        networkResourceGroupName: z.string(),
-        virtualNetwork: z.string(),
-        controlPlaneSubnet: z.string(),
-        computeSubnet: z.string(),
-        outboundType: z.enum(azureOutboundTypes),
-        cloudName: z.enum(azureClouds),
-      })
-      .partial(),
-    gcp: z
-      .looseObject({
-        region: z.string(),
-        projectID: z.string(),
-        network: z.string(),
-        networkProjectID: z.string(),
-        controlPlaneSubnet: z.string(),
-        computeSubnet: z.string(),
-        userLabels: z.array(z.strictObject({ key: z.string(), value: z.string() })),
-      })
-      .partial(),
-    ibmcloud: z
-      .looseObject({
-        region: z.string(),
-        resourceGroupName: z.string(),
-        networkResourceGroupName: z.string(),
-        vpcName: z.string(),
-        controlPlaneSubnets: z.array(z.string()),
-        computeSubnets: z.array(z.string()),
-      })
-      .partial(),
-  })
-  .partial()
-
-const mirror = z.looseObject({ source: z.string(), mirrors: z.array(z.string()) })
-
-export const installConfigSchema = z.strictObject({
-  apiVersion: z.string(),
-  metadata: z.looseObject({ name: z.string() }),
-  baseDomain: z.string(),
-  platform,
-  pullSecret: z.string(),
-  sshKey: z.string().optional(),
-  controlPlane: pool.optional(),
-  arbiter: pool.optional(),
-  compute: z.array(pool).optional(),
-  networking: z
-    .strictObject({
-      networkType: z.string().optional(),
-      machineNetwork: z.array(z.strictObject({ cidr: z.string() })).optional(),
-      clusterNetwork: z.array(z.strictObject({ cidr: z.string(), hostPrefix: z.int().optional() })).optional(),
-      serviceNetwork: z.array(z.string()).optional(),
-      clusterNetworkMTU: z.int().optional(),
-      ovnKubernetesConfig: z.unknown().optional(),
-      machineCIDR: z.unknown().optional(),
-      serviceCIDR: z.unknown().optional(),
-      clusterNetworks: z.unknown().optional(),
-      type: z.unknown().optional(),
-    })
-    .optional(),
-  proxy: z
-    .strictObject({
-      httpProxy: z.string().optional(),
-      httpsProxy: z.string().optional(),
-      noProxy: z.string().optional(),
-    })
-    .optional(),
-  imageDigestSources: z.array(mirror).optional(),
-  imageContentSources: z.array(mirror).optional(),
-  additionalTrustBundle: z.string().optional(),
-  additionalTrustBundlePolicy: z.enum(['Proxyonly', 'Always']).optional(),
-  publish: z.enum(['External', 'Internal', 'Mixed']).optional(),
-  operatorPublishingStrategy: z.unknown().optional(),
-  fips: z.boolean().optional(),
-  cpuPartitioningMode: z.enum(['None', 'AllNodes']).optional(),
-  credentialsMode: z.enum(['Mint', 'Passthrough', 'Manual']).optional(),
-  bootstrapInPlace: z.unknown().optional(),
-  capabilities: z
-    .strictObject({
-      baselineCapabilitySet: z.string().optional(),
-      additionalEnabledCapabilities: z.array(z.string()).optional(),
-    })
-    .optional(),
-  featureSet: z.enum(['', ...featureSets]).optional(),
-  featureGates: z.array(z.string()).optional(),
-  osImageStream: z.string().optional(),
-  pki: z.unknown().optional(),
-})
-
-export type InstallConfig = z.infer<typeof installConfigSchema>

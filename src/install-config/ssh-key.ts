@@ -19,6 +19,53 @@ export function sshKeyProblem(line: string, { fips }: { fips: boolean }): string
   return undefined
 }
 
+/**
+ * Why an installer refuses a line of authorized_keys. It looks past options before the key, odd blanks and the first
+ * word, and takes any length.
+ */
+export function sshLineRefusal(line: string, { fips }: { fips: boolean }): string | undefined {
+  const text = line.trim()
+  if (text.startsWith('#')) return 'may hold no comment: the installer takes each line for a key'
+  const kind = kindOf(text.split(/[ \t]+/)[1]) ?? kindOf(afterOptions(text).split(/[ \t]+/)[1])
+  if (kind === undefined) return 'is no OpenSSH public key, such as "ssh-ed25519 AAAA… you@host"'
+  return fips && !/^ecdsa-sha2-nistp\d{3}$|^ssh-rsa$/.test(kind)
+    ? `is a key of kind ${kind}, which FIPS does not allow: take an RSA key, or ecdsa-sha2-nistp256`
+    : undefined
+}
+
+/** What stands behind the first blank that is not in quotes. */
+function afterOptions(line: string): string {
+  let isQuoted = false
+  for (let index = 0; index < line.length; index++) {
+    const char = line[index]
+    if (!isQuoted && (char === ' ' || char === '\t')) return line.slice(index).trim()
+    if (char === '"' && line[index - 1] !== '\\') isQuoted = !isQuoted
+  }
+  return ''
+}
+
+/** How many parts a key of a kind has beside its name, and how long its first one is. */
+const partsOf: Record<string, [count: number, first?: number]> = {
+  'ssh-rsa': [2],
+  'ssh-dss': [4],
+  'ssh-ed25519': [1, 32],
+  'ecdsa-sha2-nistp256': [2],
+  'ecdsa-sha2-nistp384': [2],
+  'ecdsa-sha2-nistp521': [2],
+  'sk-ecdsa-sha2-nistp256@openssh.com': [3],
+  'sk-ssh-ed25519@openssh.com': [2, 32],
+}
+
+/** The kind of key that is in the word. Undefined when there is none. */
+function kindOf(base64: string | undefined): string | undefined {
+  if (!base64 || base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
+  const [name, ...parts] = readParts(Uint8Array.from(Buffer.from(base64, 'base64'))) ?? []
+  const kind = Buffer.from(name ?? []).toString('latin1')
+  if (kind.endsWith('-cert-v01@openssh.com')) return kind
+  const [count, first] = Object.hasOwn(partsOf, kind) ? (partsOf[kind] ?? []) : []
+  return parts.length === count && (first === undefined || parts[0]?.length === first) ? kind : undefined
+}
+
 /** The key, or what is wrong with its form. */
 export function readSshKey(line: string): SshKey | string {
   const match = /^(\S+) ([A-Za-z0-9+/]+={0,2})( [^\p{C}\p{Zl}\p{Zp}]*)?$/u.exec(line)

@@ -1,14 +1,11 @@
-// What each cloud accepts as a tag. Pure. Sources: the installer's validation of userTags and userLabels, and the
-// clouds' own rules where they are tighter (IAM and ELB accept fewer characters than the installer lets through).
+// What each cloud accepts as a tag, and what an installer refuses. Pure. A cloud's rule is the tighter one: IAM and ELB
+// accept fewer characters than the installer lets through.
 import type { Platform } from '../vocabulary.ts'
 
 /**
  * How many tags install-config.yaml may have, including ours. IBM Cloud's has none; the number for it is our choice.
  */
 export const tagBudget: Record<Platform, number> = { aws: 25, azure: 10, gcp: 32, ibmcloud: 25 }
-/** An S3 object has at most 10 tags. The bootstrap ignition is an S3 object, and the installer adds two tags. */
-export const AWS_TAGS_WITHOUT_RISK = 8
-
 type Rule = { key: RegExp; value: RegExp; syntax: string; reserved: RegExp }
 
 const amazon: Rule = {
@@ -44,6 +41,28 @@ export function tagProblem(platform: Platform, key: string, value: string): stri
   if (rule.reserved.test(key)) return `the key "${key}" is reserved on ${platform}`
   if (!rule.key.test(key) || !rule.value.test(value)) return `is no tag of ${platform}: ${rule.syntax}`
   return undefined
+}
+
+// What the installers themselves look at.
+const refused: Record<Platform, { key: RegExp; value: RegExp; reserved: RegExp }> = {
+  aws: {
+    key: /^[0-9A-Za-z_.:/=+-@\p{Z}]{1,128}$/u,
+    value: /^[0-9A-Za-z_.:/=+-@\p{Z}]{1,256}$/u,
+    reserved: /^[Nn][Aa][Mm][Ee]$|^([^/]*\.)?(kubernetes|openshift).io\//,
+  },
+  azure: {
+    key: /^[a-zA-Z]([0-9A-Za-z_.-]{0,126}[0-9A-Za-z_])?$/,
+    value: /^[0-9A-Za-z_.=+-@]{1,256}$/,
+    reserved: /^(name$|kubernetes\.io|openshift\.io|microsoft|azure|windows)/i,
+  },
+  gcp: { key: /^[a-z][0-9a-z_-]{0,62}$/, value: /^[0-9a-z_-]{1,63}$/, reserved: /^(kubernetes-io|openshift-io)/ },
+  ibmcloud: { key: /^/, value: /^/, reserved: /$^/ },
+}
+
+/** Whether an installer refuses the tag. What it lets through, the cloud may still refuse. */
+export function isTagRefused(platform: Platform, key: string, value: string): boolean {
+  const rule = refused[platform]
+  return rule.reserved.test(key) || !rule.key.test(key) || !rule.value.test(value)
 }
 
 /** Makes keys equal that one cloud takes for the same: Azure does not distinguish upper and lower case. */

@@ -10,7 +10,7 @@ import { versionMatches } from '../profiles/parts.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { Decision, Holdings, Terms } from './decision.ts'
 import { costOf, quotaViolations, spendWarnings } from './spend.ts'
-import { tagViolations, tagWarnings } from './tags.ts'
+import { tagViolations } from './tags.ts'
 
 export function decide(request: ClusterRequest, profile: Profile, holdings: Holdings): Decision {
   const terms: Terms = {
@@ -41,7 +41,7 @@ export function decide(request: ClusterRequest, profile: Profile, holdings: Hold
     allowed: violations.length === 0,
     violations,
     isOnlyQuota: policy.length === 0 && quota.length > 0,
-    warnings: [...tagWarnings(request.tags ?? {}, profile), ...spendWarnings(profile, holdings, cost)],
+    warnings: spendWarnings(profile, holdings, cost),
     terms,
     footprint,
     cost,

@@ -1,9 +1,8 @@
 // Whether the profile and the cloud accept the tags of a request. Pure.
 import { closest } from 'fastest-levenshtein'
 import type { FieldError } from '../errors.ts'
-import { AWS_TAGS_WITHOUT_RISK, tagBudget, tagIdentity, tagProblem } from '../install-config/tags.ts'
+import { tagBudget, tagIdentity, tagProblem } from '../install-config/tags.ts'
 import { isOwnTag, type Profile, tagMatches } from '../profiles/profile.ts'
-import type { Warning } from './decision.ts'
 
 /** How many tags are our own; a cost centre may be among them. */
 const OWN_TAGS = 7
@@ -58,14 +57,3 @@ function tagViolation(
 
 const keyMatches = (pattern: string, key: string) =>
   pattern.endsWith('*') ? key.startsWith(pattern.slice(0, -1)) : pattern === key
-
-export function tagWarnings(given: Record<string, string>, { platform, tags }: Profile): Warning[] {
-  const total = Object.keys({ ...tags.defaults, ...tags.fixed, ...given }).length + OWN_TAGS
-  if (platform !== 'aws' || total <= AWS_TAGS_WITHOUT_RISK || Object.keys(given).length === 0) return []
-  return [
-    {
-      pointer: '/tags',
-      detail: `with ours and the profile's, ${total} tags are more than the ${AWS_TAGS_WITHOUT_RISK} that an S3 object surely takes`,
-    },
-  ]
-}

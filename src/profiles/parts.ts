@@ -2,7 +2,8 @@
 import { RE2JS } from 're2js'
 import { satisfies } from 'semver'
 import { z } from 'zod'
-import { awsSubnetRoles, azureClouds, azureOutboundTypes } from '../install-config/lint-platform.ts'
+import { awsSubnetRoles } from '../install-config/schema-aws.ts'
+import { azureClouds, azureOutboundTypes } from '../install-config/schema-azure.ts'
 import { architectures } from '../install-config/schema.ts'
 
 export const word = z.string().min(1)
@@ -128,7 +129,9 @@ export const aws = z.strictObject({
     )
     .min(1)
     .optional()
-    .describe('Subnets of a VPC of your own; roles either on all or on none. The profile then offers one region.'),
+    .describe(
+      'Subnets of a VPC of your own; roles either on all or on none, and from 4.19 on. The profile then offers one region.',
+    ),
   hostedZone: word.optional().describe('The private zone of your own VPC.'),
   hostedZoneRole: word.optional().describe("The ARN of the role that may change it, when it is another account's."),
   lbType: z.enum(['Classic', 'NLB']).default('NLB').describe('Of the ingress load balancer.'),
@@ -137,7 +140,10 @@ export const aws = z.strictObject({
 
 export const azure = z.strictObject({
   baseDomainResourceGroup: word.optional().describe('Of the public DNS zone; needed unless the cluster is private.'),
-  outboundType: z.enum(azureOutboundTypes).default('Loadbalancer').describe('How nodes reach the internet.'),
+  outboundType: z
+    .enum(azureOutboundTypes)
+    .default('Loadbalancer')
+    .describe('How nodes reach the internet; NATGatewayMultiZone from 4.20 on.'),
   cloud: z.enum(azureClouds).default('AzurePublicCloud'),
   subscription: z
     .uuid({ error: 'must be the id of the subscription' })

@@ -1,5 +1,5 @@
 // A YAML file that is read against a schema. Every mistake is told with its line and place, whatever the file holds.
-import { LineCounter, parseDocument, isMap, isSeq, type Document } from 'yaml'
+import { LineCounter, parseAllDocuments, parseDocument, isMap, isSeq, type Document, type ParseOptions, type Tags } from 'yaml' // prettier-ignore
 import type { z } from 'zod'
 
 export type Problem = { file: string; line: number; path: string; detail: string }
@@ -8,7 +8,27 @@ export type YamlFile = { value: unknown; problems: Problem[]; lineOf: (path: Pro
 /** The file as it is; never throws. */
 export function readYaml(file: string, text: string): YamlFile {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  return readDocument(file, parseDocument(text, { lineCounter: lines, uniqueKeys: true }), lines)
+}
+
+/** The installer knows no dates, and no numbers to the base of sixty. */
+const UNKNOWN_TAGS = ['tag:yaml.org,2002:timestamp']
+const installerTags = (tags: Tags): Tags =>
+  tags.filter(
+    (tag) =>
+      typeof tag === 'string' || (!UNKNOWN_TAGS.includes(tag.tag) && !('format' in tag && tag.format === 'TIME')),
+  )
+
+/** The file as the installer reads it: YAML 1.1, and the first document alone. Lines are found whatever a key's case. */
+export function readInstallerYaml(file: string, text: string): YamlFile {
+  const lines = new LineCounter()
+  const options: ParseOptions = { lineCounter: lines, uniqueKeys: true }
+  const documents = parseAllDocuments(text, { ...options, version: '1.1', customTags: installerTags })
+  const [first = parseDocument('', options)] = Array.isArray(documents) ? documents : []
+  return readDocument(file, first, lines)
+}
+
+function readDocument(file: string, document: Document, lines: LineCounter): YamlFile {
   const problems = document.errors.map((error) => ({
     file,
     line: lines.linePos(error.pos[0]).line,
@@ -68,7 +88,11 @@ function lineIn(document: Document, lines: LineCounter, path: PropertyKey[]): nu
   let offset = 0
   for (const step of path) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => String(item.key) === String(step))
+      const { items } = node
+      const name = String(step).toLowerCase()
+      const pair =
+        items.find((item) => String(item.key) === String(step)) ??
+        items.find((item) => String(item.key).toLowerCase() === name)
       if (!pair) break
       offset = rangeStart(pair.key) ?? offset
       node = pair.value

@@ -36,6 +36,7 @@ export async function writeInputs(
 ): Promise<void> {
   const config = renderInstallConfig({
     name: cluster.name,
+    version: cluster.version,
     baseDomain: cluster.baseDomain,
     region: cluster.region,
     workerReplicas: cluster.workerReplicas,

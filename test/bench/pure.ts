@@ -2,8 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { diagnose } from '../../src/diagnosis/diagnosis.ts'
+import { lintInstallConfig } from '../../src/install-config/lint.ts'
 import { decide } from '../../src/policy/policy.ts'
 import { loadCatalog, profileNamed } from '../../src/profiles/catalog.ts'
+import { readInstallerYaml } from '../../src/profiles/yaml-file.ts'
 import { ROOT } from '../harness.ts'
 import { rateOf, type Ground } from './ground.ts'
 import type { Report } from './report.ts'
@@ -15,6 +17,11 @@ export async function measurePure(ground: Ground, report: Report): Promise<void>
   const request = { name: 'x', platform: 'aws', profile: 'aws-standard', tags: { a: 'b' } } as const
   const decisions = await rateOf(async () => void decide(request, profile, holdings), 1, 20_000)
   report.figure('a policy decision', 1000 / decisions.perSecond, 'ms')
+
+  const sample = readFileSync(join(ROOT, 'test/fixtures/install-configs/azure-customized.yaml'), 'utf8')
+  // Without a version, it is held against every release.
+  const lints = await rateOf(async () => void lintInstallConfig(readInstallerYaml('x', sample).value), 1, 1000)
+  report.figure('lint an install-config, goal <= 5', 1000 / lints.perSecond, 'ms')
 
   const thousand = join(ground.dir, 'thousand-profiles')
   mkdirSync(thousand)
