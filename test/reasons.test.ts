@@ -298,6 +298,7 @@ describe('the command', () => {
         'retry',
         'infrastructureMayExist',
         'remedy',
+        'stage',
         'fingerprint',
         'evidence',
       ])
