@@ -11,13 +11,13 @@ import { readLog } from '../src/diagnosis/evidence.ts'
 import { diagnose } from '../src/diagnosis/diagnosis.ts'
 
 type Case = { reason: string; log: string; exitCode?: number; command?: string }
-type Known = Case & { name: string; infrastructure?: boolean }
+type Known = Case & { name: string; infrastructure?: boolean; says?: string }
 type NearMiss = Case & { not: string; why: string }
 
 const read = (name: string): unknown =>
   parse(readFileSync(new URL(`fixtures/logs/${name}.yaml`, import.meta.url), 'utf8'))
 // The files are ours, and every field is used by a test below.
-const known = ['aws', 'other-clouds', 'installer'].flatMap((name) => read(name) as Known[])
+const known = ['aws', 'other-clouds', 'installer', 'field'].flatMap((name) => read(name) as Known[])
 const nearMisses = read('near-misses') as NearMiss[]
 
 // What the field calls them. Dashboards and retry rules are keyed by these, so none may go or change.
@@ -73,10 +73,11 @@ describe('the catalogue', () => {
 })
 
 describe('a known failure', () => {
-  test.each(known)('$reason: $name', ({ log, exitCode, command, reason, infrastructure }) => {
+  test.each(known)('$reason: $name', ({ log, exitCode, command, reason, infrastructure, says }) => {
     const diagnosis = diagnose({ log, exitCode, command })
     expect(diagnosis).toMatchObject({ reason, fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/) })
     if (infrastructure !== undefined) expect(diagnosis.infrastructureMayExist).toBe(infrastructure)
+    if (says !== undefined) expect(diagnosis.remedy).toContain(says)
   })
 })
 

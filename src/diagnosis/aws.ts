@@ -113,7 +113,7 @@ export const awsReasons: Reason[] = [
     source: 'Hive',
     patterns: [
       /waiting for (?:EC2 )?NAT Gateway \([^\n]{1,80}?\) (?:to become available|create)/i,
-      /failed to wait for nat gateway|\bInvalidNatGatewayState\b|NAT gateways? [^\n]{0,120}not (?:yet )?(?:ready|available)/i,
+      /failed to wait for nat gateway|\bInvalidNatGatewayState\b|no nat gateways? available|NAT gateways? [^\n]{0,120}not (?:yet )?(?:ready|available|in )/i,
     ],
   },
   {

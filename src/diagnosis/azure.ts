@@ -100,7 +100,9 @@ export const azureReasons: Reason[] = [
     remedy:
       'The subscription is disabled and may only be read. Put it in order with Azure before anything is tried again.',
     source: 'Azure',
-    patterns: [/\b(?:ReadOnlyDisabledSubscription|SubscriptionDisabled|DisabledSubscription)\b|subscription \S{1,80} is disabled/i],
+    patterns: [
+      /\b(?:ReadOnlyDisabledSubscription|SubscriptionDisabled|DisabledSubscription)\b|subscription \S{1,80} is disabled/i,
+    ],
   },
   {
     reason: 'AzureImageCopyTimeout',

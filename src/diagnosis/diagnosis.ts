@@ -6,6 +6,7 @@ import { readLog, type ReadLog } from './evidence.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { generalReasons } from './general.ts'
 import type { LogLine } from './log-line.ts'
+import { BEFORE, WHILE_BOOTSTRAP_REMOVED } from './progress.ts'
 import { cloudSays, linesThatTell } from './shown.ts'
 import { symptoms } from './symptoms.ts'
 import { tellingReasons } from './telling.ts'
@@ -49,7 +50,7 @@ export function diagnose({ log, exitCode, command = '' }: Run): Diagnosis {
   const { reason, category, actor, retry } = match.reason
   const isFailure = match.reason !== noFailure
   const ending = [...read.conditions, ...read.ending]
-  const shown = match.lines.length > 0 ? match.lines : linesThatTell(ending, MOST_EVIDENCE).map((line) => ({ line, at: 0 }))
+  const shown = match.lines.length > 0 ? match.lines : linesThatTell(ending, MOST_EVIDENCE).map(fromItsBegin)
   return {
     reason,
     category,
@@ -57,7 +58,7 @@ export function diagnose({ log, exitCode, command = '' }: Run): Diagnosis {
     retry,
     infrastructureMayExist: infrastructureMayExist(match.reason, read, exitCode),
     remedy: remedyOf(match, read, ending),
-    stage: isDestroy ? 'while the cluster was destroyed' : read.stage,
+    stage: isDestroy ? WHILE_DESTROYED : stageOf(read),
     fingerprint: fingerprintOf(reason, isFailure ? read.ending : []),
     evidence: isFailure ? shown.slice(-MOST_EVIDENCE).map(showLine) : [],
   }
@@ -98,17 +99,35 @@ function findReason(read: ReadLog, exitCode: number | undefined): Match | undefi
   const toldSymptoms = exitCode === INTERRUPTED ? [] : symptoms
   const wasStopped = exitCode !== undefined && STOPPED_FROM_OUTSIDE.includes(exitCode)
   const possible = causes.filter((cause) => !(cause.beforeInfrastructure && read.infrastructureBegan))
+  // The cluster may be usable when its bootstrap machine stays, whatever the cloud said.
+  const general = read.stage === WHILE_BOOTSTRAP_REMOVED ? [] : generalReasons
   return (
     firstMatch(possible, read.errors) ??
     firstMatch(
       possible.filter((cause) => !cause.errorsOnly),
       read.others,
     ) ??
-    firstMatch(generalReasons, read.errors) ??
-    firstMatch(toldSymptoms, [...read.errors, ...read.others]) ??
+    firstMatch(general, read.errors) ??
+    withComplaint(firstMatch(toldSymptoms, [...read.errors, ...read.others]), read) ??
     (wasStopped ? undefined : firstMatch([...causes, ...generalReasons, ...toldSymptoms], read.earlierErrors))
   )
 }
+
+/**
+ * A symptom of infrastructure says only that it was not there in time. What the controllers complained of last, and what
+ * the installer printed of conditions, is shown with it; a general answer to that complaint is the better one.
+ */
+function withComplaint(symptom: Match | undefined, read: ReadLog): Match | undefined {
+  if (symptom?.reason.category !== 'cloud-flake') return symptom
+  const complaints = read.others.filter(({ said }) => COMPLAINT.test(said))
+  const general = firstMatch(generalReasons, complaints.slice(-1))
+  if (general) return { reason: general.reason, lines: [...general.lines, ...symptom.lines] }
+  const told = [...linesThatTell(read.conditions, 2), ...linesThatTell(read.others.slice(-50), 2)]
+  return { reason: symptom.reason, lines: [...told.map(fromItsBegin), ...symptom.lines].slice(-MOST_EVIDENCE) }
+}
+
+const COMPLAINT = /Reconciler? error|failed to reconcile|error reconciling|unable to create|failed to (?:create|run)\b/i
+const fromItsBegin = (line: LogLine): Match['lines'][number] => ({ line, at: 0 })
 
 function firstMatch(reasons: readonly Reason[], lines: readonly LogLine[]): Match | undefined {
   const linesOf = new Map<number, LogLine[]>()
@@ -155,7 +174,7 @@ function reasonOfExitCode(exitCode: number | undefined): Reason {
 
 /** The remedy of the reason, and what this log adds where the reason alone says little. */
 function remedyOf({ reason, lines }: Match, read: ReadLog, ending: LogLine[]): string {
-  const { waiting, stage, isEmpty } = read
+  const { waiting, isEmpty } = read
   const wait = waiting && `it waits for ${waiting.for} since ${waiting.since}`
   if (reason === notEnded) return wait ? `Not ended; ${wait}. ${reason.remedy}` : reason.remedy
   if (reason === deadlineExceeded && waiting)
@@ -163,11 +182,30 @@ function remedyOf({ reason, lines }: Match, read: ReadLog, ending: LogLine[]): s
   if (reason === unknownError && isEmpty) return `No log was captured. ${reason.remedy}`
   if (!saysLittle(reason)) return reason.remedy
   const says = cloudSays(lines.length > 0 ? [...ending, ...lines.map(({ line }) => line)] : ending)
-  return [says && `${says}.`, reason === unknownError && `It failed ${stage}.`, reason.remedy].filter(Boolean).join(' ')
+  const where = reason === unknownError && `It failed ${stageOf(read)}.`
+  return [says && `${says}.`, where, reason.remedy].filter(Boolean).join(' ')
 }
 
 const saysLittle = (reason: Reason): boolean =>
-  reason === unknownError || generalReasons.includes(reason) || ['unknown', 'destroy'].includes(reason.category)
+  reason === unknownError ||
+  generalReasons.includes(reason) ||
+  (symptoms.includes(reason) && ['unknown', 'destroy', 'cloud-flake'].includes(reason.category))
+
+/** The stage by its marks or, of a log that begins later, by what failed. */
+function stageOf({ stage, ending }: ReadLog): string {
+  if (stage !== BEFORE) return stage
+  const said = ending.map((line) => line.said).join('\n')
+  return failedStages.find(([pattern]) => pattern.test(said))?.[1] ?? stage
+}
+
+const WHILE_DESTROYED = 'while the cluster was destroyed'
+const failedStages: [RegExp, string][] = [
+  [/failed to destroy cluster/i, WHILE_DESTROYED],
+  [/failed to create cluster|failed to apply (?:using )?Terraform/i, 'while the infrastructure was made'],
+  [/failed waiting for Kubernetes API|waiting for Kubernetes API/i, 'while it waited for the Kubernetes API'],
+  [/Bootstrap failed to complete|bootstrapping to complete/i, 'while it waited for the bootstrap'],
+  [/failed to initialize the cluster/i, 'while it waited for the cluster to initialize'],
+]
 
 const BEFORE_INFRASTRUCTURE = /Platform (?:Quota|Permissions|Provisioning|Credentials) Check|"?Install Config"?/
 

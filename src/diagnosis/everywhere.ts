@@ -66,7 +66,7 @@ export const causesEverywhere: Reason[] = [
       /\bInvalidAMIID\.(?:NotFound|Malformed|Unavailable)\b|AuthFailure: Not authorized for images|no EBS returned when looking up/i,
       /\bPlatformImageNotFound\b|\bGalleryImageNotFound\b|The Image '[^'\n]{1,300}' cannot be found|The platform image '[^'\n]{1,300}' is not available/i,
       /\bNo (?:aws|azure|gcp|ibmcloud) build found|\bno AMI (?:for|found)\b/i,
-      /Invalid value for field 'resource\.disks\[\d+\]\.initializeParams\.sourceImage'|The resource 'projects\/[^'\n]{1,200}\/images\/[^'\n]{1,120}' was not found/i,
+      /Invalid value for field 'resource\.disks\[\d+\]\.initializeParams\.sourceImage'|The resource 'projects\/[^'\n]{1,200}\/images\/(?![^'\n]{0,80}-[bcdfghjklmnpqrstvwxz2456789]{5}-)[^'\n]{1,120}' was not found/i,
     ],
   },
   {

@@ -44,7 +44,8 @@ const CONDITION = /^Condition \w{1,80} has status: "?False\b/
 // oxlint-disable-next-line no-control-regex -- the escape character is what begins a colour
 const COLOURS = /\u001b\[[0-9;?]{0,20}[A-Za-z]/g
 // Progress, and checks that the installer says it skips.
-const NOISE = /: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
+const NOISE =
+  /: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
 
 /** With `fromLastStart`, lines before the last start of an installer are left out. */
 export function readLog(log: string, options: { fromLastStart: boolean }): ReadLog {

@@ -15,7 +15,7 @@ export const gcpReasons: Reason[] = [
     patterns: [
       /platform\.gcp\.(?:project|projectID|networkProjectID): [^\n]{0,200}invalid project ID/i,
       /googleapis\.com\/\S{0,80}\/projects\/\/|projects\/\/managedZones/i,
-      /\bunknown project id\b|Failed to find project|Project '[^'\n]{1,80}' not found|project [^\n]{0,80}has been deleted|\bUSER_PROJECT_DENIED\b|\(or it may not exist\)/i,
+      /\bunknown project id\b|Failed to find project|Project '[^'\n]{1,80}' not found|project [^\n]{0,80}has been deleted|\bUSER_PROJECT_DENIED\b/i,
       /could not retrieve base domains: googleapi: Error 40[04]: Invalid resource field value/i,
     ],
   },
@@ -180,8 +180,7 @@ export const gcpReasons: Reason[] = [
     actor: 'requester',
     retry: never,
     infrastructureMayExist: 'by-exit-code',
-    remedy:
-      'The project has no public zone for the base domain. Correct the base domain, or have the zone made.',
+    remedy: 'The project has no public zone for the base domain. Correct the base domain, or have the zone made.',
     source: 'installer',
     patterns: [
       /no matching (?:public|private) DNS zone|baseDomain: Not found: "?(?:Public|Private) DNS Zone|failed to find (?:a )?(?:public|private) (?:DNS |managed )?zone/i,

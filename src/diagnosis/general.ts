@@ -40,7 +40,7 @@ export const generalReasons: readonly Reason[] = [
     source: 'reports',
     unless: OF_THE_CLUSTER,
     patterns: [
-      /timeout while waiting for (?:state|resource)|timed out waiting for (?:operation|the operation)|exceeded max wait time/i,
+      /timeout while waiting for (?:state|resource)|timed out waiting for (?:operation|the operation)|exceeded max wait time|ResourceNotReady: (?:exceeded wait attempts|failed waiting)/i,
       /TLS handshake timeout|unexpected EOF|connection reset by peer|Client\.Timeout exceeded|server misbehaving|(?:http2|http): server closed|: broken pipe/i,
       /https?:\/\/[\w.-]{1,200}(?:googleapis\.com|azure\.com|windows\.net|microsoftonline\.com|cloud\.ibm\.com|amazonaws\.com|appdomain\.cloud)[^\n]{0,800}(?:i\/o timeout|deadline exceeded|: EOF\b|context canceled)/i,
       /failed to (?:get|list|fetch|find|query|load|wait|create|delete|update|add|patch|describe|retrieve|remove|upload)\b[^\n]{0,1000}: context deadline exceeded/i,
@@ -81,7 +81,7 @@ export const generalReasons: readonly Reason[] = [
     unless: OF_THE_CLUSTER,
     patterns: [
       /\bgoogleapi: (?:Error|got HTTP response code) 4\d\d\b|\bstatus ?code[=: ]{1,3}4\d\d\b|\bstatus=4\d\d\b|\bRESPONSE 4\d\d\b/i,
-      /\bERROR CODE: [A-Z]|\bService returned an error\b|\bapi error [A-Z][A-Za-z]{3}/i,
+      /\bERROR CODE: [A-Z]|\bService returned an error\b|reconcile error occurred that cannot be recovered|\bapi error [A-Z][A-Za-z]{3}/i,
       /\bcode[\\"]{1,8}: ?[\\"]{1,8}[A-Za-z_.]{4,60}[\\"]|\bCode="[A-Za-z]{4,60}"/i,
     ],
   },

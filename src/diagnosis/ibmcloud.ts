@@ -11,7 +11,9 @@ export const ibmcloudReasons: Reason[] = [
     remedy:
       'The zone has no machines of this profile at the moment. Try again later, or choose another zone or profile.',
     source: 'IBM',
-    patterns: [/\b(?:cannot_start_capacity|cannot_start_compute|out_of_capacity|insufficient_capacity)\b|insufficient (?:compute )?capacity/i],
+    patterns: [
+      /\b(?:cannot_start_capacity|cannot_start_compute|out_of_capacity|insufficient_capacity)\b|insufficient (?:compute )?capacity/i,
+    ],
   },
   {
     reason: 'IBMCloudQuotaExceeded',

@@ -10,6 +10,9 @@ export type Progress = {
   waiting: { for: string; since: string } | undefined
 }
 
+export const BEFORE = 'before any infrastructure was begun'
+export const WHILE_BOOTSTRAP_REMOVED = 'while the bootstrap machine was removed'
+
 type Mark = {
   begins: string
   /** undefined: the stage stays. */
@@ -38,12 +41,16 @@ const marks: Mark[] = [
   { begins: 'It is now safe to remove the bootstrap', stage: 'after the bootstrap', endsWait: true },
   {
     begins: 'Destroying the bootstrap resources',
-    stage: 'while the bootstrap machine was removed',
+    stage: WHILE_BOOTSTRAP_REMOVED,
     waitsFor: () => 'the removal of the bootstrap machine',
     isInfrastructure: true,
   },
   { begins: 'Cluster is initialized', stage: 'after the cluster was initialized', endsWait: true },
-  { begins: 'All cluster operators have completed progressing', stage: 'after the operators were stable', endsWait: true },
+  {
+    begins: 'All cluster operators have completed progressing',
+    stage: 'after the operators were stable',
+    endsWait: true,
+  },
   {
     begins: 'Install complete!',
     stage: 'after the installation',
@@ -74,7 +81,6 @@ const WITHIN = /for (?:network infrastructure|machines )/
 
 const FIRST_LETTERS = new Set(marks.map(({ begins }) => begins.charCodeAt(0)))
 const TIME = /^(?:\S{1,80}\s)?(?:time="?|\[?)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)/
-const BEFORE = 'before any infrastructure was begun'
 
 export function openProgress() {
   let infrastructureBegan = false

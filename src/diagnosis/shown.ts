@@ -21,13 +21,17 @@ type Voice = { cloud: string; speaks: RegExp; codes: RegExp[] }
 const voices: Voice[] = [
   {
     cloud: 'Azure',
-    speaks: /\bazure\b|\bautorest\b|\bMicrosoft\.[A-Z]|\bERROR CODE: |management\.azure/i,
+    speaks: /\bazure\b|\bautorest\b|\bMicrosoft\.[A-Z]|\bERROR CODE: |management\.azure|\bOriginal Error: /i,
     codes: [/\b(?:Code=\\*"|ERROR CODE: |code\\*": ?\\*")([A-Z][A-Za-z_]{3,60})/g],
   },
   {
     cloud: 'Google',
     speaks: /googleapi|googleapis\.com/i,
-    codes: [/"reason": ?"([A-Za-z_]{4,60})"/g, /, ([a-z][A-Za-z]{4,40})(?=\s*(?:$|["\n]))/g, /\b([A-Z]{3,20}(?:_[A-Z]{2,20}){1,6})\b/g],
+    codes: [
+      /"reason": ?"([A-Za-z_]{4,60})"/g,
+      /, ([a-z][A-Za-z]{4,40})(?=\s*(?:$|["\n]))/g,
+      /\b([A-Z]{3,20}(?:_[A-Z]{2,20}){1,6})\b/g,
+    ],
   },
   {
     cloud: 'IBM Cloud',

@@ -1,8 +1,7 @@
 // Values of the installer's log, as Go's %q writes them: quoted where there is need, with escapes that JSON has not.
 // What follows a quoted value are fields of the same entry.
 
-const ESCAPED =
-  /\\(?:([abfnrtv"'\\])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([0-7]{3}))/gi
+const ESCAPED = /\\(?:([abfnrtv"'\\])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([0-7]{3}))/gi
 const SIMPLE: Record<string, string> = {
   a: '\u0007',
   b: '\b',
@@ -32,7 +31,8 @@ export function readValue(text: string): { value: string; rest: string } {
   while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1
   // Some writers leave quotes inside the value as they are. Then only what looks like fields ends it.
   const rest = text.slice(end + 1)
-  if (/^(?:\s+[\w.-]+(?: [\w.-]+){0,3}=.*|\s*)$/s.test(rest)) return { value: unescapeGo(text.slice(1, end)), rest: rest.trim() }
+  if (/^(?:\s+[\w.-]+(?: [\w.-]+){0,3}=.*|\s*)$/s.test(rest))
+    return { value: unescapeGo(text.slice(1, end)), rest: rest.trim() }
   const last = text.lastIndexOf('"')
   return { value: unescapeGo(last > 0 ? text.slice(1, last) + text.slice(last + 1) : text.slice(1)), rest: '' }
 }
