@@ -163,7 +163,7 @@ export const awsReasons: Reason[] = [
     remedy:
       'This account has no public hosted zone for the base domain. Correct the base domain, or have the zone made.',
     source: 'Hive',
-    patterns: [/\bno (?:matching|public) Route ?53 ?(?:hosted )?zones? found/i, /\bNoSuchHostedZone\b/i],
+    patterns: [/\bno matching Route ?53|\bno public Route ?53 ?(?:hosted )?zones? found/i, /\bNoSuchHostedZone\b/i],
     errorsOnly: true,
   },
   {

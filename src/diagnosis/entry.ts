@@ -34,7 +34,7 @@ export type Reason = {
   infrastructureMayExist: boolean | 'by-exit-code'
   remedy: string
   source: Source
-  /** Each must contain a word of at least four letters that is always there: `words.ts` looks for it first. */
+  /** Each must contain a run of at least six characters that is always there: `words.ts` looks for it first. */
   patterns: RegExp[]
   /** A line that matches this does not count. */
   unless?: RegExp

@@ -32,9 +32,10 @@ const KEPT_LINES = 8000
 const KEPT_CHARACTERS = 4_000_000
 const ENDING_LINES = 100
 
-const LEVELS = 'trace|debug|info|warning|warn|error|fatal|panic'
-const HEAD = new RegExp(String.raw`(?:time="?[^"\s]{1,40}"? )?level="?(${LEVELS})"?(?: msg=)?`, 'y')
-const LEVEL = new RegExp(String.raw`\blevel="?(${LEVELS})\b"?(?:\s+msg=)?`)
+/** How most lines of a long log begin: those that are no errors, in the two forms that the installer writes itself. */
+const HEAD =
+  /(?:(?:time="?[^"\s]{1,40}"? )?level="?(?:trace|debug|info|warning|warn)"?(?: msg="?|(?=[\r\n]|$))|(?:DEBUG|INFO|WARNING)(?:\[\d{1,9}\])? )/y
+const LEVEL = /\blevel="?(trace|debug|info|warn|warning|error|fatal|panic)\b"?(?:\s+msg=)?/
 const TIMES =
   /^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?\s{1,9}(?:std(?:out|err) [FP] )?){1,3}/
 const TERMINAL = /^(TRACE|DEBUG|DEBU|INFO|WARNING|WARN|ERROR|ERRO|FATAL|FATA|PANIC)(?:\[\d{1,9}\])?(?: |$)/
@@ -113,14 +114,11 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
     number++
 
     HEAD.lastIndex = offset
-    const head = HEAD.exec(log)
-    const name = head && HEAD.lastIndex <= until ? head[1] : undefined
-    if (name !== undefined && !isErrorName(name)) {
-      // Most lines of a long log go this way, and are not even cut out of it.
+    if (HEAD.test(log) && HEAD.lastIndex <= until) {
+      // Most lines go this way, and are not even cut out of the log.
+      const start = HEAD.lastIndex
       hasLevels = true
       level = 'other'
-      let start = HEAD.lastIndex
-      if (log[start] === '"') start++
       if (start >= until) continue
       isEmpty = false
       if (log.startsWith('Still ', start)) progress.takeStill(number, offset)
@@ -173,8 +171,6 @@ function parseLine(raw: string): { level: Level | undefined; isFatal: boolean; s
   if (BARE_ERROR.test(text)) return { level: 'error', isFatal: false, said: text }
   return { level: undefined, isFatal: false, said: text.trimEnd() }
 }
-
-const isErrorName = (name: string): boolean => name === 'error' || name === 'fatal' || name === 'panic'
 
 function levelOf(name: string): { level: Level; isFatal: boolean } {
   const isFatal = /^(?:fata|panic)/i.test(name)

@@ -1,7 +1,7 @@
 // Values of the installer's log, as Go's %q writes them: quoted where there is need, with escapes that JSON has not.
 // What follows a quoted value are fields of the same entry.
 
-const ESCAPED = /\\(?:([abfnrtv"'\\])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([0-7]{3}))/gi
+const ESCAPED = /\\(?:([abfnrtv"'\\])|x([\da-f]{2})|u([\da-f]{4})|U([\da-f]{8})|([0-7]{3}))/g
 const SIMPLE: Record<string, string> = {
   a: '\u0007',
   b: '\b',
