@@ -117,6 +117,7 @@ export const azureReasons: Reason[] = [
       /Copying the VHD to user environment was too slow|Error copy\/waiting|\bcopying blob[^\n]{0,300}(?:timeout|deadline|timed out)|\bCopyStatus[^\n]{0,100}(?:pending|aborted|failed)/i,
       /creating Blob "[^"\n]{0,60}\.vhd"[^\n]{0,600}(?:timeout|deadline exceeded|timed out|cancelled)|failed to (?:create|upload|copy) (?:page )?(?:blob|vhd|image)[^\n]{0,300}(?:timeout|deadline exceeded)/i,
     ],
+    errorsOnly: true,
   },
   {
     reason: 'AzureDNSZoneNotFound',
@@ -131,6 +132,7 @@ export const azureReasons: Reason[] = [
       /Parent resource '[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}' not found|dnszones\/[^'\s]{1,255}'?[^\n]{0,120} (?:was|could) not (?:be )?found/i,
       /no (?:public )?dns ?zones? found|could not find (?:a )?(?:public )?DNS zone/i,
     ],
+    errorsOnly: true,
   },
   {
     reason: 'AzureResourceGroupNotFound',

@@ -9,15 +9,18 @@ export const credentialReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: 'by-exit-code',
     remedy:
-      "The worker has no credentials for this cloud, so the installer asked for them and nobody answered. Give the worker the cloud's own variables or files; the request itself is fine.",
+      "The worker has no credentials for this cloud that the installer can use. Give it the cloud's own variables or files; the request itself is fine.",
     source: 'installer',
     patterns: [
       /creating (?:AWS|Azure) session: [^\n]{0,200}\bEOF\b/i,
       /failed to (?:retrieve credentials from user|load credentials): EOF/i,
-      /\bNoCredentialProviders\b|no EC2 IMDS role found|static credentials are empty|could not find default credentials/i,
-      /Exactly one of ApiKey or RefreshToken must be specified|(?:IC_API_KEY|IBMCLOUD_API_KEY)\b[^\n]{0,80}(?:not set|missing|required|empty)/i,
+      /\bNoCredentialProviders\b|no EC2 IMDS role found|static credentials are empty|could not find default credentials|Credentials not found in datasource/i,
+      // The credentials of the gcloud tool are found, and then not usable.
+      /\bmanagedZones\b[^\n]{0,160}: context canceled/i,
+      /Exactly one of ApiKey or RefreshToken must be specified|The ApiKey property is required but was not specified|(?:IC_API_KEY|IBMCLOUD_API_KEY)\b[^\n]{0,80}(?:not set|missing|required|empty)/i,
       /(?:credential|service ?account)[^\n]{0,200}unexpected end of JSON input/i,
     ],
+    errorsOnly: true,
   },
   {
     reason: 'AWSCredentialsCannotMint',
@@ -44,7 +47,7 @@ export const credentialReasons: Reason[] = [
       /\bExpiredToken(?:Exception)?\b|security token included in the request is (?:invalid|expired)|\bRequestExpired\b/i,
       /\bAuthFailure: AWS was not able to validate/i,
       /failed to refresh cached credentials/i,
-      /\boauth2: [^\n]{0,400}(?:invalid_(?:grant|client)|unauthorized_client)\b|private key should be a PEM/i,
+      /\boauth2: [^\n]{0,400}(?:invalid_(?:grant|client)|unauthorized_client)\b|private key should be a PEM|Error parsing credentials:/i,
       /\binvalid_grant\b[^\n]{0,200}(?:account not found|JWT|invalid_rapt|expired|revoked)/i,
       /\bgoogleapi: (?:Error|got HTTP response code) 401\b|Request had invalid authentication credentials|\bACCESS_TOKEN_(?:EXPIRED|TYPE_UNSUPPORTED)\b/i,
       /\bAADSTS(?!90033\b|90006\b)\d{5,7}\b|\bInvalid ?client ?secret\b/i,

@@ -176,6 +176,7 @@ function reasonOfExitCode(exitCode: number | undefined): Reason {
 function remedyOf({ reason, lines }: Match, read: ReadLog, ending: LogLine[]): string {
   const { waiting, isEmpty } = read
   const wait = waiting && `it waits for ${waiting.for} since ${waiting.since}`
+  if (reason === noFailure && read.success === 'gather') return GATHERED
   if (reason === notEnded) return wait ? `Not ended; ${wait}. ${reason.remedy}` : reason.remedy
   if (reason === deadlineExceeded && waiting)
     return `${reason.remedy} It waited for ${waiting.for} since ${waiting.since}.`
@@ -185,6 +186,9 @@ function remedyOf({ reason, lines }: Match, read: ReadLog, ending: LogLine[]): s
   const where = reason === unknownError && `It failed ${stageOf(read)}.`
   return [says && `${says}.`, where, reason.remedy].filter(Boolean).join(' ')
 }
+
+const GATHERED =
+  'The logs of the machines were gathered; the log names their bundle. Why an installation failed is told there and in the log before this one.'
 
 const saysLittle = (reason: Reason): boolean =>
   reason === unknownError ||

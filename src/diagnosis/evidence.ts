@@ -28,6 +28,7 @@ export type ReadLog = Progress & {
 }
 
 const LONGEST_LINE = 32 * 1024
+const LONGEST_END = LONGEST_LINE / 2
 const KEPT_LINES = 8000
 const KEPT_CHARACTERS = 4_000_000
 const ENDING_LINES = 100
@@ -188,8 +189,8 @@ function unquote(text: string): string {
 
 /** A cause stands at the beginning of a long line or, in a chain of errors of Go, at its end. */
 function cutOut(log: string, from: number, until: number): string {
-  if (until - from <= 2 * LONGEST_LINE) return log.slice(from, until)
-  return `${log.slice(from, from + LONGEST_LINE)} … ${log.slice(until - LONGEST_LINE, until)}`
+  if (until - from <= LONGEST_LINE) return log.slice(from, until)
+  return `${log.slice(from, from + LONGEST_END)} … ${log.slice(until - LONGEST_END, until)}`
 }
 
 function lastLines(log: string, from: number, lines: number): LogLine[] {

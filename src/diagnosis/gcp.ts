@@ -186,5 +186,6 @@ export const gcpReasons: Reason[] = [
       /no matching (?:public|private) DNS zone|baseDomain: Not found: "?(?:Public|Private) DNS Zone|failed to find (?:a )?(?:public|private) (?:DNS |managed )?zone/i,
       /'parameters\.managedZone' resource named '[^'\n]{1,120}' does not exist/i,
     ],
+    errorsOnly: true,
   },
 ]

@@ -73,7 +73,7 @@ const waits: [RegExp, string][] = [
   [/for machines /, 'while the machines were made'],
   [/for the Kubernetes API/, 'while it waited for the Kubernetes API'],
   [/for bootstrapping to complete/, 'while it waited for the bootstrap'],
-  [/for the cluster at .{1,300} to initialize/, 'while it waited for the cluster to initialize'],
+  [/for the cluster (?:at .{1,300} )?to initialize/, 'while it waited for the cluster to initialize'],
   [/to ensure each cluster operator/, 'while it waited for stable operators'],
 ]
 /** A wait within the infrastructure is no stage of its own: what failed before it may be its cause. */

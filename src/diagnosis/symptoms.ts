@@ -241,6 +241,7 @@ export const symptoms: readonly Reason[] = [
     source: 'installer',
     patterns: [
       /Attempted to gather (?:debug logs|ClusterOperator status) after (?:installation|wait) failure|failed to (?:create SSH client|connect to the bootstrap machine|collect diagnostics)/i,
+      /(?:must provide bootstrap host address|at least one control plane host address must be provided|failed to get bootstrap and control plane host addresses)/i,
     ],
   },
 ]
