@@ -197,7 +197,7 @@ export const awsReasons: Reason[] = [
     remedy:
       'AWS has blocked the account, or never signed it up for a service that is needed. Clear it with AWS before trying again.',
     source: 'Hive',
-    patterns: [/account is currently blocked and not recognized as a valid account/i, /\bOptInRequired\b/i],
+    patterns: [/account is currently blocked and not recognized as a valid account/i, /\bOptInRequired: (?!In order)/i],
   },
   {
     reason: 'AWSDeniedBySCP',

@@ -6,7 +6,7 @@ import { awsReasons } from './aws.ts'
 import { azureReasons } from './azure.ts'
 import { credentialReasons } from './credentials.ts'
 import { never, once, type Reason } from './entry.ts'
-import { causesEverywhere } from './everywhere.ts'
+import { causesEverywhere, unknownField } from './everywhere.ts'
 import { gcpReasons } from './gcp.ts'
 import { generalReasons } from './general.ts'
 import { ibmcloudReasons } from './ibmcloud.ts'
@@ -75,6 +75,7 @@ export const catalogue: readonly Reason[] = [
   ...causes,
   ...generalReasons,
   ...symptoms,
+  unknownField,
   deadlineExceeded,
   unknownError,
   notEnded,
@@ -88,5 +89,5 @@ export const reasonsByPlatform: readonly { platform: string; reasons: readonly R
   { platform: 'gcp', reasons: gcpReasons },
   { platform: 'ibmcloud', reasons: ibmcloudReasons },
   { platform: 'any', reasons: [...credentialReasons, ...causesEverywhere, ...generalReasons, ...symptoms] },
-  { platform: 'any', reasons: [deadlineExceeded, unknownError, notEnded, noFailure] },
+  { platform: 'any', reasons: [unknownField, deadlineExceeded, unknownError, notEnded, noFailure] },
 ]

@@ -52,7 +52,7 @@ export const credentialReasons: Reason[] = [
       /\bgoogleapi: (?:Error|got HTTP response code) 401\b|Request had invalid authentication credentials|\bACCESS_TOKEN_(?:EXPIRED|TYPE_UNSUPPORTED)\b/i,
       /\bAADSTS(?!90033\b|90006\b)\d{5,7}\b|\bInvalid ?client ?secret\b/i,
       /\b(?:ExpiredAuthenticationToken|InvalidAuthenticationToken(?:Tenant)?|SubscriptionNotFound|AuthenticationFailed)\b/i,
-      /\bBXNIM0(?:415|408|109)E\b|Provided API key (?:could not be found|is invalid)|\binvalid_token\b/i,
+      /\bBXNIM0(?:415|408|109)E\b|Provided API key (?:could not be found|is invalid)/i,
     ],
   },
 ]

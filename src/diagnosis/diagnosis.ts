@@ -3,6 +3,7 @@
 import { causes, deadlineExceeded, noFailure, notEnded, unknownError } from './catalog.ts'
 import type { Reason, ReasonActor, ReasonCategory, RetryAdvice } from './entry.ts'
 import { readLog, type ReadLog } from './evidence.ts'
+import { unknownField } from './everywhere.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { generalReasons } from './general.ts'
 import type { LogLine } from './log-line.ts'
@@ -102,13 +103,14 @@ function findReason(read: ReadLog, exitCode: number | undefined): Match | undefi
   // The cluster may be usable when its bootstrap machine stays, whatever the cloud said.
   const general = read.stage === WHILE_BOOTSTRAP_REMOVED ? [] : generalReasons
   return (
-    firstMatch(possible, read.errors) ??
+    firstMatch([...possible, unknownField], read.errors) ??
     firstMatch(
       possible.filter((cause) => !cause.errorsOnly),
       read.others,
     ) ??
     firstMatch(general, read.errors) ??
     withComplaint(firstMatch(toldSymptoms, [...read.errors, ...read.others]), read) ??
+    (wasStopped || !read.hasErrorsAtEnd ? firstMatch([unknownField], read.others) : undefined) ??
     (wasStopped ? undefined : firstMatch([...causes, ...generalReasons, ...toldSymptoms], read.earlierErrors))
   )
 }

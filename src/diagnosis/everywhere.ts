@@ -201,15 +201,17 @@ export const causesEverywhere: Reason[] = [
     source: 'Hive',
     patterns: [/failed to create a network client: Error parsing CA Cert/i],
   },
-  {
-    reason: 'UnknownInstallConfigField',
-    category: 'input',
-    actor: 'requester',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy:
-      'The profile sets a field of install-config.yaml that this version of the installer does not know and throws away, so the cluster would be another one. Choose a version that knows it, or correct the profile.',
-    source: 'installer',
-    patterns: [/first occurrence of unknown field|unmarshal(?:ing)? install-config\.yaml[^\n]{0,300}unknown field/i],
-  },
 ]
+
+/** The installer only warns of it and goes on, so it counts where nothing else ended the run. */
+export const unknownField: Reason = {
+  reason: 'UnknownInstallConfigField',
+  category: 'input',
+  actor: 'requester',
+  retry: never,
+  infrastructureMayExist: 'by-exit-code',
+  remedy:
+    'The profile sets a field of install-config.yaml that this version of the installer does not know and throws away, so the cluster would be another one. Choose a version that knows it, or correct the profile.',
+  source: 'installer',
+  patterns: [/first occurrence of unknown field|unmarshal(?:ing)? install-config\.yaml[^\n]{0,300}unknown field/i],
+}

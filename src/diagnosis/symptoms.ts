@@ -155,6 +155,7 @@ export const symptoms: readonly Reason[] = [
     remedy:
       'The installer refused install-config.yaml; the evidence names the field. Correct the profile or the request.',
     source: 'Hive',
+    unless: /first occurrence of unknown field/i,
     patterns: [
       /invalid "?install-config\.yaml"? file|failed to unmarshal install-config\.yaml/i,
       /(?:failed to create install config|failed to load asset "?Install Config|Platform Provisioning Check)[^\n]{0,2000}?: (?:(?:Invalid|Required|Unsupported|Duplicate) value|Forbidden|Not found|Too (?:many|long))\b/i,

@@ -1,12 +1,13 @@
 // Which reasons a text may speak of, by the words that their patterns need. Only those are asked.
 import { causes } from './catalog.ts'
 import type { Reason } from './entry.ts'
+import { unknownField } from './everywhere.ts'
 import { generalReasons } from './general.ts'
 import { symptoms } from './symptoms.ts'
 import { openFinder, wordsOf } from './words.ts'
 
 /** A hit is the number of a reason here. */
-export const tellingReasons: readonly Reason[] = [...causes, ...generalReasons, ...symptoms]
+export const tellingReasons: readonly Reason[] = [...causes, ...generalReasons, ...symptoms, unknownField]
 
 const finder = openFinder(tellingReasons.map(({ patterns }) => [...new Set(patterns.flatMap(wordsOf))]))
 
