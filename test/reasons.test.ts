@@ -8,7 +8,7 @@ import { parse } from 'yaml'
 import { runDiagnose } from '../src/commands/diagnose.ts'
 import { catalogue } from '../src/diagnosis/catalog.ts'
 import { readLog } from '../src/diagnosis/evidence.ts'
-import { diagnose, hadBegunInfrastructure } from '../src/diagnosis/diagnosis.ts'
+import { diagnose } from '../src/diagnosis/diagnosis.ts'
 import { wordsOf } from '../src/diagnosis/words.ts'
 
 type Case = { reason: string; log: string; exitCode?: number; command?: string }
@@ -254,20 +254,15 @@ describe('a run that has not ended', () => {
     expect(remedy).toContain('It waited for bootstrapping to complete since 2026-01-01T10:00:00Z.')
   })
 
+  test('began anew after its files were made', () => {
+    const files = 'level=info msg=Manifests created in: cluster-api, manifests and openshift\n'
+    expect(diagnose({ log: files }).reason).toBe('None')
+    expect(diagnose({ log: files + waits }).reason).toBe('NotEnded')
+  })
+
   test('has ended when its last stage failed', () => {
     expect(diagnose({ log: `${waits}level=error msg=the moon is in the way\n` }).reason).toBe('UnknownError')
   })
-})
-
-describe('what had begun', () => {
-  const begun = 'level=info msg=Creating infrastructure resources...\n'
-  test.each([
-    [3, 'level=error msg=failed to create install config: odd\n', false],
-    [4, 'level=error msg=failed to create cluster: odd\n', false],
-    [4, `${begun}level=error msg=failed to create cluster: odd\n`, true],
-    [1, 'level=error msg=odd\n', true],
-    [137, 'level=debug msg=odd\n', true],
-  ])('after %i: %j', (exitCode, log, expected) => expect(hadBegunInfrastructure({ log, exitCode })).toBe(expected))
 })
 
 describe('what the exit code adds', () => {
@@ -313,6 +308,9 @@ describe('what the exit code adds', () => {
     const log = `${begun}level=error msg=failed to initialize the cluster: timed out\nlevel=info msg=Install complete!\n`
     expect(diagnose({ log }).reason).toBe('None')
     expect(diagnose({ log: `${log}level=info msg=Uninstallation complete!\n` }).infrastructureMayExist).toBe(true)
+    expect(
+      diagnose({ log: `level=fatal msg=timed out\n${begun}level=info msg=Install complete!\n`, exitCode: 0 }).reason,
+    ).toBe('None')
   })
 })
 

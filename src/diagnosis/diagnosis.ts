@@ -111,7 +111,7 @@ function findReason(read: ReadLog, exitCode: number | undefined): Match | undefi
     firstMatch(general, read.errors) ??
     withComplaint(firstMatch(toldSymptoms, [...read.errors, ...read.others]), read) ??
     (wasStopped || !read.hasErrorsAtEnd ? firstMatch([unknownField], read.others) : undefined) ??
-    (wasStopped ? undefined : firstMatch([...causes, ...generalReasons, ...toldSymptoms], read.earlierErrors))
+    (wasStopped ? undefined : firstMatch([...causes, ...toldSymptoms], read.earlierErrors))
   )
 }
 
@@ -223,15 +223,6 @@ function infrastructureMayExist(reason: Reason, read: ReadLog, exitCode: number 
   if (read.infrastructureBegan) return true
   if (reason.infrastructureMayExist !== 'by-exit-code') return reason.infrastructureMayExist
   return !read.ending.some(({ level, said }) => level === 'error' && BEFORE_INFRASTRUCTURE.test(said))
-}
-
-/**
- * Whether a create had begun infrastructure when it ended, by its log alone. False is sure: the exit code says that it
- * failed before, and so does every line.
- */
-export function hadBegunInfrastructure({ log, exitCode }: { log: string; exitCode: number }): boolean {
-  if (exitCode !== 3 && exitCode !== 4) return true
-  return readLog(log, { fromLastStart: false }).infrastructureBegan
 }
 
 function showLine({ line, at }: Match['lines'][number]): Evidence {

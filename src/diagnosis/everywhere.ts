@@ -85,6 +85,20 @@ export const causesEverywhere: Reason[] = [
     errorsOnly: true,
   },
   {
+    reason: 'APINameNotResolved',
+    category: 'dns',
+    actor: 'platform-team',
+    retry: never,
+    infrastructureMayExist: true,
+    remedy:
+      "The name of the cluster's API could not be resolved from the worker until the wait ended. See that the zone of the base domain is delegated, and that the worker's name service can see it.",
+    source: 'reports',
+    patterns: [
+      /(?:Bootstrap failed to complete|waiting for Kubernetes API)[^\n]{0,400}\blookup api\.[^\n]{0,300}: no such host/i,
+    ],
+    errorsOnly: true,
+  },
+  {
     reason: 'StaleAssetDirectory',
     category: 'conflict',
     actor: 'platform-team',

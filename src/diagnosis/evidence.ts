@@ -84,7 +84,7 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
     if (mark === 'start' && options.fromLastStart) {
       ;[errors, others, earlierErrors, conditions, ending] = [[], [], [], [], []]
       joiner = joinLines()
-      hasErrors = hasFatalAtEnd = false
+      hasErrors = hasErrorsAtEnd = hasFatalAtEnd = false
       progress.restart()
       startedAt = offset
     }
@@ -94,9 +94,9 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
       joiner = joinLines()
       hasErrorsAtEnd = false
     }
-    if (mark === 'success') hasFatalAtEnd = false
+    if (progress.success !== undefined) hasFatalAtEnd = false
   }
-  /** Takes a line that tells neither an error nor, by its words, of one. */
+  /** Takes a line of another level. */
   const takeOther = (said: string, offset: number) => {
     if (progress.isMark(said, 0)) takeMark(said, offset)
     const hits = hitsIn(said)

@@ -2,7 +2,7 @@
 
 export type Progress = {
   infrastructureBegan: boolean
-  /** What the last message of success was about, unless something failed after it. */
+  /** What the last message of success was about, unless something began or failed after it. */
   success: 'install' | 'uninstall' | 'files' | 'gather' | undefined
   /** Where it was when the log ended, as the end of a sentence. */
   stage: string
@@ -94,10 +94,11 @@ export function openProgress() {
     isMark: (text: string, at: number): boolean =>
       FIRST_LETTERS.has(text.charCodeAt(at)) && marks.some(({ begins }) => text.startsWith(begins, at)),
 
-    /** Tells what the message is: the start of an installer, a new stage, or a success. */
-    take(said: string, number: number, offset: number): 'start' | 'stage' | 'success' | undefined {
+    /** Tells whether the message is the start of an installer or of a stage. */
+    take(said: string, number: number, offset: number): 'start' | 'stage' | undefined {
       const mark = marks.find(({ begins }) => said.startsWith(begins))
       if (!mark) return undefined
+      progress.success = mark.success
       if (mark === marks[0]) return 'start'
       infrastructureBegan ||= mark.isInfrastructure === true
       const waitsFor = mark.waitsFor?.(said)
@@ -106,9 +107,7 @@ export function openProgress() {
       const stageOfWait = waits.find(([pattern]) => pattern.test(said))?.[1]
       const isStage = mark.stage !== undefined || (stageOfWait !== undefined && !WITHIN.test(said))
       stage = mark.stage ?? stageOfWait ?? stage
-      if (mark.success === undefined) return isStage ? 'stage' : undefined
-      progress.success = mark.success
-      return isStage ? 'stage' : 'success'
+      return isStage ? 'stage' : undefined
     },
 
     takeStill(number: number, offset: number) {
