@@ -115,7 +115,7 @@ export const azureReasons: Reason[] = [
     source: 'reports',
     patterns: [
       /Copying the VHD to user environment was too slow|Error copy\/waiting|\bcopying blob[^\n]{0,300}(?:timeout|deadline|timed out)|\bCopyStatus[^\n]{0,100}(?:pending|aborted|failed)/i,
-      /creating Blob "[^"\n]{0,60}\.vhd"[^\n]{0,600}(?:timeout|deadline exceeded|timed out|cancelled)|failed to (?:create|upload|copy) (?:page )?(?:blob|vhd|image)[^\n]{0,300}(?:timeout|deadline exceeded)/i,
+      /creating Blob "[^"\n]{0,60}\.vhd"[^\n]{0,600}(?:timeout|deadline exceeded|timed out|cancelled)|(?:create page blob|create blob|upload vhd|upload image|copy vhd|copy blob)\b[^\n]{0,300}(?:timeout|deadline exceeded)/i,
     ],
     errorsOnly: true,
   },
@@ -158,7 +158,7 @@ export const azureReasons: Reason[] = [
     source: 'Azure',
     patterns: [
       /\b(?:Subscription|Resource|Tenant)RequestsThrottled\b|\bThrottlingLimitExceeded\b/i,
-      /\bRESPONSE 429\b|\bStatus(?:Code)?=429\b/i,
+      /\bRESPONSE 429\b|\bStatusCode=429\b|\bStatus=429\b/i,
       /\bcode[\\"'=:\s]{1,8}(?:OperationNotAllowed_)?TooManyRequests\b/i,
     ],
   },

@@ -167,7 +167,9 @@ export const causesEverywhere: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy: 'The hypervisor could not be reached. Check its address, its libvirt daemon and the network between.',
     source: 'Hive',
-    patterns: [/could not connect to libvirt|failed to (?:connect to|dial) libvirt|\bvirError\(Code=38\b/i],
+    patterns: [
+      /could not connect to libvirt|failed to connect to libvirt|failed to dial libvirt|\bvirError\(Code=38\b/i,
+    ],
   },
   {
     reason: 'ProxyInvalidCABundle',

@@ -49,11 +49,14 @@ const COLOURS = /\u001b\[[0-9;?]{0,20}[A-Za-z]/g
 const NOISE =
   /: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
 
+/** A telling line of another level. A long log has many, so it is read when it is among the last ones. */
+type Place = { number: number; from: number; until: number; hits: readonly number[] }
+
 /** With `fromLastStart`, lines before the last start of an installer are left out. */
 export function readLog(log: string, options: { fromLastStart: boolean }): ReadLog {
   const progress = openProgress()
   let errors: LogLine[] = []
-  let others: LogLine[] = []
+  let others: Place[] = []
   let earlierErrors: LogLine[] = []
   let conditions: LogLine[] = []
   let ending: LogLine[] = []
@@ -96,15 +99,15 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
     }
     if (progress.success !== undefined) hasFatalAtEnd = false
   }
-  /** Takes a line of another level. */
-  const takeOther = (said: string, offset: number) => {
-    if (progress.isMark(said, 0)) takeMark(said, offset)
+  /** Takes a line of another level whose words tell something, or that has a meaning of its own. */
+  const takeOther = (said: string, from: number, until: number) => {
+    if (progress.isMark(said, 0)) takeMark(said, from)
     const hits = hitsIn(said)
     if (CONDITION.test(said)) {
       const line: LogLine = { number, level: 'error', said, hits: hits ?? [] }
       conditions = keep(conditions, line, ENDING_LINES)
       if (hits) errors = keep(errors, line, KEPT_LINES)
-    } else if (hits && !NOISE.test(said)) others = keep(others, { number, level, said, hits }, KEPT_LINES)
+    } else if (hits) others = keep(others, { number, from, until, hits }, KEPT_LINES)
   }
 
   for (let from = 0; from < log.length;) {
@@ -123,8 +126,12 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
       if (start >= until) continue
       isEmpty = false
       if (log.startsWith('Still ', start)) progress.takeStill(number, offset)
-      else if (progress.isMark(log, start) || until - start > LONGEST_LINE || hitsIn(log, start, until))
-        takeOther(parseLine(cutOut(log, offset, until)).said, offset)
+      else if (progress.isMark(log, start) || log.startsWith('Condition ', start) || until - start > LONGEST_LINE)
+        takeOther(parseLine(cutOut(log, offset, until)).said, offset, until)
+      else {
+        const hits = hitsIn(log, start, until)
+        if (hits) others = keep(others, { number, from: offset, until, hits }, KEPT_LINES)
+      }
       continue
     }
     const parsed = parseLine(cutOut(log, offset, until))
@@ -137,7 +144,7 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
     level = parsed.level ?? level
     if (level === 'other') {
       if (parsed.said.startsWith('Still ')) progress.takeStill(number, offset)
-      else takeOther(parsed.said, offset)
+      else takeOther(parsed.said, offset, until)
       continue
     }
     if (level === 'unknown') takeMark(parsed.said, offset)
@@ -148,7 +155,7 @@ export function readLog(log: string, options: { fromLastStart: boolean }): ReadL
   return {
     ...progress.told(log),
     errors: [...lastErrors, ...joiner.messages()],
-    others: lastOf(others, KEPT_LINES),
+    others: readPlaces(log, others.slice(-KEPT_LINES)),
     earlierErrors,
     conditions,
     ending: ending.length > 0 ? lastOf(ending, ENDING_LINES) : lastLines(log, startedAt, number),
@@ -187,6 +194,16 @@ function unquote(text: string): string {
   return unescapeGo(inner).replaceAll('\r', '').replaceAll('\n', ' ')
 }
 
+function readPlaces(log: string, places: Place[]): LogLine[] {
+  const lines = places.map(({ number, from, until, hits }): LogLine => {
+    return { number, level: 'other', said: parseLine(cutOut(log, from, until)).said, hits }
+  })
+  return lastOf(
+    lines.filter(({ said }) => !NOISE.test(said)),
+    KEPT_LINES,
+  )
+}
+
 /** A cause stands at the beginning of a long line or, in a chain of errors of Go, at its end. */
 function cutOut(log: string, from: number, until: number): string {
   if (until - from <= LONGEST_LINE) return log.slice(from, until)
@@ -206,7 +223,7 @@ function lastLines(log: string, from: number, lines: number): LogLine[] {
 }
 
 /** Appends the line. When twice as many lines are held as are wanted, the older half is dropped. */
-function keep(lines: LogLine[], line: LogLine, wanted: number): LogLine[] {
+function keep<Line>(lines: Line[], line: Line, wanted: number): Line[] {
   lines.push(line)
   return lines.length >= wanted * 2 ? lines.slice(-wanted) : lines
 }

@@ -45,7 +45,7 @@ export const generalReasons: readonly Reason[] = [
       /https?:\/\/[\w.-]{1,200}(?:googleapis\.com|azure\.com|windows\.net|microsoftonline\.com|cloud\.ibm\.com|amazonaws\.com|appdomain\.cloud)[^\n]{0,800}(?:i\/o timeout|deadline exceeded|: EOF\b)/i,
       /failed to (?:get|list|fetch|find|query|load|wait|create|delete|update|add|patch|describe|retrieve|remove|upload)\b[^\n]{0,1000}: context deadline exceeded/i,
       /error waiting for [^\n]{0,300}(?:timeout|timed out|deadline exceeded)|WaitForCompletion[^\n]{0,300}(?:cancelled|deadline exceeded)/i,
-      /\bgoogleapi: (?:Error|got HTTP response code) 5\d\d\b|\bstatus ?code[=: ]{1,3}5\d\d\b|\bstatus=5\d\d\b|\bRESPONSE 5\d\d\b|\bHTTP status(?: code)? 5\d\d\b/i,
+      /\bgoogleapi: (?:Error|got HTTP response code) 5\d\d\b|\bstatus code[=: ]{1,3}5\d\d\b|\bstatuscode[=: ]{1,3}5\d\d\b|\bstatus=5\d\d\b|\bRESPONSE 5\d\d\b|\bHTTP status(?: code)? 5\d\d\b/i,
       /\b(?:backendError|InternalError|InternalFailure|InternalServerError|Server\.InternalError|InternalExecutionError|NetworkingInternalOperationError|ServiceUnavailable|ServerTimeout|GatewayTimeout|RetryableError|OperationTimedOut|ServerBusy|OSProvisioningTimedOut|VMProvisioningTimeout|ProvisioningTimeout|OSProvisioningInternalError|VMStartTimedOut|VMExtensionProvisioningTimeout)\b/i,
       /\b(?:AnotherOperationInProgress|StorageAccountOperationInProgress|OperationPreempted|OperationAborted|ResourceInUse|AADSTS90033|AADSTS90006)\b/i,
       /internal (?:server )?error(?: has)? (?:occurred|encountered|during|while)|Encountered internal server error|Internal error\. (?:Please )?(?:try again|retry)/i,
@@ -80,7 +80,7 @@ export const generalReasons: readonly Reason[] = [
     source: 'ours',
     unless: OF_THE_CLUSTER,
     patterns: [
-      /\bgoogleapi: (?:Error|got HTTP response code) 4\d\d\b|\bstatus ?code[=: ]{1,3}4\d\d\b|\bstatus=4\d\d\b|\bRESPONSE 4\d\d\b/i,
+      /\bgoogleapi: (?:Error|got HTTP response code) 4\d\d\b|\bstatus code[=: ]{1,3}4\d\d\b|\bstatuscode[=: ]{1,3}4\d\d\b|\bstatus=4\d\d\b|\bRESPONSE 4\d\d\b/i,
       /\bERROR CODE: [A-Z]|\bService returned an error\b|reconcile error occurred that cannot be recovered|\bapi error [A-Z][A-Za-z]{3}/i,
       /\bcode[\\"]{1,8}: ?[\\"]{1,8}[A-Za-z_.]{4,60}[\\"][^\n]{0,40}\bmessage\b|\bCode="[A-Za-z]{4,60}" Message=/i,
     ],

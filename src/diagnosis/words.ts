@@ -146,7 +146,8 @@ function nextEnd(text: string, from: number, to: number, leaps: Uint8Array): num
 /** The word is in lower case, the text in any. */
 function startsWith(text: string, start: number, to: number, word: string): boolean {
   if (start + word.length > to) return false
-  for (let at = 0; at < word.length; at++) {
+  // The first characters fit, or nearly, so the last ones tell them apart sooner.
+  for (let at = word.length - 1; at >= 0; at--) {
     const code = text.charCodeAt(start + at)
     const lower = code >= 65 && code <= 90 ? code + 32 : code
     if (lower !== word.charCodeAt(at)) return false
