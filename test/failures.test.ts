@@ -380,6 +380,35 @@ describe.concurrent('an install in a cloud that cannot be asked', () => {
   )
 })
 
+describe.concurrent('a field that the installer throws away', () => {
+  it.concurrent('ends the job before the cloud is touched, whatever wrote it', async () => {
+    const { startWorker } = await import('../src/worker/worker.ts')
+    const other = await openHarness()
+    try {
+      const { installer } = other.app
+      const older = { version: '4.18.27', fips: false }
+      const start: typeof installer.start = (options) => installer.start({ ...options, program: older })
+      const asked = await other.requestCluster('thrown', { version: '4.19.15' })
+      const subnets = '{"aws": {"subnets": [{"id": "subnet-0a1b2c3d", "roles": []}]}}'
+      await other.rows(`update clusters set profile_snapshot = profile_snapshot || '${subnets}'`)
+      const worker = await startWorker({ ...other.app, installer: { ...installer, start } })
+      await other.reach(asked.cluster.id, 'FAILED')
+      const shown = (await other.call('GET', `/jobs/${asked.job.id}`)).body
+      expect(shown).toMatchObject({
+        reason: 'UnknownInstallConfigField',
+        actor: 'platform-team',
+        attempts: [{ number: 1 }],
+      })
+      expect(shown.message).toContain('unknown field "vpc"')
+      expect(other.journal().map((line) => line.command)).not.toContain('create cluster')
+      expect(other.resources()).toEqual([])
+      await worker.drain(0)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
 describe.concurrent('a work directory', () => {
   it.concurrent(
     'that vanishes under an install costs an attempt and leaves nothing',

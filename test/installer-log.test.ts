@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { followLog, parseLine } from '../src/installer/log.ts'
+import { followLog, parseLine, tellsUnknownField } from '../src/installer/log.ts'
 import { createMasker, secretsOfPullSecret } from '../src/observability/mask.ts'
 import { eventually } from './harness.ts'
 
@@ -31,9 +31,58 @@ describe('a line of the installer', () => {
     ['level=warning msg="quoted"', undefined, 'warning', 'quoted'],
     ['INFO Install complete!            ', undefined, 'info', 'Install complete!'],
     ['panic: runtime error', undefined, 'info', 'panic: runtime error'],
+    ['level=debug', undefined, 'debug', ''],
+    ['time="2026-01-01T00:00:00Z" level=error', '2026-01-01T00:00:00.000Z', 'error', ''],
+    ['time="2026-01-01T00:00:00Z" level=info msg=Deleted', '2026-01-01T00:00:00.000Z', 'info', 'Deleted'],
+    [
+      String.raw`level=debug msg="\x1b[1mbold\a\x00 \U000e0001 \u00e9 \" \\"`,
+      undefined,
+      'debug',
+      '\u001b[1mbold\u0007\u0000 \u{e0001} é " \\',
+    ],
+    [
+      'level=warning msg="Action not allowed with tested creds" action="iam:CreateUser"',
+      undefined,
+      'warning',
+      'Action not allowed with tested creds action="iam:CreateUser"',
+    ],
+    ['level=error msg="open "a" and "b""', undefined, 'error', 'open "a" and "b"'],
+    ['level=error msg="it breaks o', undefined, 'error', 'it breaks o'],
+    [
+      'time="2026-01-01T00:00:00Z" level=info msg=Deleted id=vpc-0aaa resourceType=vpc subnet=subnet-0bbb',
+      '2026-01-01T00:00:00.000Z',
+      'info',
+      'Deleted subnet subnet-0bbb (of vpc vpc-0aaa)',
+    ],
+    [
+      'level=info msg=Deleted id=i-0aaa network interface=eni-0bbb resourceType=instance',
+      undefined,
+      'info',
+      'Deleted network interface eni-0bbb (of instance i-0aaa)',
+    ],
+    ['level=info msg="Deleted" id="demo role" resourceType=role', undefined, 'info', 'Deleted role demo role'],
+    ['INFO Deleted                 id=i-0aaa', undefined, 'info', 'Deleted i-0aaa'],
   ])('%s is read', (line, at, level, message) => {
     expect(parseLine(line)).toEqual({ at, level, message })
   })
+})
+
+describe('a field that is thrown away', () => {
+  it.each([
+    [
+      'level=warning msg=failed to parse first occurrence of unknown field, err: failed to unmarshal install-config.yaml, err: json: unknown field "vpc"',
+      true,
+    ],
+    [
+      String.raw`time="2026-01-01T00:00:00Z" level=warning msg="failed to parse first occurrence of unknown field: failed to unmarshal install-config.yaml: json: unknown field \"vpc\""`,
+      true,
+    ],
+    [
+      String.raw`level=debug msg="I0128 handler.go:53] \"unknown field \\\"status.v1beta2\\\"\" logger=\"API Server Warning\""`,
+      false,
+    ],
+    ['level=info msg=Attempting to unmarshal while ignoring unknown keys because strict unmarshaling failed', false],
+  ])('%s: %j', (line, expected) => expect(tellsUnknownField(parseLine(line))).toBe(expected))
 })
 
 describe('following', () => {

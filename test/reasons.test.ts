@@ -9,15 +9,16 @@ import { runDiagnose } from '../src/commands/diagnose.ts'
 import { catalogue } from '../src/diagnosis/catalog.ts'
 import { readLog } from '../src/diagnosis/evidence.ts'
 import { diagnose } from '../src/diagnosis/diagnosis.ts'
+import { wordsOf } from '../src/diagnosis/words.ts'
 
 type Case = { reason: string; log: string; exitCode?: number; command?: string }
-type Known = Case & { name: string; infrastructure?: boolean }
+type Known = Case & { name: string; infrastructure?: boolean; says?: string }
 type NearMiss = Case & { not: string; why: string }
 
 const read = (name: string): unknown =>
   parse(readFileSync(new URL(`fixtures/logs/${name}.yaml`, import.meta.url), 'utf8'))
 // The files are ours, and every field is used by a test below.
-const known = ['aws', 'other-clouds', 'installer'].flatMap((name) => read(name) as Known[])
+const known = ['aws', 'other-clouds', 'installer', 'field'].flatMap((name) => read(name) as Known[])
 const nearMisses = read('near-misses') as NearMiss[]
 
 // What the field calls them. Dashboards and retry rules are keyed by these, so none may go or change.
@@ -63,6 +64,16 @@ describe('the catalogue', () => {
     expect(unused).toEqual([])
   })
 
+  test('a line that a pattern matches has one of its words', () => {
+    const said = known.flatMap(({ log }) => log.split('\n'))
+    for (const pattern of catalogue.flatMap(({ patterns }) => patterns))
+      for (const line of said.filter((text) => pattern.test(text)))
+        expect(
+          wordsOf(pattern).some((word) => line.toLowerCase().includes(word)),
+          `${pattern} ${line}`,
+        ).toBe(true)
+  })
+
   test('says of every reason what to do, and nothing that contradicts it', () => {
     for (const { reason, remedy, retry, patterns } of catalogue) {
       expect(remedy, reason).toMatch(/^[A-Z][^\n]{20,400}$/)
@@ -73,10 +84,11 @@ describe('the catalogue', () => {
 })
 
 describe('a known failure', () => {
-  test.each(known)('$reason: $name', ({ log, exitCode, command, reason, infrastructure }) => {
+  test.each(known)('$reason: $name', ({ log, exitCode, command, reason, infrastructure, says }) => {
     const diagnosis = diagnose({ log, exitCode, command })
     expect(diagnosis).toMatchObject({ reason, fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/) })
     if (infrastructure !== undefined) expect(diagnosis.infrastructureMayExist).toBe(infrastructure)
+    if (says !== undefined) expect(diagnosis.remedy).toContain(says)
   })
 })
 
@@ -122,6 +134,33 @@ describe('the form of a log', () => {
     for (const other of others) expect(other).toBe(first)
   })
 
+  test('a message of several lines is one message, and the place of its answer is told', () => {
+    const log = [
+      'level=fatal msg=could not retrieve base domains: Get https://dns.example.com: oauth2: cannot fetch token: 400 Bad Request',
+      'level=fatal msg=Response: {"error":"invalid_client"}',
+      'level=fatal msg=Error: creating EC2 Subnet: something else',
+    ].join('\n')
+    const { reason, evidence } = diagnose({ log })
+    expect(reason).toBe('InvalidCredentials')
+    expect(evidence).toEqual([{ line: 1, text: expect.stringContaining('oauth2: cannot fetch token') }])
+    const oneLine =
+      'level=fatal msg="oauth2: cannot fetch token: 400 Bad Request\\nResponse: {\\"error\\":\\"invalid_grant\\"}"\n'
+    expect(diagnose({ log: oneLine }).reason).toBe('InvalidCredentials')
+  })
+
+  test('two messages are not one', () => {
+    const log =
+      'level=error msg=Error: deleting a load balancer\nlevel=error msg=Error: InternalFailure of something else\n'
+    expect(diagnose({ log }).reason).not.toBe('ErrorCreatingNetworkLoadBalancer')
+  })
+
+  test('the end of an endless line is read', () => {
+    const log = `level=error msg="${'failed to '.repeat(400_000)}VpcLimitExceeded: The maximum number of VPCs"\n`
+    const { reason, evidence } = diagnose({ log })
+    expect(reason).toBe('AWSVPCLimitExceeded')
+    expect(evidence[0]?.text.length).toBeLessThanOrEqual(500)
+  })
+
   test('evidence is short, shows the place, and is at most five lines', () => {
     const log = `level=error msg=${'x '.repeat(4000)}VpcLimitExceeded ${'y '.repeat(4000)}\n`.repeat(9)
     const { evidence } = diagnose({ log })
@@ -130,6 +169,99 @@ describe('the form of a log', () => {
       expect(text.length).toBeLessThanOrEqual(500)
       expect(text).toContain('VpcLimitExceeded')
     }
+  })
+})
+
+describe('an unknown failure', () => {
+  const terraform = `level=info msg=Creating infrastructure resources...
+level=error
+level=error msg=Error: creating a flux capacitor: it lost its charge
+level=error
+level=error msg=  with module.masters.flux_capacitor.master[0],
+level=error msg=  on master/main.tf line 20, in resource "flux_capacitor" "master":
+level=error msg=  20: resource "flux_capacitor" "master" {
+level=error msg=}
+level=error msg=--------------------------------------------------------------------------------
+level=fatal msg=failed to fetch Cluster: failed to generate asset "Cluster": failed to create cluster: failed to apply Terraform: exit status 1
+`
+
+  test('is shown by the lines that tell, with its stage', () => {
+    const { reason, evidence, remedy, stage } = diagnose({ log: terraform, exitCode: 4 })
+    expect(reason).toBe('UnknownError')
+    expect(evidence.map(({ line }) => line)).toEqual([3, 10])
+    expect(stage).toBe('while the infrastructure was made')
+    expect(remedy).toMatch(/^It failed while the infrastructure was made\. /)
+  })
+
+  test.each([
+    [
+      'Azure says NewThing',
+      `level=error msg=PUT https://management.azure.com/subscriptions/1
+level=error msg=RESPONSE 200: 200 OK
+level=error msg=ERROR CODE: NewThing`,
+    ],
+    [
+      'Azure says InnerThing',
+      String.raw`level=error msg=Error: autorest/azure: Service returned an error. Code="DeploymentFailed" Message="x" Details=[{"code":"Conflict","message":"{\"error\":{\"code\":\"InnerThing\"}}"}]`,
+    ],
+    ['Google says oddReason', 'level=error msg=Error: creating it: googleapi: Error 400: It is odd., oddReason'],
+    [
+      'AWS says OddParameter.Odd',
+      'level=error msg=failed to create cluster: operation error EC2: CreateOdd, https response error StatusCode: 400, RequestID: 1, api error OddParameter.Odd: no',
+    ],
+    [
+      'AWS says OddThing',
+      'level=error msg=Error: creating EC2 Thing: OddThing: no\nlevel=error msg=\tstatus code: 400, request id: 1',
+    ],
+    [
+      'IBM Cloud says odd_thing',
+      'level=error msg=Error: [ERROR] creating it at https://us-south.iaas.cloud.ibm.com: {"errors":[{"code":"odd_thing","message":"no"}]}',
+    ],
+  ])('is told by the code of the cloud: %s', (says, log) => {
+    const { remedy, retry } = diagnose({ log, exitCode: 4 })
+    expect(remedy).toContain(`${says}.`)
+    expect(retry.worthwhile).toBe(false)
+  })
+
+  test('of the machines is shown with what the controllers and conditions say', () => {
+    const log = `level=info msg=Network infrastructure is ready
+level=debug msg=	RESPONSE 400: 400 Bad Request
+level=debug msg=	ERROR CODE: OddMachine
+level=warning msg=Condition VMRunning has status: "False", reason: "VMProvisionFailed", message: "it is odd"
+level=error msg=failed to create cluster: failed to provision control-plane machines within 15m0s
+`
+    const { reason, remedy, evidence } = diagnose({ log, exitCode: 4 })
+    expect(reason).toBe('FallbackInstancesFailedToBecomeReady')
+    expect(remedy).toMatch(/^Azure says OddMachine\. /)
+    expect(evidence.map(({ line }) => line)).toEqual([4, 3, 5])
+  })
+})
+
+describe('a run that has not ended', () => {
+  const waits =
+    'time="2026-01-01T10:00:00Z" level=info msg="Waiting up to 45m0s (until 10:45AM UTC) for bootstrapping to complete..."\n'
+
+  test('is no failure, and says what it waits for', () => {
+    const { reason, remedy, retry } = diagnose({ log: `${waits}level=debug msg=Bootstrap status: bootstrapping\n` })
+    expect(reason).toBe('NotEnded')
+    expect(remedy).toContain('it waits for bootstrapping to complete since 2026-01-01T10:00:00Z')
+    expect(retry.worthwhile).toBe(false)
+  })
+
+  test('has ended when it was stopped from outside, and the wait is told', () => {
+    const { reason, remedy } = diagnose({ log: waits, exitCode: 137 })
+    expect(reason).toBe('AttemptDeadlineExceeded')
+    expect(remedy).toContain('It waited for bootstrapping to complete since 2026-01-01T10:00:00Z.')
+  })
+
+  test('began anew after its files were made', () => {
+    const files = 'level=info msg=Manifests created in: cluster-api, manifests and openshift\n'
+    expect(diagnose({ log: files }).reason).toBe('None')
+    expect(diagnose({ log: files + waits }).reason).toBe('NotEnded')
+  })
+
+  test('has ended when its last stage failed', () => {
+    expect(diagnose({ log: `${waits}level=error msg=the moon is in the way\n` }).reason).toBe('UnknownError')
   })
 })
 
@@ -176,6 +308,9 @@ describe('what the exit code adds', () => {
     const log = `${begun}level=error msg=failed to initialize the cluster: timed out\nlevel=info msg=Install complete!\n`
     expect(diagnose({ log }).reason).toBe('None')
     expect(diagnose({ log: `${log}level=info msg=Uninstallation complete!\n` }).infrastructureMayExist).toBe(true)
+    expect(
+      diagnose({ log: `level=fatal msg=timed out\n${begun}level=info msg=Install complete!\n`, exitCode: 0 }).reason,
+    ).toBe('None')
   })
 })
 
@@ -298,6 +433,7 @@ describe('the command', () => {
         'retry',
         'infrastructureMayExist',
         'remedy',
+        'stage',
         'fingerprint',
         'evidence',
       ])

@@ -62,19 +62,24 @@ const actors: Record<Diagnosis['actor'], string> = {
 }
 
 function describe(diagnosis: Diagnosis): string {
-  const { reason, category, actor, retry, remedy, fingerprint, evidence } = diagnosis
+  const { reason, category, actor, retry, remedy, stage, fingerprint, evidence } = diagnosis
   if (reason === 'None') return `No failure: ${remedy}\n`
-  const rows = [
+  const shown = evidence.map(({ line, text }, index) => [index === 0 ? 'Evidence' : '', `line ${line}: ${text}`])
+  if (reason === 'NotEnded') return rowsOf([['No failure yet', remedy], ['How far', stage], ...shown])
+  return rowsOf([
     ['What happened', `${reason} (${category})`],
     ['', remedy],
     ['Who acts', actors[actor]],
+    ['How far', stage],
     ['Try again', retryText(retry)],
     ['In the cloud', diagnosis.infrastructureMayExist ? 'something may exist: destroy it' : 'nothing was made'],
     ['Fingerprint', fingerprint],
-    ...evidence.map(({ line, text }, index) => [index === 0 ? 'Evidence' : '', `line ${line}: ${text}`]),
-  ]
-  return rows.map(([label = '', value = '']) => `${label.padEnd(15)}${value}\n`).join('')
+    ...shown,
+  ])
 }
+
+const rowsOf = (rows: string[][]): string =>
+  rows.map(([label = '', value = '']) => `${label.padEnd(15)}${value}\n`).join('')
 
 function retryText({ worthwhile, delaySeconds, maxAttempts }: Diagnosis['retry']): string {
   if (!worthwhile) return 'not before that is put right'

@@ -10,6 +10,7 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: true,
     remedy: 'A subnet has no free addresses left. Use a larger one, or free addresses in it.',
+    source: 'Hive',
     patterns: [/Not enough IP space available in|\bInsufficientFreeAddressesInSubnet\b/i],
   },
   {
@@ -19,8 +20,10 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: 'by-exit-code',
     remedy: 'A subnet that was asked for does not exist in this account and region. Correct its id.',
+    source: 'Hive',
     patterns: [/\bInvalidSubnetID\.NotFound\b|\bsubnet ID '[^'\n]{1,80}' does not exist/i],
     errorsOnly: true,
+    beforeInfrastructure: true,
   },
   {
     reason: 'AWSVPCDoesNotExist',
@@ -29,8 +32,10 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: 'by-exit-code',
     remedy: 'The VPC that was asked for does not exist in this account and region. Correct its id.',
+    source: 'Hive',
     patterns: [/\bInvalidVpcID\.NotFound\b|\bvpc ID '[^'\n]{1,80}' does not exist/i],
     errorsOnly: true,
+    beforeInfrastructure: true,
   },
   {
     reason: 'MissingPublicSubnetForZone',
@@ -40,6 +45,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: false,
     remedy:
       'A zone has a private subnet and no public one, which a cluster reachable from the internet needs. Add the public subnet, or publish internally.',
+    source: 'Hive',
     patterns: [/No public subnets? provided for zones?\b/i],
   },
   {
@@ -49,6 +55,7 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: false,
     remedy: 'Two private subnets of one zone were given. Keep one for each zone.',
+    source: 'Hive',
     patterns: [/\bprivate subnet \S{1,80} is also in zone\b/i],
   },
   {
@@ -58,6 +65,7 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: false,
     remedy: 'A subnet lies outside of networking.machineNetwork. Let the machine network cover every subnet.',
+    source: 'Hive',
     patterns: [
       /(?:CIDR range start \S{1,60}|address prefix) is outside of the specified machine networks/i,
       /CIDR range \S{1,60} is outside of the MachineCIDR/i,
@@ -70,6 +78,7 @@ export const awsReasons: Reason[] = [
     retry: upTo(3, 120),
     infrastructureMayExist: true,
     remedy: 'AWS did not yet show a route that it had just made. Another attempt usually succeeds.',
+    source: 'Hive',
     patterns: [/Unable to find matching route for Route Table|\bInvalidRouteTableID\.NotFound\b/i],
     errorsOnly: true,
   },
@@ -80,6 +89,7 @@ export const awsReasons: Reason[] = [
     retry: upTo(3, 120),
     infrastructureMayExist: true,
     remedy: 'AWS did not yet show a target group that it had just made. Another attempt usually succeeds.',
+    source: 'Hive',
     patterns: [/\bTargetGroupNotFound(?:Exception)?\b/i],
     errorsOnly: true,
   },
@@ -90,6 +100,7 @@ export const awsReasons: Reason[] = [
     retry: upTo(3, 120),
     infrastructureMayExist: true,
     remedy: 'AWS failed inside while it made a load balancer. Another attempt usually succeeds.',
+    source: 'Hive',
     patterns: [/load balancer[^\n]{0,300}\bInternalFailure\b/i],
   },
   {
@@ -99,9 +110,10 @@ export const awsReasons: Reason[] = [
     retry: upTo(3, 120),
     infrastructureMayExist: true,
     remedy: 'A NAT gateway was made and did not become available. Another attempt usually succeeds.',
+    source: 'Hive',
     patterns: [
       /waiting for (?:EC2 )?NAT Gateway \([^\n]{1,80}?\) (?:to become available|create)/i,
-      /failed to wait for nat gateway/i,
+      /failed to wait for nat gateway|\bInvalidNatGatewayState\b|no nat gateways? available|NAT gateways? [^\n]{0,120}not (?:yet )?(?:ready|available|in )/i,
     ],
   },
   {
@@ -111,6 +123,7 @@ export const awsReasons: Reason[] = [
     retry: upTo(3, 60),
     infrastructureMayExist: true,
     remedy: "The cloud's answers contradicted each other while Terraform ran. Another attempt usually succeeds.",
+    source: 'Hive',
     patterns: [/Provider produced inconsistent (?:result after apply|final plan)/i],
   },
   {
@@ -121,6 +134,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'AWS throttled the requests of this account. Try again later, and run fewer operations in the account at a time.',
+    source: 'Hive',
     patterns: [
       /\bThrottling(?:Exception)?\b[^\n]{0,160}\bRate exceeded/i,
       /\bRequestLimitExceeded\b|\bPriorRequestNotComplete\b/i,
@@ -134,8 +148,9 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'A change of Route 53 did not take effect in time, which is how its throttling shows. Try again later, and run fewer operations in the account at a time.',
+    source: 'Hive',
     patterns: [
-      /Route ?53[^\n]{0,200}timeout while waiting for state to become 'INSYNC'/i,
+      /timeout while waiting for state to become 'INSYNC'/i,
       /ResourceRecordSetsChanged[^\n]{0,80}exceeded max wait time/i,
     ],
   },
@@ -147,7 +162,8 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'This account has no public hosted zone for the base domain. Correct the base domain, or have the zone made.',
-    patterns: [/\bno (?:matching|public) Route ?53 ?(?:hosted )?zones? found/i, /\bNoSuchHostedZone\b/i],
+    source: 'Hive',
+    patterns: [/\bno matching Route ?53|\bno public Route ?53 ?(?:hosted )?zones? found/i, /\bNoSuchHostedZone\b/i],
     errorsOnly: true,
   },
   {
@@ -158,6 +174,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'More than one hosted zone fits the base domain, so the right one cannot be told. Delete the zones that are left over.',
+    source: 'Hive',
     patterns: [/\bmultiple Route ?53 ?(?:hosted )?zones? (?:found|matched)/i],
   },
   {
@@ -168,6 +185,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'AWS is still verifying the account for this region, which takes from 15 minutes to 4 hours. Try again later; ask AWS if it takes longer.',
+    source: 'Hive',
     patterns: [/\bPendingVerification\b|accessing resources in this region is being validated/i],
   },
   {
@@ -178,7 +196,8 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'AWS has blocked the account, or never signed it up for a service that is needed. Clear it with AWS before trying again.',
-    patterns: [/account is currently blocked and not recognized as a valid account/i, /\bOptInRequired\b/i],
+    source: 'Hive',
+    patterns: [/account is currently blocked and not recognized as a valid account/i, /\bOptInRequired: (?!In order)/i],
   },
   {
     reason: 'AWSDeniedBySCP',
@@ -188,6 +207,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'A service control policy of the organization forbids a call that an installation needs. Have it allowed for this account.',
+    source: 'Hive',
     patterns: [/with an explicit deny in a service control policy/i],
   },
   {
@@ -198,6 +218,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'The account has no service-linked role for load balancers and the installer may not make it. Make it once: aws iam create-service-linked-role --aws-service-name elasticloadbalancing.amazonaws.com',
+    source: 'Hive',
     patterns: [/not authorized to perform: iam:CreateServiceLinkedRole\b/i],
   },
   {
@@ -207,10 +228,11 @@ export const awsReasons: Reason[] = [
     retry: never,
     infrastructureMayExist: 'by-exit-code',
     remedy: 'The AWS credentials lack rights that an installation needs. Grant them; the evidence names the call.',
+    source: 'Hive',
     patterns: [
       /current credentials insufficient for performing cluster installation|cannot be used to either create new creds or use as-is/i,
       /\bUnauthorizedOperation: You are not authorized/i,
-      /\bAccessDenied(?:Exception)?: User: arn:aws[^\n]{0,400}is not authorized to perform/i,
+      /\barn:aws[^\n]{0,400} is not authorized to perform: [a-z0-9-]{2,40}:\w/i,
       /\bAccessDenied: Access Denied\b/i,
     ],
   },
@@ -222,6 +244,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       "Instances ended at launch because the key that encrypts their volumes could not be used. Correct the policy or the state of the account's default EBS key.",
+    source: 'Hive',
     patterns: [/\bClient\.(?:InternalError\b|InvalidKMSKey\.)/i],
   },
   {
@@ -232,6 +255,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'New buckets of the account allow no access control lists, which this old installer sets. Use a newer OpenShift version.',
+    source: 'Hive',
     patterns: [/\bAccessControlListNotSupported\b/i],
   },
   {
@@ -242,6 +266,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: 'by-exit-code',
     remedy:
       'AWS does not allow a tag that was asked for: a character, a length, a reserved key or the number of tags. Correct the tags.',
+    source: 'Hive',
     patterns: [
       /platform\.aws\.(?:defaultMachinePlatform\.)?userTags[^\n]{0,200}?: (?:Invalid value|Too many)\b/i,
       /\bInvalidParameterValue: [^\n]{0,300}\btag(?:s| keys?| values?)?\b/i,
@@ -257,6 +282,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'A role could not be deleted because somebody attached policies to it. Stop what attaches policies to new roles, detach them, and destroy the cluster.',
+    source: 'Hive',
     patterns: [/\bDeleteConflict: Cannot delete entity, must detach all policies first/i],
   },
   {
@@ -267,6 +293,7 @@ export const awsReasons: Reason[] = [
     infrastructureMayExist: true,
     remedy:
       'Somebody, or a bot that saves costs, stopped the machines while they were being installed. Keep such bots off these clusters, then try again.',
+    source: 'Hive',
     patterns: [/User ?initiated ?shutdown/i],
   },
 ]

@@ -4,110 +4,13 @@
 import { awsLimitReasons } from './aws-limits.ts'
 import { awsReasons } from './aws.ts'
 import { azureReasons } from './azure.ts'
+import { credentialReasons } from './credentials.ts'
 import { never, once, type Reason } from './entry.ts'
+import { causesEverywhere, unknownField } from './everywhere.ts'
 import { gcpReasons } from './gcp.ts'
+import { generalReasons } from './general.ts'
 import { ibmcloudReasons } from './ibmcloud.ts'
 import { symptoms } from './symptoms.ts'
-
-const invalidCredentials: Reason = {
-  reason: 'InvalidCredentials',
-  category: 'credentials',
-  actor: 'platform-team',
-  retry: never,
-  infrastructureMayExist: 'by-exit-code',
-  remedy:
-    'The cloud did not accept the credentials: they are wrong, expired or deleted. Replace them before anything is tried again.',
-  patterns: [
-    /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidAccessKeyId)\b/i,
-    /\bExpiredToken(?:Exception)?\b|security token included in the request is (?:invalid|expired)/i,
-    /\bAuthFailure: AWS was not able to validate/i,
-    /\bNoCredentialProviders\b|failed to refresh cached credentials/i,
-    /\boauth2: [^\n]{0,200}invalid_(?:grant|client)\b|could not find default credentials|private key should be a PEM/i,
-    /\bAADSTS(?:7000215|7000222|700016|700024|700027|700082|70043|90002)\b|\bInvalid ?client ?secret\b/i,
-    /\b(?:ExpiredAuthenticationToken|InvalidAuthenticationToken(?:Tenant)?)\b/i,
-    /\bBXNIM0415E\b|Provided API key (?:could not be found|is invalid)|Exactly one of ApiKey or RefreshToken must be specified/i,
-  ],
-}
-
-const otherCauses: Reason[] = [
-  {
-    reason: 'DNSAlreadyExists',
-    category: 'dns',
-    actor: 'platform-team',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy:
-      'A DNS record of this cluster name exists already: another cluster uses the name, or one that is gone left it behind. Find out which before anything is deleted; choose another name meanwhile.',
-    patterns: [
-      /Tried to create resource record set [^\n]{0,300}but it already exists/i,
-      /already exists in [^\n]{1,300}? and might be in use by another cluster/i,
-      /the zone already has record sets for the domain of the cluster/i,
-      /entity\.change\.additions[^\n]{0,300}already exists/i,
-      /dns_?zones?\/[^\n]{0,300}already exists - to be managed via Terraform/i,
-      /An identical record already exists|CNAME record with that host already exists/i,
-    ],
-  },
-  {
-    reason: 'LibvirtSSHKeyPermissionDenied',
-    category: 'credentials',
-    actor: 'platform-team',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy: 'The hypervisor refused the SSH key. Check the key, its passphrase and the account on the host.',
-    patterns: [/libvirt[^\n]{0,300}(?:Permission denied|publickey)/i],
-  },
-  {
-    reason: 'LibvirtConnectionFailed',
-    category: 'network',
-    actor: 'platform-team',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy: 'The hypervisor could not be reached. Check its address, its libvirt daemon and the network between.',
-    patterns: [/could not connect to libvirt|failed to (?:connect to|dial) libvirt|\bvirError\(Code=38\b/i],
-  },
-  {
-    reason: 'ProxyInvalidCABundle',
-    category: 'network',
-    actor: 'requester',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy:
-      "The proxy's certificate is signed by an authority that the cluster does not trust. Add that authority to additionalTrustBundle.",
-    patterns: [
-      /proxyconnect tcp: (?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority/i,
-    ],
-  },
-  {
-    reason: 'ProxyTimeout',
-    category: 'network',
-    actor: 'requester',
-    retry: never,
-    infrastructureMayExist: 'by-exit-code',
-    remedy:
-      'The proxy does not answer. Check that it runs, and that the machines of the cluster may reach it at the address given.',
-    patterns: [
-      /proxyconnect tcp: dial tcp[^\n]{1,160}?: (?:i\/o timeout|no such host|connect: (?:connection refused|connection timed out|no route to host))/i,
-    ],
-  },
-  {
-    reason: 'InstallConfigNetworkAuthFail',
-    category: 'credentials',
-    actor: 'platform-team',
-    retry: never,
-    infrastructureMayExist: false,
-    remedy: 'OpenStack refused the credentials when its network service was asked. Correct clouds.yaml.',
-    patterns: [/failed to create a network client: Authentication failed/i],
-  },
-  {
-    reason: 'InstallConfigNetworkBadCACert',
-    category: 'input',
-    actor: 'platform-team',
-    retry: never,
-    infrastructureMayExist: false,
-    remedy: 'The CA file that clouds.yaml names is missing or is no certificate. Correct the path or the file.',
-    patterns: [/failed to create a network client: Error parsing CA Cert/i],
-  },
-]
 
 /** What went wrong. Any of these is a better answer than a symptom, wherever in the failed stage it appears. */
 export const causes: readonly Reason[] = [
@@ -116,8 +19,8 @@ export const causes: readonly Reason[] = [
   ...gcpReasons,
   ...azureReasons,
   ...ibmcloudReasons,
-  invalidCredentials,
-  ...otherCauses,
+  ...credentialReasons,
+  ...causesEverywhere,
 ]
 
 /** A run that ended well is no failure. A caller that asks all the same gets this answer. */
@@ -128,6 +31,7 @@ export const noFailure: Reason = {
   retry: never,
   infrastructureMayExist: 'by-exit-code',
   remedy: 'The run ended well; there is nothing to repair.',
+  source: 'Hive',
   patterns: [],
 }
 
@@ -139,6 +43,19 @@ export const deadlineExceeded: Reason = {
   infrastructureMayExist: true,
   remedy:
     'The installer was stopped from outside before it had ended, normally because its time was up. The last lines say what it waited for.',
+  source: 'Hive',
+  patterns: [],
+}
+
+/** Without an exit code a log without an end is no failure. */
+export const notEnded: Reason = {
+  reason: 'NotEnded',
+  category: 'none',
+  actor: 'requester',
+  retry: never,
+  infrastructureMayExist: 'by-exit-code',
+  remedy: 'The run had not ended when this log was taken, so nothing has failed yet. Look at a later one.',
+  source: 'ours',
   patterns: [],
 }
 
@@ -150,7 +67,27 @@ export const unknownError: Reason = {
   infrastructureMayExist: 'by-exit-code',
   remedy:
     'Nothing known fits this log. Read the evidence; its fingerprint finds other attempts that ended the same way.',
+  source: 'Hive',
   patterns: [],
 }
 
-export const catalogue: readonly Reason[] = [...causes, ...symptoms, deadlineExceeded, unknownError, noFailure]
+export const catalogue: readonly Reason[] = [
+  ...causes,
+  ...generalReasons,
+  ...symptoms,
+  unknownField,
+  deadlineExceeded,
+  unknownError,
+  notEnded,
+  noFailure,
+]
+
+/** Each reason under the platform of which it is. Those of the installer itself are of any. */
+export const reasonsByPlatform: readonly { platform: string; reasons: readonly Reason[] }[] = [
+  { platform: 'aws', reasons: [...awsLimitReasons, ...awsReasons] },
+  { platform: 'azure', reasons: azureReasons },
+  { platform: 'gcp', reasons: gcpReasons },
+  { platform: 'ibmcloud', reasons: ibmcloudReasons },
+  { platform: 'any', reasons: [...credentialReasons, ...causesEverywhere, ...generalReasons, ...symptoms] },
+  { platform: 'any', reasons: [unknownField, deadlineExceeded, unknownError, notEnded, noFailure] },
+]

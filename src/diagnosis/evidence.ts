@@ -1,127 +1,168 @@
 // Reads an installer's log for diagnosis in one pass, in whatever form it was kept. It keeps the few lines that can
-// tell something. A line is never longer than LONGEST_LINE here, so no pattern meets an endless one.
+// tell something. Of a line longer than LONGEST_LINE the middle is left out, so no pattern meets an endless one.
+import { unescapeGo } from '../installer/quoted.ts'
+import { joinLines, type ErrorJoiner } from './joining.ts'
+import type { Level, LogLine } from './log-line.ts'
+import { openProgress, type Progress } from './progress.ts'
+import { hitsIn } from './telling.ts'
 
-/** `said` is the text of the line without level, time, quotes, escapes and colours. It can contain line ends. */
-export type LogLine = { number: number; level: Level; said: string }
-
-/** Lines for which no level was seen are `unknown`. They count as errors, since nothing says that they are not. */
-export type Level = 'error' | 'other' | 'unknown'
-
-export type ReadLog = {
-  /** Telling lines of the stage in which the run ended. */
+export type ReadLog = Progress & {
+  /** Telling lines of the stage in which the run ended. Conditions that did not hold count as errors. */
   errors: LogLine[]
   others: LogLine[]
   /** Telling error lines of stages from which the run recovered. */
   earlierErrors: LogLine[]
+  /** Conditions of Cluster API that the installer printed because they did not hold. */
+  conditions: LogLine[]
   /**
    * The last error and fatal lines as they were printed, telling or not. If there are none, the last lines of any kind.
    */
   ending: LogLine[]
-  infrastructureBegan: boolean
-  /** What the last message of success was about, unless something failed after it. */
-  success: 'install' | 'uninstall' | undefined
   hasFatalAtEnd: boolean
   hasErrors: boolean
+  /** Error lines of the stage in which the run ended, telling or not. */
+  hasErrorsAtEnd: boolean
+  /** Some line had a level, so this is a log of the installer. */
+  hasLevels: boolean
   isEmpty: boolean
 }
 
 const LONGEST_LINE = 32 * 1024
+const LONGEST_END = LONGEST_LINE / 2
 const KEPT_LINES = 8000
 const KEPT_CHARACTERS = 4_000_000
 const ENDING_LINES = 100
 
+/** How most lines of a long log begin: those that are no errors, in the two forms that the installer writes itself. */
+const HEAD =
+  /(?:(?:time="?[^"\s]{1,40}"? )?level="?(?:trace|debug|info|warning|warn)"?(?: msg="?|(?=[\r\n]|$))|(?:DEBUG|INFO|WARNING)(?:\[\d{1,9}\])? )/y
 const LEVEL = /\blevel="?(trace|debug|info|warn|warning|error|fatal|panic)\b"?(?:\s+msg=)?/
 const TIMES =
   /^(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?\s{1,9}(?:std(?:out|err) [FP] )?){1,3}/
 const TERMINAL = /^(TRACE|DEBUG|DEBU|INFO|WARNING|WARN|ERROR|ERRO|FATAL|FATA|PANIC)(?:\[\d{1,9}\])?(?: |$)/
 const BARE_ERROR = /^(?:[│╷╵|] {0,3})?(?:Error: |panic: |fatal error: )/
-const FIELDS = /^(?: [\w.-]{1,60}=\S*)*$/
+const FIELDS = /^(?: [\w.-]{1,60}(?: [\w.-]{1,60}){0,3}=\S*)*$/
+const CONDITION = /^Condition \w{1,80} has status: "?False\b/
 // oxlint-disable-next-line no-control-regex -- the escape character is what begins a colour
 const COLOURS = /\u001b\[[0-9;?]{0,20}[A-Za-z]/g
-
-// The run recovered from whatever was said before one of these.
-const NEXT_STAGE =
-  /^(?:Creating infrastructure resources|Network infrastructure is ready|Control-plane machines are ready|Waiting up to \S{1,20} .{0,60}?(?:for the Kubernetes API|for bootstrapping to complete|for the cluster at .{1,300} to initialize|to ensure each cluster operator)|API v\d\S{0,60} up|It is now safe to remove the bootstrap|Destroying the bootstrap resources|Cluster is initialized|All cluster operators have completed progressing|Install complete!)/
-const INFRASTRUCTURE =
-  /^(?:Creating infrastructure resources|Waiting up to |Destroying the bootstrap|Install complete!)/
 // Progress, and checks that the installer says it skips.
 const NOISE =
-  /^Still |: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
+  /: Still (?:creating|destroying|modifying)|will skip checking|^Skipping |will be completely used pretty soon/
 
-/** A part of every pattern of the catalogue. Most lines of a long log are dismissed by this alone. */
-const TELLING =
-  /exceed|quota|capacity|limit|too ?many|tagsperrole|ip space|insufficient|not ?found|does not exist|public subnets? provided|also in zone|outside of the|matching|internalfailure|nat gateway|inconsistent|throttl|priorrequest|insync|already|verification|validat|blocked|optin|explicit deny|authoriz|denied|client\.in|accesscontrollist|usertags|invalid|malformed|satisfy|deleteconflict|shutdown|412|429|not ?available|reached|allocation|disallowed|credential|expired|signature|could not|aadsts|bxnim|apikey|api key|libvirt|virerror|proxyconnect|network client|terraform|destroying|to destroy|destroy bootstrap|bootstrap machine|bootstrap failed|bootstrapping to complete|bootstrap-complete|waiting for kubernetes api|worker nodes|degraded is true|initialize the cluster|were not stable|progressing status|install.config|provisioning check|not provisioned|not ready|become ready|no public|multiple|nosuch|dns zone|(?:cis|dns) instance|unrecognized|private key/i
+/** A telling line of another level. A long log has many, so it is read when it is among the last ones. */
+type Place = { number: number; from: number; until: number; hits: readonly number[] }
 
 /** With `fromLastStart`, lines before the last start of an installer are left out. */
 export function readLog(log: string, options: { fromLastStart: boolean }): ReadLog {
+  const progress = openProgress()
   let errors: LogLine[] = []
-  let others: LogLine[] = []
+  let others: Place[] = []
   let earlierErrors: LogLine[] = []
+  let conditions: LogLine[] = []
   let ending: LogLine[] = []
-  let tail: LogLine[] = []
+  let joiner: ErrorJoiner = joinLines()
   let level: Level = 'unknown'
-  let infrastructureBegan = false
-  let success: ReadLog['success']
   let hasFatalAtEnd = false
   let hasErrors = false
+  let hasErrorsAtEnd = false
+  let hasLevels = false
   let isEmpty = true
+  let startedAt = 0
   let number = 0
+
+  const takeError = (said: string, parsed: { level: Level | undefined; isFatal: boolean }) => {
+    const hits = hitsIn(said) ?? []
+    const line: LogLine = { number, level, said, hits }
+    if (parsed.level) {
+      hasErrors = hasErrorsAtEnd = true
+      hasFatalAtEnd ||= parsed.isFatal
+      progress.success = undefined
+      ending = keep(ending, line, ENDING_LINES)
+    }
+    if (level === 'error') joiner.add(line)
+    if (hits.length > 0 && !(level === 'unknown' && said.startsWith('Still '))) errors = keep(errors, line, KEPT_LINES)
+  }
+  const takeMark = (said: string, offset: number) => {
+    const mark = progress.take(said, number, offset)
+    if (mark === 'start' && options.fromLastStart) {
+      ;[errors, others, earlierErrors, conditions, ending] = [[], [], [], [], []]
+      joiner = joinLines()
+      hasErrors = hasErrorsAtEnd = hasFatalAtEnd = false
+      progress.restart()
+      startedAt = offset
+    }
+    if (mark === 'stage') {
+      earlierErrors = lastOf([...earlierErrors, ...errors], KEPT_LINES)
+      ;[errors, others, conditions] = [[], [], []]
+      joiner = joinLines()
+      hasErrorsAtEnd = false
+    }
+    if (progress.success !== undefined) hasFatalAtEnd = false
+  }
+  /** Takes a line of another level whose words tell something, or that has a meaning of its own. */
+  const takeOther = (said: string, from: number, until: number) => {
+    if (progress.isMark(said, 0)) takeMark(said, from)
+    const hits = hitsIn(said)
+    if (CONDITION.test(said)) {
+      const line: LogLine = { number, level: 'error', said, hits: hits ?? [] }
+      conditions = keep(conditions, line, ENDING_LINES)
+      if (hits) errors = keep(errors, line, KEPT_LINES)
+    } else if (hits) others = keep(others, { number, from, until, hits }, KEPT_LINES)
+  }
 
   for (let from = 0; from < log.length;) {
     const end = log.indexOf('\n', from)
     const until = end < 0 ? log.length : end
-    const raw = log.slice(from, Math.min(until, from + LONGEST_LINE))
+    const offset = from
     from = until + 1
     number++
 
-    const parsed = parseLine(raw)
+    HEAD.lastIndex = offset
+    if (HEAD.test(log) && HEAD.lastIndex <= until) {
+      // Most lines go this way, and are not even cut out of the log.
+      const start = HEAD.lastIndex
+      hasLevels = true
+      level = 'other'
+      if (start >= until) continue
+      isEmpty = false
+      if (log.startsWith('Still ', start)) progress.takeStill(number, offset)
+      else if (progress.isMark(log, start) || log.startsWith('Condition ', start) || until - start > LONGEST_LINE)
+        takeOther(parseLine(cutOut(log, offset, until)).said, offset, until)
+      else {
+        const hits = hitsIn(log, start, until)
+        if (hits) others = keep(others, { number, from: offset, until, hits }, KEPT_LINES)
+      }
+      continue
+    }
+    const parsed = parseLine(cutOut(log, offset, until))
+    if (parsed.level) hasLevels = true
     if (parsed.said.trim() === '') {
       if (parsed.level) level = parsed.level
       continue
     }
     isEmpty = false
     level = parsed.level ?? level
-    const line: LogLine = { number, level, said: parsed.said }
-
-    if (level !== 'error') {
-      if (options.fromLastStart && line.said.startsWith('OpenShift Installer ')) {
-        ;[errors, others, earlierErrors, ending, tail] = [[], [], [], [], []]
-        hasErrors = hasFatalAtEnd = infrastructureBegan = false
-        success = undefined
-      }
-      if (INFRASTRUCTURE.test(line.said)) infrastructureBegan = true
-      if (NEXT_STAGE.test(line.said)) {
-        earlierErrors = lastOf([...earlierErrors, ...errors], KEPT_LINES)
-        errors = []
-        others = []
-      }
-      if (/^(?:Install|Uninstallation) complete!/.test(line.said)) {
-        success = line.said.startsWith('I') ? 'install' : 'uninstall'
-        hasFatalAtEnd = false
-      }
-    } else if (parsed.level) {
-      hasErrors = true
-      hasFatalAtEnd ||= parsed.isFatal
-      success = undefined
-      ending = keep(ending, line, ENDING_LINES)
+    if (level === 'other') {
+      if (parsed.said.startsWith('Still ')) progress.takeStill(number, offset)
+      else takeOther(parsed.said, offset, until)
+      continue
     }
-    tail = keep(tail, line, ENDING_LINES)
-    if (!TELLING.test(line.said)) continue
-    if (level === 'other' && NOISE.test(line.said)) continue
-    if (level === 'unknown' && line.said.startsWith('Still ')) continue
-    if (level === 'other') others = keep(others, line, KEPT_LINES)
-    else errors = keep(errors, line, KEPT_LINES)
+    if (level === 'unknown') takeMark(parsed.said, offset)
+    takeError(parsed.said, parsed)
   }
 
+  const lastErrors = lastOf(errors, KEPT_LINES)
   return {
-    errors: lastOf(errors, KEPT_LINES),
-    others: lastOf(others, KEPT_LINES),
+    ...progress.told(log),
+    errors: [...lastErrors, ...joiner.messages()],
+    others: readPlaces(log, others.slice(-KEPT_LINES)),
     earlierErrors,
-    ending: ending.length > 0 ? lastOf(ending, ENDING_LINES) : tail.slice(-5),
-    infrastructureBegan,
-    success,
+    conditions,
+    ending: ending.length > 0 ? lastOf(ending, ENDING_LINES) : lastLines(log, startedAt, number),
     hasFatalAtEnd,
     hasErrors,
+    hasErrorsAtEnd,
+    hasLevels,
     isEmpty,
   }
 }
@@ -144,20 +185,45 @@ function levelOf(name: string): { level: Level; isFatal: boolean } {
   return { level: isFatal || /^erro/i.test(name) ? 'error' : 'other', isFatal }
 }
 
-/** Quotes inside the message are not always escaped, so the last one ends it. */
+/** Quotes inside the message are not always escaped, so the last one ends it. Line ends become blanks. */
 function unquote(text: string): string {
   if (!text.startsWith('"')) return text
   const end = text.lastIndexOf('"')
   const rest = text.slice(end + 1)
   const inner = end > 0 ? text.slice(1, end) + (FIELDS.test(rest) ? '' : rest) : text.slice(1)
-  if (!inner.includes('\\')) return inner
-  return inner.replace(/\\([\s\S])/g, (_, escaped: string) =>
-    escaped === 'n' ? '\n' : escaped === 't' ? '\t' : escaped === 'r' ? '' : escaped,
+  return unescapeGo(inner).replaceAll('\r', '').replaceAll('\n', ' ')
+}
+
+function readPlaces(log: string, places: Place[]): LogLine[] {
+  const lines = places.map(({ number, from, until, hits }): LogLine => {
+    return { number, level: 'other', said: parseLine(cutOut(log, from, until)).said, hits }
+  })
+  return lastOf(
+    lines.filter(({ said }) => !NOISE.test(said)),
+    KEPT_LINES,
   )
 }
 
+/** A cause stands at the beginning of a long line or, in a chain of errors of Go, at its end. */
+function cutOut(log: string, from: number, until: number): string {
+  if (until - from <= LONGEST_LINE) return log.slice(from, until)
+  return `${log.slice(from, from + LONGEST_END)} … ${log.slice(until - LONGEST_END, until)}`
+}
+
+function lastLines(log: string, from: number, lines: number): LogLine[] {
+  const found: LogLine[] = []
+  let until = log.endsWith('\n') ? log.length - 1 : log.length
+  for (let number = lines; number > 0 && until >= from && found.length < 5; number--) {
+    const start = until === 0 ? 0 : log.lastIndexOf('\n', until - 1) + 1
+    const { said, level } = parseLine(cutOut(log, start, until))
+    if (said.trim() !== '') found.unshift({ number, level: level ?? 'unknown', said, hits: [] })
+    until = start - 1
+  }
+  return found
+}
+
 /** Appends the line. When twice as many lines are held as are wanted, the older half is dropped. */
-function keep(lines: LogLine[], line: LogLine, wanted: number): LogLine[] {
+function keep<Line>(lines: Line[], line: Line, wanted: number): Line[] {
   lines.push(line)
   return lines.length >= wanted * 2 ? lines.slice(-wanted) : lines
 }

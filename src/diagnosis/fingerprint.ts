@@ -1,7 +1,7 @@
 // Names a failure by what its error lines say, so that two attempts that ended the same way are found together.
 // Anything that belongs to one cluster, one run or one request is taken out first.
 import { createHash } from 'node:crypto'
-import type { LogLine } from './evidence.ts'
+import type { LogLine } from './log-line.ts'
 
 export function fingerprintOf(reason: string, lines: LogLine[]): string {
   const names = clusterNamesIn(lines)

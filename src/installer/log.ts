@@ -5,6 +5,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import type { LogLevel } from '../vocabulary.ts'
 import type { FindCut, InstallerLine } from './installer.ts'
+import { readValue, unescapeGo } from './quoted.ts'
 
 const POLL_MS = 200
 const READ_BYTES = 64 * 1024
@@ -24,33 +25,49 @@ const levels: Record<string, LogLevel> = {
 
 /**
  * Accepts the log file's form, the form of stderr without a terminal, and that of a terminal. Any other line is taken
- * as it is.
+ * as it is. Fields that follow a message are kept behind it.
  */
 export function parseLine(line: string): InstallerLine {
-  const file = /^time="?([^"\s]+)"?\s+level=(\w+)\s+msg=(.*)$/s.exec(line)
-  if (file) return { at: isoTime(file[1]), level: levels[file[2] ?? ''] ?? 'info', message: unquote(file[3] ?? '') }
-  const stderr = /^level=(\w+)\s+msg=(.*)$/s.exec(line)
-  if (stderr) return { at: undefined, level: levels[stderr[1] ?? ''] ?? 'info', message: unquote(stderr[2] ?? '') }
-  const terminal = /^(DEBUG|INFO|WARNING|ERROR|FATAL)(?:\[\d+\])? (.*)$/s.exec(line)
-  if (terminal)
+  const entry = /^(?:time=(?:"([^"]*)"|(\S+))\s+)?level=(\w+)(?:\s+msg=(.*)|\s*)$/s.exec(line)
+  if (entry) {
+    const [, quotedTime, bareTime, level = '', text = ''] = entry
+    const { value, rest } = readValue(text)
+    const message = deletedMessage(value, rest) ?? (rest === '' ? value : `${value} ${unescapeGo(rest)}`)
+    return { at: isoTime(quotedTime ?? bareTime), level: levels[level] ?? 'info', message }
+  }
+  const terminal = /^(DEBUG|INFO|WARNING|ERROR|FATAL)(?:\[\d+\])?(?: (.*))?$/s.exec(line)
+  if (terminal) {
+    const message = (terminal[2] ?? '').trimEnd()
     return {
       at: undefined,
       level: levels[(terminal[1] ?? '').toLowerCase()] ?? 'info',
-      message: (terminal[2] ?? '').trimEnd(),
+      message: deletedMessage(message, '') ?? message,
     }
+  }
   return { at: undefined, level: 'info', message: line }
 }
 
-function unquote(text: string): string {
-  if (!text.startsWith('"')) return text
-  try {
-    return String(JSON.parse(text))
-  } catch {
-    return text
-      .replace(/^"|"$/g, '')
-      .replaceAll(String.raw`\n`, '\n')
-      .replaceAll(String.raw`\"`, '"')
-  }
+/** Whether the installer says that it throws a field of install-config.yaml away, since its version does not know it. */
+export const tellsUnknownField = ({ level, message }: InstallerLine): boolean =>
+  level === 'warning' && /\bunknown field\b/.test(message) && /install-config/.test(message)
+
+/**
+ * What went, of a "Deleted" line. Its `id` is what is being torn down: what went stands under the name of its kind,
+ * which may hold blanks. Only where there is none, it is the id itself that went.
+ */
+function deletedMessage(value: string, rest: string): string | undefined {
+  const text = /^Deleted (.*)$/s.exec(rest === '' ? value : `${value} ${rest}`)?.[1]
+  if (text === undefined) return undefined
+  const fields = new Map(
+    [...text.matchAll(/([A-Za-z][\w.-]*(?: [\w.-]+){0,3})=("(?:[^"\\]|\\.)*"|\S*)/g)].map(
+      ([, key = '', field = '']) => [key, readValue(field).value],
+    ),
+  )
+  const [id, type, name] = ['id', 'resourceType', 'name'].map((key) => fields.get(key))
+  const whole = [type, id ?? fields.get('arn'), name].filter(Boolean).join(' ')
+  const gone = [...fields].find(([key]) => !['id', 'resourceType', 'name', 'arn'].includes(key))
+  if (gone) return `Deleted ${gone.join(' ')}${whole === '' ? '' : ` (of ${whole})`}`
+  return whole === '' ? undefined : `Deleted ${whole}`
 }
 
 function isoTime(text: string | undefined): string | undefined {

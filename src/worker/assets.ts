@@ -5,9 +5,10 @@ import { describeResources } from '../clouds/inventory.ts'
 import { placeOf } from '../clusters/inventory-query.ts'
 import { writeRecord } from '../clusters/stored-state.ts'
 import { renderInstallConfig } from '../install-config/install-config.ts'
+import { parseLine, tellsUnknownField } from '../installer/log.ts'
 import { assertSafeMetadata, parseMetadata, type InstallerMetadata } from '../installer/metadata.ts'
 import { readKubeadminPassword } from '../installer/results.ts'
-import { NameStands } from './failures.ts'
+import { Unfit } from './failures.ts'
 import type { Operation } from './operation.ts'
 
 /**
@@ -23,7 +24,8 @@ export async function requireFreeName({ app, claim, log }: Operation): Promise<s
     return undefined
   }
   if (answer.taken.length === 0) return answer.resources.map(({ id }) => id)
-  throw new NameStands(
+  throw new Unfit(
+    'DNSAlreadyExists',
     `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
       `${describeResources(answer.taken)}. Take another name, or have whoever made them remove them`,
   )
@@ -47,6 +49,19 @@ export async function writeInputs(
   })
   await writeFile(join(dir, 'install-config.yaml'), config, { mode: 0o600 })
   await writeRecord(dir, cluster, stoodBefore)
+}
+
+/**
+ * An installer throws away what its version does not know, and goes on: a private cluster would get a VPC of its own.
+ * Throws Unfit.
+ */
+export function requireKnownFields(log: string): void {
+  const told = log.split('\n').map(parseLine).find(tellsUnknownField)
+  if (!told) return
+  throw new Unfit(
+    'UnknownInstallConfigField',
+    `the installer of this version would throw a field of install-config.yaml away: ${told.message}`,
+  )
 }
 
 export async function readMetadata(operation: Operation, dir: string): Promise<InstallerMetadata> {

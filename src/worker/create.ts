@@ -11,8 +11,8 @@ import type { InstallerMetadata } from '../installer/metadata.ts'
 import { readKubeadminPassword, readResults } from '../installer/results.ts'
 import { countTries } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
-import { readMetadata, requireFreeName, writeInputs } from './assets.ts'
-import { DestroyFailed, InstallFailed, NameStands, Stopped } from './failures.ts'
+import { readMetadata, requireFreeName, requireKnownFields, writeInputs } from './assets.ts'
+import { DestroyFailed, InstallFailed, Stopped, Unfit } from './failures.ts'
 import type { Operation } from './operation.ts'
 import { recallEntries, restoreLatest } from './restore.ts'
 import { retrySeconds } from './retry.ts'
@@ -25,6 +25,7 @@ import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-a
 /** The installer waited in vain for API, bootstrap, initialization or stability. */
 const TIMEOUT_CODES = [5, 6, 7]
 const RESCUES = 2
+const WAIT = 'wait-for install-complete' as const
 /** The exit code that `timeout` gives to what it stops. */
 const TIMED_OUT = 124
 const CLEANUP_RETRY_SECONDS = 60
@@ -168,9 +169,9 @@ async function runCreate(operation: Operation): Promise<Outcome> {
   } catch (error) {
     if (error instanceof Stopped && error.kind === 'cancelled') return cleanUpAfterCancel(operation, error)
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
-    if (error instanceof NameStands) {
+    if (error instanceof Unfit) {
       operation.log('error', error.message)
-      return { kind: 'failed', reason: 'DNSAlreadyExists', message: error.message }
+      return { kind: 'failed', reason: error.reason, message: error.message }
     }
     if (!(error instanceof DestroyFailed)) throw error
     return {
@@ -248,14 +249,14 @@ async function rescueInstall(operation: Operation, state: State, deadlineMs: num
 }
 
 async function waitForInstall(operation: Operation, dir: string, deadlineMs: number | undefined) {
-  const command = 'wait-for install-complete' as const
-  return { command, result: await operation.run(command, dir, limitsOf(deadlineMs)) }
+  return { command: WAIT, result: await operation.run(WAIT, dir, limitsOf(deadlineMs)) }
 }
 
-/** Throws InstallFailed. */
+/** Throws InstallFailed, Unfit. */
 async function run(operation: Operation, command: InstallerCommand, dir: string, deadlineMs: number | undefined) {
   const result = await operation.run(command, dir, limitsOf(deadlineMs))
   if (result.exitCode !== 0) throw new InstallFailed(command, result)
+  requireKnownFields(result.log)
 }
 
 const limitsOf = (deadlineMs: number | undefined) => (deadlineMs === undefined ? {} : { deadlineMs })
@@ -273,8 +274,7 @@ async function cleanUpAfterFailure(operation: Operation, failure: InstallFailed,
   operation.log('error', `${failure.message}. ${reason}: ${remedy}`)
   const retriable =
     retry.worthwhile && tries < Math.min(claim.job.maxAttempts, retry.maxAttempts ?? claim.job.maxAttempts)
-  const unbegun = await closeIfUnbegun(operation, failure)
-  const cleaned = unbegun ?? (await undoSteps(steps, operation, { isLast: !retriable }))
+  const cleaned = (await closeIfUnbegun(operation, failure)) ?? (await undoSteps(steps, operation, { isLast: !retriable })) // prettier-ignore
   return {
     kind: 'failed',
     reason,

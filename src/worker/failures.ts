@@ -41,9 +41,14 @@ export class InstallFailed extends Error {
   }
 }
 
-/** Others have records under the cluster's names. Nothing was made, and another try would meet the same records. */
-export class NameStands extends Error {
-  override readonly name = 'NameStands'
+/** What an install begins with is not fit for it. Nothing was made, and another try would meet the same. */
+export class Unfit extends Error {
+  override readonly name = 'Unfit'
+  readonly reason: string
+  constructor(reason: string, message: string) {
+    super(message)
+    this.reason = reason
+  }
 }
 
 export type StopKind = 'cancelled' | 'interrupted' | 'lost'
