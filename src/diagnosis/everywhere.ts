@@ -223,7 +223,7 @@ export const causesEverywhere: Reason[] = [
 export const unknownField: Reason = {
   reason: 'UnknownInstallConfigField',
   category: 'input',
-  actor: 'requester',
+  actor: 'platform-team',
   retry: never,
   infrastructureMayExist: 'by-exit-code',
   remedy:
