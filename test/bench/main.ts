@@ -3,6 +3,7 @@
 // What things cost, as ratios against a floor that is taken in the same run on the same machine.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { measureEvents } from './events.ts'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
 import { measureLogs } from './logs.ts'
@@ -23,6 +24,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   operations: measureOperations,
   pickup: measurePickup,
   logs: measureLogs,
+  events: measureEvents,
   snapshots: measureSnapshots,
   reads: (ground, report) => measureReads(ground, report, values.baseline),
   money: measureTimeAndMoney,
