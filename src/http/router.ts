@@ -151,24 +151,18 @@ export const json = <T extends z.ZodType>(schema: T, description: string, leadsT
   return links.length === 0 ? answer : { ...answer, links: Object.fromEntries(links) }
 }
 
-const idempotencyKey = { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' } as const
-/** Whether it is there is looked at with the key itself: a dry run takes none. */
-export const idempotencyHeader = z.object({
-  'idempotency-key': z
-    .string()
-    .optional()
-    .openapi({ ...idempotencyKey, param: { required: true }, description: 'The same key and body within 24 hours give the same answer.' }), // prettier-ignore
-})
-
-export const optionalIdempotencyHeader = z.object({
-  'idempotency-key': z
-    .string()
-    .optional()
-    .openapi({
-      ...idempotencyKey,
-      description: 'The same key and body within 24 hours give the same answer.',
-    }),
-})
+const keyed = (description: string, required: boolean) =>
+  z.object({
+    // Whether it is there is looked at with the key itself.
+    'idempotency-key': z
+      .string()
+      .optional()
+      .openapi({ type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$', param: { required }, description }),
+  })
+const SAME_ANSWER = 'The same key and body within 24 hours give the same answer.'
+export const idempotencyHeader = keyed(SAME_ANSWER, true)
+export const optionalIdempotencyHeader = keyed(SAME_ANSWER, false)
+export const idempotencyHeaderUnlessDry = keyed(`Required unless dryRun=true. ${SAME_ANSWER}`, false)
 
 /** Describes operations for signed-in callers. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =

@@ -10,19 +10,14 @@ const PHASES = ['Examples', 'Coverage', 'Fuzzing', 'Stateful']
 
 // A request that is right as far as the document tells may still be refused: 422 says so of what the profile, the quota
 // or an earlier use of the key does not allow. 400 is allowed where one field decides about another, which a list of
-// parameters cannot say, and where a value is looked up or read: a key of ssh, a principal, an address.
+// parameters cannot say (a dry run alone takes no key), and where a value is looked up or read: a key of ssh, a principal, an address.
 const CONFIG = `
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429, "5xx"]
 
 [[operations]]
-include-operation-id = ["getUsage", "listUsageSamples", "whoami", "requestCluster", "createBinding", "createWebhook", "changeWebhook"]
+include-operation-id = ["getUsage", "listUsageSamples", "whoami", "requestCluster", "adoptCluster", "createBinding", "createWebhook", "changeWebhook"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 422, 429, "5xx"]
-
-# A dry run takes no key.
-[[operations]]
-include-operation-id = ["requestCluster", "adoptCluster"]
-checks.missing_required_header.enabled = false
 `
 
 // Clusters that policy allows, each with a key of its own, so that what follows from a cluster is met.

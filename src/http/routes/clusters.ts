@@ -13,6 +13,7 @@ import { once, oncePrepared } from '../once.ts'
 import {
   fieldErrorSchema,
   idempotencyHeader,
+  idempotencyHeaderUnlessDry,
   idParam,
   json,
   jsonText,
@@ -87,7 +88,7 @@ export const clusterRoutes = router()
       summary: 'Ask for a cluster, or with dryRun=true learn what it would come to',
       request: {
         query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
-        headers: idempotencyHeader,
+        headers: idempotencyHeaderUnlessDry,
         body: { required: true, content: { 'application/json': { schema: clusterRequest } } },
       },
       responses: {

@@ -178,7 +178,7 @@ function explained(reason: string | null) {
 export const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
 
 /** What can be done with a cluster and a job that an answer names. */
-export const ofCluster = ['getCluster', 'extendCluster', 'protectCluster', 'unprotectCluster', 'getOutputs', 'getKubeconfig', 'listClusterJobs', 'listArtifacts', 'destroyCluster', 'abandonCluster'] // prettier-ignore
+export const ofCluster = ['getCluster', 'extendCluster', 'protectCluster', 'unprotectCluster', 'getOutputs', 'getKubeconfig', 'revealKubeadminPassword', 'listClusterJobs', 'listArtifacts', 'destroyCluster', 'abandonCluster'] // prettier-ignore
 export const ofJob = ['getJob', 'readJobLog', 'cancelJob', 'retryJob']
 
 /** Beside null, a named shape stays what it is elsewhere. With nullable() it would be merged with null, or be null everywhere. */
