@@ -151,18 +151,20 @@ export const json = <T extends z.ZodType>(schema: T, description: string, leadsT
   return links.length === 0 ? answer : { ...answer, links: Object.fromEntries(links) }
 }
 
-const keyed = (description: string, required: boolean) =>
+const keyed = (description: string, { required = false, pattern = '' }) =>
   z.object({
     // Whether it is there is looked at with the key itself.
     'idempotency-key': z
       .string()
       .optional()
-      .openapi({ type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$', param: { required }, description }),
+      .openapi({ type: 'string', ...(pattern && { pattern }), param: { required }, description }),
   })
+const pattern = '^[\\x21-\\x7e]{1,255}$'
 const SAME_ANSWER = 'The same key and body within 24 hours give the same answer.'
-export const idempotencyHeader = keyed(SAME_ANSWER, true)
-export const optionalIdempotencyHeader = keyed(SAME_ANSWER, false)
-export const idempotencyHeaderUnlessDry = keyed(`Required unless dryRun=true. ${SAME_ANSWER}`, false)
+export const idempotencyHeader = keyed(SAME_ANSWER, { required: true, pattern })
+export const optionalIdempotencyHeader = keyed(SAME_ANSWER, { pattern })
+/** A dry run does not look at it. */
+export const idempotencyHeaderUnlessDry = keyed(`Required unless dryRun=true. ${SAME_ANSWER}`, {})
 
 /** Describes operations for signed-in callers. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =
