@@ -78,6 +78,8 @@ const detail = clusterSchema
   .openapi('ClusterDetail')
 const page = pageOf(clusterSchema)
 const id = idParam('clu')
+/** Blanks at the ends do not count. */
+const AT_LEAST_TEN = '^\\s*\\S[^\\x00]{8,}\\S\\s*$'
 
 export const clusterRoutes = router()
   .openapi(
@@ -231,7 +233,13 @@ export const clusterRoutes = router()
         headers: idempotencyHeader,
         body: {
           required: true,
-          content: { 'application/json': { schema: z.strictObject({ reason: z.string().trim().min(10).max(2000) }) } },
+          content: {
+            'application/json': {
+              schema: z.strictObject({
+                reason: z.string().max(2000).trim().min(10).openapi({ pattern: AT_LEAST_TEN }),
+              }),
+            },
+          },
         },
       },
       responses: { 200: json(clusterSchema, 'The cluster, given up') },
