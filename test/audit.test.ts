@@ -213,6 +213,10 @@ describe('a seal', () => {
     expect((await withKnown(head)).problems).toMatchObject([
       { kind: 'changed', detail: expect.stringContaining('seal 8') },
     ])
-    expect((await read('/verify?number=8')).status).toBe(400)
+    const [second] = await h.rows<{ hash: string }>('select hash from audit_seals where number = 2')
+    for (const query of ['number=2', `hash=${second?.hash}`])
+      expect((await read(`/verify?${query}`)).body).toMatchObject({ isIntact: true })
+    for (const query of ['number=999', `hash=${'0'.repeat(64)}`])
+      expect((await read(`/verify?${query}`)).body).toMatchObject({ isIntact: false, problems: [{ kind: 'removed' }] })
   })
 })

@@ -107,7 +107,7 @@ beforeAll(async () => {
   real.set('webhooks', await idsOf('select id from webhooks'))
   real.set('links', await linksOf(clusters))
   real.set('schedules', ['purge-idempotency-keys'])
-  cursors = [...real.values()].flat().map((id) => Buffer.from(id).toString('base64url'))
+  cursors = [...real.values()].flat().filter((id) => /^[a-z]{3}_/.test(id))
 })
 beforeEach(async () => {
   real.set('jobs', await idsOf('select id from jobs'))

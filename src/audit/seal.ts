@@ -68,11 +68,12 @@ function sealBatch(db: Db): Promise<{ head: Head; count: number }> {
  * Reads the whole trail and names each event that is not as it was sealed. With a seal that is known from elsewhere, it
  * also finds a chain that was made anew or cut off before that seal. Throws FORBIDDEN.
  */
-export async function verifyAudit(db: Reader, by: Actor, known?: Head): Promise<AuditProof> {
+export async function verifyAudit(db: Reader, by: Actor, known: Partial<Head> = {}): Promise<AuditProof> {
   requireAnywhere(by, 'audit.read')
   const problems: AuditProblem[] = []
   let head = BEGINNING
   let sealed = 0
+  let holdsKnown = known.hash === undefined || known.number !== undefined
   for (;;) {
     const rows = await db
       .select({ seal: auditSeals, event: auditEvents })
@@ -83,7 +84,8 @@ export async function verifyAudit(db: Reader, by: Actor, known?: Head): Promise<
       .limit(BATCH)
     for (const { seal, event } of rows) {
       problems.push(...check(head, seal, event))
-      if (seal.number === known?.number && seal.hash !== known.hash)
+      holdsKnown ||= seal.hash === known.hash
+      if (seal.number === known.number && seal.hash !== (known.hash ?? seal.hash))
         problems.push({
           eventId: seal.eventId,
           kind: 'changed',
@@ -94,7 +96,8 @@ export async function verifyAudit(db: Reader, by: Actor, known?: Head): Promise<
     }
     if (rows.length < BATCH) break
   }
-  if (known && head.number < known.number)
+  if (!holdsKnown) problems.push({ eventId: null, kind: 'removed', detail: 'no seal has the hash you know' })
+  if (known.number !== undefined && head.number < known.number)
     problems.push({ eventId: null, kind: 'removed', detail: `the trail ends with seal ${head.number}, before yours` })
   problems.push(...(await findInserted(db)), ...(await findLostUnsealed(db)))
   const unsealed = await db.$count(auditUnsealed)

@@ -23,7 +23,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function readOperations(document: Document): Operations {
   const operations = new Map<string, Operation>()
-  const paths: { pattern: RegExp; methods: string[] }[] = []
+  const paths: { pattern: RegExp; isWhole: boolean; methods: string[] }[] = []
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     const methods = (['get', 'put', 'post', 'delete', 'patch'] as const).filter((method) => item[method])
     for (const method of methods) {
@@ -35,6 +35,7 @@ export function readOperations(document: Document): Operations {
       operations.set(key, { query, body: bodyKindOf(item[method]?.requestBody) })
     }
     paths.push({
+      isWhole: !path.includes('{'),
       pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
       methods: methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])),
     })
@@ -48,7 +49,12 @@ export function readOperations(document: Document): Operations {
       }
       return undefined
     },
-    methodsOf: (path) => [...new Set(paths.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))],
+    methodsOf(path) {
+      const found = paths.filter(({ pattern }) => pattern.test(path))
+      // A path that is declared as it is takes what it declares, and not what a path with a parameter in its place does.
+      const whole = found.filter(({ isWhole }) => isWhole)
+      return [...new Set((whole.length > 0 ? whole : found).flatMap(({ methods }) => methods))]
+    },
   }
 }
 

@@ -3,6 +3,7 @@
 import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi'
 import type { Context, TypedResponse } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { CURSOR } from '../db/page.ts'
 import { AppError, type ErrorCode, type FieldError } from '../errors.ts'
 import type { Env } from './env.ts'
 import { fieldErrorsOf, MOST_ERRORS } from './issues.ts'
@@ -111,39 +112,59 @@ export const idParam = (prefix: string) =>
   })
 
 /** A whole number in a query, written only in digits. Coercion would also take '', ' 5', 0x10 and 1e2. */
-export const wholeQuery = (minimum: number, maximum: number, fallback: number) =>
+const whole = (minimum: number, maximum: number) =>
   z
     .string()
     .regex(/^\d{1,10}$/, { error: `must be a whole number from ${minimum} to ${maximum}` })
     .transform(Number)
     .refine((value) => value >= minimum && value <= maximum, { error: `must be from ${minimum} to ${maximum}` })
-    .default(fallback)
-    .openapi({ type: 'integer', minimum, maximum, default: fallback })
+
+export const optionalWholeQuery = (minimum: number, maximum: number) =>
+  whole(minimum, maximum).optional().openapi({ type: 'integer', minimum, maximum })
+
+export const wholeQuery = (minimum: number, maximum: number, fallback: number) =>
+  whole(minimum, maximum).default(fallback).openapi({ type: 'integer', minimum, maximum, default: fallback })
+
+/** A parameter that may be repeated. One that is given once is a list of one. */
+export const repeatedQuery = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z
+    .preprocess((given) => (given === undefined ? given : [given].flat()), z.array(z.enum(values)).optional())
+    .openapi({ param: { required: false } })
 
 export const pageQuery = {
   limit: wholeQuery(1, 200, 50),
-  cursor: z.string().max(200).optional(),
+  cursor: z.string().regex(CURSOR, { error: 'pass nextCursor of the previous page unchanged' }).optional(),
 }
 
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 
-export const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
+/** `leadsTo`: which operations take the id that stands at this place of the answer. */
+export const json = <T extends z.ZodType>(schema: T, description: string, leadsTo: Record<string, string[]> = {}) => {
+  const links = Object.entries(leadsTo).flatMap(([place, operationIds]) =>
+    operationIds.map((operationId) => {
+      const link = { operationId, parameters: { id: `$response.body#${place}` } }
+      return [operationId, link] as const
+    }),
+  )
+  const answer = { description, content: { 'application/json': { schema } } }
+  return links.length === 0 ? answer : { ...answer, links: Object.fromEntries(links) }
+}
 
-export const idempotencyHeader = z.object({
-  'idempotency-key': z.string().optional().openapi({
-    description: 'Required. The same key and body within 24 hours give the same answer.',
-  }),
-})
-
-export const optionalIdempotencyHeader = z.object({
-  'idempotency-key': z.string().optional().openapi({
-    description: 'The same key and body within 24 hours give the same answer.',
-  }),
-})
+const keyed = (description: string, { required = false, pattern = '' }) =>
+  z.object({
+    // Whether it is there is looked at with the key itself.
+    'idempotency-key': z
+      .string()
+      .optional()
+      .openapi({ type: 'string', ...(pattern && { pattern }), param: { required }, description }),
+  })
+const pattern = '^[\\x21-\\x7e]{1,255}$'
+const SAME_ANSWER = 'The same key and body within 24 hours give the same answer.'
+export const idempotencyHeader = keyed(SAME_ANSWER, { required: true, pattern })
+export const optionalIdempotencyHeader = keyed(SAME_ANSWER, { pattern })
+/** A dry run does not look at it. */
+export const idempotencyHeaderUnlessDry = keyed(`Required unless dryRun=true. ${SAME_ANSWER}`, {})
 
 /** Describes operations for signed-in callers. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =

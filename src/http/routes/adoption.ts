@@ -5,7 +5,7 @@ import { isAnswered } from '../../idempotency.ts'
 import { idPattern } from '../../ids.ts'
 import { platforms } from '../../vocabulary.ts'
 import { once } from '../once.ts'
-import { idempotencyHeader, json, operationsOf, router } from '../router.ts'
+import { idempotencyHeaderUnlessDry, json, operationsOf, router } from '../router.ts'
 import { clusterSchema, showCluster } from './shapes.ts'
 
 const operation = operationsOf('clusters')
@@ -34,7 +34,7 @@ export const adoptionRoutes = router().openapi(
       'Take back a cluster that the database has lost, by its state in the artifact store; look first with dryRun=true',
     request: {
       query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
-      headers: idempotencyHeader,
+      headers: idempotencyHeaderUnlessDry,
       body: {
         required: true,
         content: { 'application/json': { schema: z.strictObject({ clusterId: z.string().regex(idPattern('clu')) }) } },

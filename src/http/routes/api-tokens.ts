@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi'
+import { words } from '../../clusters/request.ts'
 import { listTokens, requestToken, revokeToken, type TokenRow } from '../../auth/api-tokens.ts'
 import { toPage } from '../../db/page.ts'
 import { forgetAccess } from '../access.ts'
 import { once } from '../once.ts'
 import { idParam, json, operationsOf, optionalIdempotencyHeader, pageOf, pageQuery, router } from '../router.ts'
-import { noContent, principalSchema, time, words } from './shapes.ts'
+import { noContent, principalSchema, time } from './shapes.ts'
 
 const operation = operationsOf('access')
 
@@ -14,6 +15,7 @@ const scopes = z
   .min(1)
   .max(2)
   .refine((given) => new Set(given).size === given.length, { error: 'each of them once' })
+  .openapi({ uniqueItems: true })
 
 const tokenSchema = z
   .object({
@@ -86,7 +88,7 @@ tokenRoutes
         },
       },
       responses: {
-        201: json(tokenSchema.extend({ secret: z.string() }), 'The token with its secret'),
+        201: json(tokenSchema.extend({ secret: z.string() }), 'The token with its secret', { '/id': ['revokeToken'] }),
       },
       fails: [409, 422],
     }),

@@ -13,15 +13,28 @@ import { once, oncePrepared } from '../once.ts'
 import {
   fieldErrorSchema,
   idempotencyHeader,
+  idempotencyHeaderUnlessDry,
   idParam,
   json,
   jsonText,
   operationsOf,
   pageOf,
   pageQuery,
+  repeatedQuery,
   router,
 } from '../router.ts'
-import { attemptSchema, clusterSchema, instant, jobSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+import {
+  attemptSchema,
+  clusterSchema,
+  instant,
+  jobSchema,
+  ofCluster,
+  ofJob,
+  orNull,
+  showAttempt,
+  showCluster,
+  showJob,
+} from './shapes.ts'
 
 const operation = operationsOf('clusters')
 
@@ -53,9 +66,9 @@ const preview = z
   .openapi('Preview')
 const detail = clusterSchema
   .extend({
-    job: jobSchema.nullable(),
-    attempt: attemptSchema.nullable(),
-    lastFailure: attemptSchema.nullable(),
+    job: orNull(jobSchema),
+    attempt: orNull(attemptSchema),
+    lastFailure: orNull(attemptSchema),
     usdSoFar: z.number().openapi({ description: 'The estimated cost until now.' }),
     usdToEnd: z
       .number()
@@ -65,6 +78,8 @@ const detail = clusterSchema
   .openapi('ClusterDetail')
 const page = pageOf(clusterSchema)
 const id = idParam('clu')
+/** Blanks at the ends do not count. */
+const AT_LEAST_TEN = '^\\s*\\S[^\\x00]{8,}\\S\\s*$'
 
 export const clusterRoutes = router()
   .openapi(
@@ -75,11 +90,14 @@ export const clusterRoutes = router()
       summary: 'Ask for a cluster, or with dryRun=true learn what it would come to',
       request: {
         query: z.object({ dryRun: z.enum(['true', 'false']).optional() }),
-        headers: idempotencyHeader,
+        headers: idempotencyHeaderUnlessDry,
         body: { required: true, content: { 'application/json': { schema: clusterRequest } } },
       },
       responses: {
-        202: json(submitted.extend({ warnings }), 'Accepted; the installation is queued'),
+        202: json(submitted.extend({ warnings }), 'Accepted; the installation is queued', {
+          '/cluster/id': ofCluster,
+          '/job/id': ofJob,
+        }),
         200: json(preview, 'The preview of a dry run'),
       },
       fails: [409, 413, 422],
@@ -110,10 +128,7 @@ export const clusterRoutes = router()
       request: {
         query: z.object({
           ...pageQuery,
-          status: z
-            .union([z.enum(clusterStatuses), z.array(z.enum(clusterStatuses))])
-            .optional()
-            .openapi({ description: 'may be repeated' }),
+          status: repeatedQuery(clusterStatuses),
           team: z.string().optional(),
           owner: z.string().optional(),
           platform: z.enum(platforms).optional(),
@@ -130,7 +145,7 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const { limit, cursor, status, asOf, ...fields } = c.req.valid('query')
-      const filter = { ...fields, status: status === undefined ? undefined : [status].flat() }
+      const filter = { ...fields, status }
       if (asOf !== undefined) {
         const rows = await listClustersAsOf(app.db, by, filter, { limit, cursor }, new Date(asOf))
         return c.json(toPage(rows, limit, showCluster), 200)
@@ -176,7 +191,7 @@ export const clusterRoutes = router()
       operationId: 'destroyCluster',
       summary: 'Destroy a cluster; also while it is being created',
       request: { params: id, headers: idempotencyHeader },
-      responses: { 202: json(submitted, 'Accepted; the destroy is queued') },
+      responses: { 202: json(submitted, 'Accepted; the destroy is queued', { '/job/id': ofJob }) },
       fails: [409, 422],
     }),
     async (c) => {
@@ -218,7 +233,13 @@ export const clusterRoutes = router()
         headers: idempotencyHeader,
         body: {
           required: true,
-          content: { 'application/json': { schema: z.strictObject({ reason: z.string().trim().min(10).max(2000) }) } },
+          content: {
+            'application/json': {
+              schema: z.strictObject({
+                reason: z.string().max(2000).trim().min(10).openapi({ pattern: AT_LEAST_TEN }),
+              }),
+            },
+          },
         },
       },
       responses: { 200: json(clusterSchema, 'The cluster, given up') },

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
+import { words } from '../../clusters/request.ts'
 import { extendCluster, protectCluster, unprotectCluster, type WantedEnd } from '../../clusters/end.ts'
 import { once } from '../once.ts'
 import { idempotencyHeader, idParam, json, operationsOf, router } from '../router.ts'
-import { clusterSchema, instant, showCluster, time, words } from './shapes.ts'
+import { clusterSchema, instant, showCluster, time } from './shapes.ts'
 
 const operation = operationsOf('clusters')
 const id = idParam('clu')
@@ -15,6 +16,7 @@ const wantedEnd = z
   .refine(({ hours, until }) => (hours === undefined) !== (until === undefined), {
     error: 'takes either hours or until',
   })
+  .openapi({ minProperties: 1, maxProperties: 1 })
 const extension = z
   .object({
     cluster: clusterSchema,

@@ -23,6 +23,7 @@ export const healthRoutes = router()
       operationId: 'isAlive',
       summary: 'The process lives',
       tags: ['health'],
+      security: [],
       responses: { 200: json(z.object({ status: z.literal('ok') }), 'It does') },
     }),
     (c) => c.json({ status: 'ok' as const }, 200),
@@ -34,6 +35,7 @@ export const healthRoutes = router()
       operationId: 'isReady',
       summary: 'Database, queue and artifact store answer',
       tags: ['health'],
+      security: [],
       responses: { 200: json(state, 'Ready'), 503: json(state, 'Not ready; the failing parts are named') },
     }),
     async (c) => {

@@ -8,8 +8,27 @@ import { cancelJob } from '../../jobs/commands.ts'
 import { isJobOver, jobFor, listJobs, readLog } from '../../jobs/queries.ts'
 import { jobStatuses, jobTypes } from '../../vocabulary.ts'
 import { once } from '../once.ts'
-import { idempotencyHeader, idParam, json, operationsOf, pageOf, pageQuery, router, wholeQuery } from '../router.ts'
-import { attemptSchema, clusterSchema, jobSchema, logLineSchema, showAttempt, showCluster, showJob } from './shapes.ts'
+import {
+  idempotencyHeader,
+  idParam,
+  json,
+  operationsOf,
+  pageOf,
+  pageQuery,
+  repeatedQuery,
+  router,
+  wholeQuery,
+} from '../router.ts'
+import {
+  attemptSchema,
+  clusterSchema,
+  jobSchema,
+  ofJob,
+  logLineSchema,
+  showAttempt,
+  showCluster,
+  showJob,
+} from './shapes.ts'
 
 const operation = operationsOf('jobs')
 
@@ -31,7 +50,7 @@ export const jobRoutes = router()
       request: {
         query: z.object({
           ...pageQuery,
-          status: z.union([z.enum(jobStatuses), z.array(z.enum(jobStatuses))]).optional(),
+          status: repeatedQuery(jobStatuses),
           type: z.enum(jobTypes).optional(),
         }),
       },
@@ -40,12 +59,7 @@ export const jobRoutes = router()
     async (c) => {
       const { app, by } = c.var
       const { limit, cursor, status, type } = c.req.valid('query')
-      const rows = await listJobs(
-        app.db,
-        by,
-        { type, status: status === undefined ? undefined : [status].flat() },
-        { limit, cursor },
-      )
+      const rows = await listJobs(app.db, by, { type, status }, { limit, cursor })
       return c.json(toPage(rows, limit, showJob), 200)
     },
   )
@@ -109,7 +123,7 @@ export const jobRoutes = router()
         200: {
           description:
             'Events "line" with a log line each, then "end"; or "refused" with code and detail when you may no longer see it',
-          content: { 'text/event-stream': { schema: z.string() } },
+          content: { 'text/event-stream': { schema: z.unknown() } },
         },
       },
     }),
@@ -192,7 +206,9 @@ export const jobRoutes = router()
       summary: 'Ask again for what a failed job was for, as a new job',
       request: { params: id, headers: idempotencyHeader },
       responses: {
-        202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued'),
+        202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued', {
+          '/job/id': ofJob,
+        }),
       },
       fails: [409, 422],
     }),

@@ -10,7 +10,7 @@ import { destroyStartsAt } from '../../policy/end.ts'
 import type { Env } from '../env.ts'
 import { router } from '../router.ts'
 
-const params = z.object({ token: z.string().max(2000) })
+const params = z.object({ token: z.string() })
 const page = (description: string) => ({ description, content: { 'text/html': { schema: z.string() } } })
 const failures = {
   403: page('The recipient may not'),
@@ -29,6 +29,7 @@ const operation = <M extends 'get' | 'post'>(method: M, operationId: string, sum
     operationId,
     summary,
     tags: ['links'],
+    security: [],
     request: { params },
     responses: { 200: page(description), ...failures },
   })

@@ -43,7 +43,10 @@ export const outputRoutes = router()
       summary: 'The administrator kubeconfig of a READY cluster; each reading is audited',
       request: { params: id },
       responses: {
-        200: { description: 'The kubeconfig', content: { 'application/yaml': { schema: z.string() } } },
+        200: {
+          description: 'The kubeconfig',
+          content: { 'application/yaml': { schema: z.record(z.string(), z.unknown()) } },
+        },
       },
       fails: [409],
     }),

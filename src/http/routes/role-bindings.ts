@@ -1,12 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { createBinding, deleteBinding, listBindings, updateBinding, type BindingRow } from '../../auth/role-bindings.ts'
-import { teamOrAll } from '../../clusters/request.ts'
+import { teamOrAll, words } from '../../clusters/request.ts'
 import { toPage } from '../../db/page.ts'
 import { principalTypes, roles } from '../../vocabulary.ts'
 import { forgetAccess } from '../access.ts'
 import { once } from '../once.ts'
 import { idParam, json, operationsOf, optionalIdempotencyHeader, pageOf, pageQuery, router } from '../router.ts'
-import { noContent, time, words } from './shapes.ts'
+import { noContent, time } from './shapes.ts'
 
 const operation = operationsOf('access')
 
@@ -71,7 +71,7 @@ bindingRoutes
           },
         },
       },
-      responses: { 201: json(bindingSchema, 'The binding') },
+      responses: { 201: json(bindingSchema, 'The binding', { '/id': ['updateBinding', 'deleteBinding'] }) },
       fails: [409, 422],
     }),
     async (c) => {
@@ -97,7 +97,8 @@ bindingRoutes
             'application/json': {
               schema: z
                 .strictObject({ enabled: z.boolean().optional(), notes: text.nullable().optional() })
-                .refine((changes) => Object.keys(changes).length > 0, { error: 'name enabled or notes' }),
+                .refine((changes) => Object.keys(changes).length > 0, { error: 'name enabled or notes' })
+                .openapi({ minProperties: 1 }),
             },
           },
         },

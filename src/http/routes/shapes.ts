@@ -8,13 +8,13 @@ import { destroyStartsAt } from '../../policy/end.ts'
 import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
 
 export const time = z.iso.datetime()
-const EARLIEST_MS = 0
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z')
 const LATEST_MS = Date.UTC(10_000)
 /** An instant that a caller gives, with any offset. Only what the database can store. */
 export const instant = z.iso
   .datetime({ offset: true, error: 'must be a time as RFC 3339 has it, such as 2026-12-01T18:00:00+01:00' })
   .refine((text) => Date.parse(text) >= EARLIEST_MS && Date.parse(text) < LATEST_MS, {
-    error: 'must lie between the years 1970 and 9999',
+    error: 'must lie between the years 1 and 9999',
   })
 const tags = z.record(z.string(), z.string())
 
@@ -177,14 +177,12 @@ function explained(reason: string | null) {
 
 export const principalSchema = z.object({ type: z.enum(principalTypes), id: z.string() })
 
-/** Text that people give, of at most this many characters. */
-export const words = (longest: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(longest)
-    .regex(/^[^\p{Cc}]*$/u, { error: 'may not hold control characters' })
+/** What can be done with a cluster and a job that an answer names. */
+export const ofCluster = ['getCluster', 'extendCluster', 'protectCluster', 'unprotectCluster', 'getOutputs', 'getKubeconfig', 'revealKubeadminPassword', 'listClusterJobs', 'listArtifacts', 'destroyCluster', 'abandonCluster'] // prettier-ignore
+export const ofJob = ['getJob', 'readJobLog', 'cancelJob', 'retryJob']
+
+/** Beside null, a named shape stays what it is elsewhere. With nullable() it would be merged with null, or be null everywhere. */
+export const orNull = <T extends z.ZodType>(shape: T) => z.union([shape, z.null()])
 
 /** The answer of an operation that only says that it is done. */
 export const noContent = { 204: { description: 'Done' } }

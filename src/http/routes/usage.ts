@@ -16,7 +16,7 @@ import {
 } from '../../usage/report.ts'
 import { windowBefore, windowNames, windowOf, type Window } from '../../usage/window.ts'
 import { forecastUsage, MOST_MONTHS } from '../../usage/forecast.ts'
-import { json, operationsOf, router, wholeQuery } from '../router.ts'
+import { json, operationsOf, repeatedQuery, router, wholeQuery } from '../router.ts'
 import { clusterStatuses } from '../../vocabulary.ts'
 import { instant, time } from './shapes.ts'
 
@@ -29,7 +29,7 @@ const windowQuery = {
     .string()
     .max(16)
     .optional()
-    .openapi({ description: `Instead of from and to: ${windowNames.join(', ')}, or 24h, 7d, 4w until now. This month when all are left out.` }), // prettier-ignore
+    .openapi({ pattern: `^(${windowNames.join('|')}|[1-9]\\d{0,3}[mhdw])$`, description: `Instead of from and to: ${windowNames.join(', ')}, or 24h, 7d, 4w until now. This month when all are left out.` }), // prettier-ignore
 }
 const amount = {
   clusters: z.int(),
@@ -118,10 +118,7 @@ export const usageRoutes = router()
       request: {
         query: z.object({
           ...windowQuery,
-          groupBy: z
-            .union([z.enum(groupings), z.array(z.enum(groupings))])
-            .optional()
-            .openapi({ description: 'may be repeated; by team when left out' }),
+          groupBy: repeatedQuery(groupings).openapi({ description: 'By team when left out.' }),
           step: z
             .enum(steps)
             .optional()
@@ -146,7 +143,7 @@ export const usageRoutes = router()
       const window = { from: found.from, to: new Date(Math.max(found.from.getTime(), Math.min(found.to.getTime(), now.getTime()))) } // prettier-ignore
       const format = formatOf(c.req.header('accept'))
       if (format !== 'json' && format !== 'csv') return exportFocus(format, window, team)
-      const groupBy = [...new Set([asked ?? 'team'].flat())]
+      const groupBy = [...new Set(asked ?? (['team'] as const))]
       const before = windowBefore(found)
       const [usage, previous] = await Promise.all([
         readUsage(app, by, window, groupBy, { step, team }),

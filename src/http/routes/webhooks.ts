@@ -1,14 +1,15 @@
 import { z } from '@hono/zod-openapi'
-import { teamOrAll } from '../../clusters/request.ts'
+import { teamOrAll, words } from '../../clusters/request.ts'
 import { toPage } from '../../db/page.ts'
 import type { WebhookRow } from '../../notices/tables.ts'
 import { changeWebhook, createWebhook, deleteWebhook, listDeliveries, listWebhooks, redeliver, testWebhook, type ShownDelivery } from '../../notices/webhooks.ts' // prettier-ignore
 import { deliveryStatuses, noticeTypes, webhookForms, type NoticeType } from '../../vocabulary.ts'
 import { once } from '../once.ts'
 import { idParam, json, operationsOf, optionalIdempotencyHeader, pageOf, pageQuery, router } from '../router.ts'
-import { instant, noContent, time, words } from './shapes.ts'
+import { instant, noContent, time } from './shapes.ts'
 
 const operation = operationsOf('webhooks')
+const ofWebhook = ['listDeliveries', 'testWebhook', 'redeliver', 'changeWebhook', 'deleteWebhook']
 const id = idParam('whk')
 
 const url = words(2000).openapi({ description: 'https on port 443, at a public address.' })
@@ -125,7 +126,7 @@ export const webhookRoutes = router()
           },
         },
       },
-      responses: { 201: json(newWebhook, 'The webhook, with its secret') },
+      responses: { 201: json(newWebhook, 'The webhook, with its secret', { '/id': ofWebhook }) },
       fails: [409, 422],
     }),
     async (c) => {
@@ -162,7 +163,8 @@ export const webhookRoutes = router()
                     .optional()
                     .openapi({ description: 'For a day, the old secret signs beside the new one.' }),
                 })
-                .refine((changes) => Object.keys(changes).length > 0, { error: 'names no change' }),
+                .refine((changes) => Object.keys(changes).length > 0, { error: 'names no change' })
+                .openapi({ minProperties: 1 }),
             },
           },
         },
@@ -241,7 +243,8 @@ export const webhookRoutes = router()
                 .strictObject({ deliveryId: z.string().max(64).optional(), since: instant.optional() })
                 .refine(({ deliveryId, since }) => (deliveryId === undefined) !== (since === undefined), {
                   error: 'takes either deliveryId or since',
-                }),
+                })
+                .openapi({ minProperties: 1, maxProperties: 1 }),
             },
           },
         },

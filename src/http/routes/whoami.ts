@@ -1,12 +1,13 @@
 import { z } from '@hono/zod-openapi'
 import type { App } from '../../app.ts'
+import { words } from '../../clusters/request.ts'
 import { actions, explain, type Action, type Explanation } from '../../auth/permissions.ts'
 import { principalName, type Caller } from '../../auth/principal.ts'
 import { listDisabled } from '../../auth/role-bindings.ts'
 import { clusterFor } from '../../clusters/queries.ts'
 import { roles } from '../../vocabulary.ts'
 import { json, operationsOf, router } from '../router.ts'
-import { principalSchema, words } from './shapes.ts'
+import { principalSchema } from './shapes.ts'
 
 const operation = operationsOf('access')
 

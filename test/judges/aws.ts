@@ -1,0 +1,138 @@
+// The AWS inventory and the sign-in with AWS against moto, whose services know each other: what is made by one is tagged,
+// listed and deleted as AWS has it.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import * as iam from '@aws-sdk/client-iam'
+import { openAwsIam } from '../../src/auth/aws-iam.ts'
+import { openAwsInventory } from '../../src/clouds/aws/inventory.ts'
+import { makeAwsToken } from '../../src/commands/token.ts'
+import { openLog } from '../../src/observability/log.ts'
+import { ACCOUNT, CREDENTIALS, openAccount, REGION } from './aws-account.ts'
+import { installPython, openVerdict, startProgram, type Judge } from './judge.ts'
+
+const MOTO = '5.2.5'
+const DOMAIN = 'judged.example'
+const SERVER_ID = 'judged'
+
+const startMoto = async (dir: string) => {
+  const bin = await installPython(dir, `moto[server]==${MOTO}`)
+  return startProgram(join(bin, 'moto_server'), (port) => ['-H', '127.0.0.1', '-p', String(port)])
+}
+
+const inventory: Judge = {
+  name: `moto ${MOTO}, the AWS inventory`,
+  async judge(dir) {
+    const moto = await startMoto(dir)
+    const verdict = openVerdict()
+    const { hold } = verdict
+    const account = openAccount(moto.url)
+    const { find } = openAwsInventory({ endpoint: moto.url, credentials: CREDENTIALS })
+    const ask = async (name: string, infraIds: string[], region = REGION) => {
+      const answer = await find({ clusterId: `clu_${name}`, platform: 'aws', region, infraIds, name, baseDomain: DOMAIN, records: 'all' }) // prettier-ignore
+      return answer.verified ? answer.resources.map(({ type, id }) => `${type} ${id}`).sort() : [`not verified: ${answer.reason}`] // prettier-ignore
+    }
+    const holdExactly = (what: string, found: string[], wanted: string[]) => {
+      const missed = wanted.filter((each) => !found.includes(each))
+      const foreign = found.filter((each) => !wanted.includes(each))
+      hold(`${what}: all is found`, missed.length === 0, { missed })
+      hold(`${what}: nothing else is`, foreign.length === 0, { foreign })
+    }
+    try {
+      const before = await ask('demo', ['demo-x7k2p'])
+      hold('without its public zone an account is not believed', before.join().startsWith('not verified'), before)
+      await account.makeZone(DOMAIN)
+      holdExactly('an account without clusters', await ask('demo', ['demo-x7k2p']), [])
+
+      const neighbours = await account.makeCluster('demo2', 'demo2-abcde', DOMAIN)
+      // Its infraID begins as ours does.
+      const twins = await account.makeCluster('demo-x7k2p', 'demo-x7k2p2-fghij', DOMAIN)
+      holdExactly('beside neighbours alone', await ask('demo', ['demo-x7k2p']), [])
+
+      const ours = await account.makeCluster('demo', 'demo-x7k2p', DOMAIN)
+      const kinds = new Set(ours.map((each) => each.split(' ')[0]))
+      hold('every kind is made', kinds.size >= 19, [...kinds])
+      holdExactly('a cluster', await ask('demo', ['demo-x7k2p']), ours)
+      holdExactly('a neighbour', await ask('demo2', ['demo2-abcde']), neighbours)
+      holdExactly('a neighbour with a name like ours', await ask('demo-x7k2p', ['demo-x7k2p2-fghij']), twins)
+
+      await account.deleteMachines('demo-x7k2p')
+      const lasting = ours.filter((each) => !/^(instance|nat-gateway|elastic-ip|volume) /.test(each))
+      holdExactly('once its machines are deleted', await ask('demo', ['demo-x7k2p']), lasting)
+    } finally {
+      account.close()
+      await moto.stop()
+    }
+    return verdict
+  },
+}
+
+const signIn: Judge = {
+  name: `moto ${MOTO}, sign-in with AWS`,
+  async judge(dir) {
+    const moto = await startMoto(dir)
+    const verdict = openVerdict()
+    const { hold } = verdict
+    const relay = await startRelay(moto.url)
+    const account = openAccount(moto.url)
+    try {
+      const owner = `aws:${ACCOUNT}`
+      const { identityOf } = openAwsIam({
+        serverId: SERVER_ID,
+        stsEndpoints: [relay.origin],
+        groupOwners: async () => new Set([owner]),
+        iam: { endpoint: moto.url, region: REGION, credentials: CREDENTIALS },
+        log: openLog('silent'),
+      })
+      const { client } = account.iam
+      await client.send(new iam.CreateUserCommand({ UserName: 'ada', Path: '/people/' }))
+      await client.send(new iam.CreateGroupCommand({ GroupName: 'platform' }))
+      await client.send(new iam.AddUserToGroupCommand({ UserName: 'ada', GroupName: 'platform' }))
+      const { AccessKey } = await client.send(new iam.CreateAccessKeyCommand({ UserName: 'ada' }))
+      const ada = { accessKeyId: AccessKey?.AccessKeyId ?? '', secretAccessKey: AccessKey?.SecretAccessKey ?? '' }
+      const endOf = async (credentials: typeof ada & { sessionToken?: string }) => {
+        const token = await makeAwsToken({ serverId: SERVER_ID, endpoint: relay.origin, region: REGION, credentials })
+        return identityOf(token).then(({ principal, groups, session }) => JSON.stringify({ principal, groups, session }), String) // prettier-ignore
+      }
+      const user = await endOf(ada)
+      hold('a user signs in, with its groups', user === JSON.stringify({ principal: { type: 'iam_user', id: `arn:aws:iam::${ACCOUNT}:user/people/ada` }, groups: [{ type: 'iam_group', id: `arn:aws:iam::${ACCOUNT}:group/platform` }] }), user) // prettier-ignore
+      const role = await endOf(await account.iam.assume('pipelines', 'build-7'))
+      hold('an assumed role signs in, with its session', role === JSON.stringify({ principal: { type: 'iam_role', id: `arn:aws:iam::${ACCOUNT}:role/pipelines` }, groups: [], session: 'session:build-7' }), role) // prettier-ignore
+      hold('STS has the signed header', relay.seen.every((id) => id === SERVER_ID) && relay.seen.length === 2, relay.seen) // prettier-ignore
+    } finally {
+      account.close()
+      await relay.stop()
+      await moto.stop()
+    }
+    return verdict
+  },
+}
+
+export const aws: Judge[] = [inventory, signIn]
+
+/**
+ * moto knows the service and the caller of a request by its header Authorization alone, where a presigned request has
+ * both in its query. And it answers in JSON when the query says so, where STS goes by the header Accept.
+ */
+async function startRelay(target: string) {
+  const seen: unknown[] = []
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', target)
+    const of = (name: string) => url.searchParams.get(name) ?? ''
+    seen.push(request.headers['x-ocpctl-server-id'])
+    if (request.headers.accept === 'application/json') url.searchParams.set('ContentType', 'JSON')
+    const authorization = `AWS4-HMAC-SHA256 Credential=${of('X-Amz-Credential')}, SignedHeaders=${of('X-Amz-SignedHeaders')}, Signature=${of('X-Amz-Signature')}` // prettier-ignore
+    fetch(url, { headers: { authorization } })
+      .then(async (answer) => response.writeHead(answer.status).end(await answer.text()))
+      .catch((error: unknown) => response.writeHead(502).end(String(error)))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // It listens on a port, so the address is not a pipe's name.
+  const stop = async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+  return { origin: `http://127.0.0.1:${port}`, seen, stop }
+}
