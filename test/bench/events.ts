@@ -66,7 +66,11 @@ export async function measureEvents(ground: Ground, report: Report): Promise<voi
   await close()
   report.figure(`events, p99 from commit to ${READERS} readers (goal ≤ 1000)`, delays[Math.floor(delays.length * 0.99)] ?? 0, 'ms') // prettier-ignore
   report.figure(`events, memory of ${READERS} readers (goal ≤ 40)`, loaded - idle, 'MiB')
-  report.figure(`events, of one core with ${READERS} readers and ${EVENTS_A_SECOND} a second (goal ≤ 5)`, busy * 100, '%')
+  report.figure(
+    `events, of one core with ${READERS} readers and ${EVENTS_A_SECOND} a second (goal ≤ 5)`,
+    busy * 100,
+    '%',
+  )
   report.figure(`events, of one core with ${READERS} readers and none`, quiet * 100, '%')
 }
 
