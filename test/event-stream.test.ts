@@ -62,6 +62,7 @@ async function follow(
 }
 
 const open = () => createHttp(h.app)
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString()
 
 it('tells the life of a cluster, with the cluster and the job as they are', { timeout: 60_000 }, async () => {
   const stream = await follow(open(), { query: '?type=cluster&type=job' })
@@ -142,6 +143,8 @@ it('tells nobody what the caller may not see, and filters', async () => {
   expect([teams(ofBlue), teams(ofGreen), teams(other)]).toEqual([new Set(['blue']), new Set(['green']), new Set(['blue'])]) // prettier-ignore
   expect(auditor.told.map(({ event }) => event)).toEqual(['finding.filed'])
   // What was asked for just before may be handed on just after.
+  await h.call('PUT', `/clusters/${cluster.id}/protection`, { body: { reason: 'the fair', until: inAnHour() } })
+  await only.next(({ event }) => event === 'cluster.end_moved')
   expect(only.told.filter(({ data }) => data.clusterId !== cluster.id)).toEqual([])
   // Who sees nothing of it is still told how far it has got.
   await eventually(() => ofGreen.lastId() === admin.lastId())
@@ -168,6 +171,70 @@ it('a database that has lost what was told is noticed', { timeout: 30_000 }, asy
   await h.requestCluster('found')
   await stream.next(({ data }) => data.cluster?.name === 'found')
   await stream.close()
+})
+
+it('what the database lost is noticed also when it fails just after it is back', { timeout: 30_000 }, async () => {
+  let failures = 0
+  const db = new Proxy(h.app.db, {
+    get(target, key) {
+      if (key === 'select' && failures > 0) {
+        failures--
+        throw new Error('the database is not there yet')
+      }
+      return Reflect.get(target, key) as unknown
+    },
+  })
+  const stream = await follow(createHttp({ ...h.app, db }))
+  await h.requestCluster('lost-too')
+  await stream.next(({ data }) => data.cluster?.name === 'lost-too')
+  await h.rows(`delete from notices where position = (select max(position) from notices)`)
+  failures = 4
+  await h.rows(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events'`)
+  await stream.next(({ event }) => event === 'reset')
+  expect(failures).toBe(0)
+  await stream.close()
+})
+
+it(
+  'is resumed over more than a reader may leave unread, and given up in the middle of it',
+  { timeout: 30_000 },
+  async () => {
+    const http = open()
+    const first = await follow(http)
+    const after = await eventually(() => first.lastId())
+    await first.close()
+    await h.rows(
+      `insert into notices (id, type, team, data) select 'msg_long' || n, 'finding.filed', '*', jsonb_build_object('n', n, 'text', repeat('x', 1000)) from generate_series(1, 1500) n`,
+    )
+    await h.requestCluster('long')
+    // Who goes away in the middle gives its place back: there are fifty.
+    for (let n = 0; n < 60; n++) {
+      const headers = { authorization: `Bearer ${h.admin}`, 'last-event-id': after }
+      const answer = await http.request('/api/v1/events/stream', { headers })
+      expect(answer.status).toBe(200)
+      await answer.body?.cancel()
+    }
+    const stream = await follow(http, { after })
+    await stream.next(({ data }) => data.data?.n === 1500)
+    const numbers = stream.told.flatMap(({ event, data }) => (event === 'finding.filed' ? data.data.n : []))
+    expect(numbers).toEqual(Array.from({ length: 1500 }, (_, n) => n + 1))
+    await stream.close()
+  },
+)
+
+it('a place that another process has told already is known, and not told again', { timeout: 30_000 }, async () => {
+  const deaf = createHttp({ ...h.app, events: { ...h.app.events, on: () => () => undefined } })
+  // It has read up to here, and hears nothing more.
+  const slow = await follow(deaf)
+  const quick = await follow(open())
+  await h.requestCluster('elsewhere')
+  await quick.next(({ data }) => data.cluster?.name === 'elsewhere')
+  const after = quick.lastId()
+  const moved = await follow(deaf, { after })
+  await h.requestCluster('onwards')
+  await moved.next(({ data }) => data.cluster?.name === 'onwards')
+  expect(moved.told.filter(({ data, event }) => event === 'reset' || data.cluster?.name === 'elsewhere')).toEqual([])
+  for (const stream of [slow, quick, moved]) await stream.close()
 })
 
 it('ends for a caller that may no longer follow, and says why', { timeout: 30_000 }, async () => {

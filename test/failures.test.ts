@@ -7,6 +7,7 @@ import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { clusterArtifacts } from '../src/clusters/infra-tables.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
+import { hasBegun } from '../src/worker/unbegun.ts'
 import { startWorker } from '../src/worker/worker.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
@@ -350,6 +351,7 @@ describe.concurrent('an install in a cloud that cannot be asked', () => {
         { cluster: 'unbegun', attempt: 1, stage: 'validate', action: 'fail', exitCode: 3, log },
         { cluster: 'unbegun', attempt: 2, stage: 'validate', action: 'fail', exitCode: 4, log },
         { cluster: 'begun', stage: 'network', action: 'fail', log: 'VcpuLimitExceeded' },
+        { cluster: 'ended', stage: 'validate', action: 'fail', exitCode: 3, log: 'VcpuLimitExceeded' },
       ])
       try {
         const worker = await startWorker({ ...other.app, inventory: openUnverifiedInventory() })
@@ -372,12 +374,49 @@ describe.concurrent('an install in a cloud that cannot be asked', () => {
             and line ->> 'message' ~ 'began nothing for unbegun-.*; nobody has proved it'`,
         )
         expect(told).toHaveLength(2)
+        // Nobody has proved it, so a destroy runs the destroyer all the same.
+        const ended = await other.requestCluster('ended', of)
+        await other.reach(ended.cluster.id, 'FAILED')
+        expect(await ledger(ended.cluster.id)).toEqual([{ closed: true, notBegun: true }])
+        await other.destroy(ended.cluster.id)
+        await other.reach(ended.cluster.id, 'DESTROY_FAILED')
+        expect(await ledger(ended.cluster.id)).toEqual([{ closed: false, notBegun: false }])
+        const ran = other.journal().filter((line) => line.event === 'start' && line.cluster === 'ended')
+        expect(ran.map((line) => line.command)).toContain('destroy cluster')
         await worker.drain(0)
       } finally {
         await other.close()
       }
     },
   )
+})
+
+describe.concurrent('the log of an install that failed', () => {
+  const fatal = 'time="2026-11-30T00:00:00Z" level=fatal msg="failed to fetch Cluster: quota"\n'
+  const started = 'time="2026-11-30T00:00:00Z" level=info msg="Consuming Install Config from target directory"\n'
+  it.concurrent.each<[string, Record<string, string>, boolean]>([
+    ['whole, without infrastructure', { log: started + fatal }, false],
+    [
+      'that tells of infrastructure',
+      { log: `${started}level=info msg="Creating infrastructure resources..."\n${fatal}` },
+      true,
+    ],
+    [
+      'cut in the middle of that line',
+      { log: `${started}time="2026-11-30T00:00:00Z" level=info msg="Creating infra` },
+      true,
+    ],
+    ['without its end', { log: started }, true],
+    ['empty', { log: '' }, true],
+    ['missing', {}, true],
+    ['beside a state of Terraform', { log: started + fatal, state: '{}' }, true],
+  ])('%s', async (_, { log, state }, begun) => {
+    const dir = mkdtempSync(join(tmpdir(), 'ocpctl-unbegun-'))
+    if (log !== undefined) writeFileSync(join(dir, '.openshift_install.log'), log)
+    if (state !== undefined) writeFileSync(join(dir, 'terraform.cluster.tfstate'), state)
+    expect(await hasBegun(dir)).toBe(begun)
+    rmSync(dir, { recursive: true })
+  })
 })
 
 describe.concurrent('a field that the installer throws away', () => {

@@ -467,3 +467,14 @@ describe('the command', () => {
     expect(await run(args)).toEqual({ exitCode: 2, stdout: '', stderr: expect.stringMatching(message) })
   })
 })
+
+describe('a log made to take long', () => {
+  // A quadratic search would take hours for these.
+  test.each([
+    ['blanks', `level=error msg=${' '.repeat(4_000_000)}x`],
+    ['a deletion of one long word', `level=info msg=Deleted ${'a'.repeat(4_000_000)}`],
+    ['addresses', Array.from({ length: 200 }, (_, n) => `level=error msg=failed: ${`api.c${n}.d${n}.example.com `.repeat(3000)}`).join('\n')], // prettier-ignore
+  ])('%s: is diagnosed at once', (_, log) => {
+    expect(diagnose({ log, exitCode: 1 }).reason).toMatch(/^\w+$/)
+  })
+})

@@ -37,7 +37,9 @@ export async function findCredentials(environment: Environment): Promise<Platfor
 }
 
 async function hasAzureCredentials(environment: Environment): Promise<boolean> {
-  if (environment['AZURE_SUBSCRIPTION_ID'] && environment['AZURE_TENANT_ID']) return true
+  const given = (name: string) => Boolean(environment[`AZURE_${name}`])
+  const secrets = ['CLIENT_SECRET', 'CLIENT_CERTIFICATE_PATH', 'FEDERATED_TOKEN_FILE']
+  if (['SUBSCRIPTION_ID', 'TENANT_ID', 'CLIENT_ID'].every(given) && secrets.some(given)) return true
   return isThere(environment['AZURE_AUTH_LOCATION'] ?? atHome(environment, '.azure/osServicePrincipal.json'))
 }
 

@@ -36,12 +36,12 @@ export type InventoryQuery = Place & {
 }
 
 /**
- * unverified: this cloud cannot be asked, so nobody may claim that it is empty. lingering: what is deleted and will go
+ * verified false: nobody may claim that it is empty. hasNoInventory: this service cannot ask that cloud at all. lingering: what is deleted and will go
  * by itself. holders: what others have in the cluster's own networks, which holds up their deletion.
  */
 export type InventoryAnswer =
   | { verified: true; resources: Resource[]; lingering?: Resource[]; holders?: Resource[] }
-  | { verified: false; reason: string }
+  | { verified: false; reason: string; hasNoInventory?: true }
 
 /** taken: those of the resources that are under the names which the installer is about to make. */
 export type RecordsAnswer =

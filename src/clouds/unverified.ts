@@ -6,8 +6,9 @@ import type { Inventory } from './inventory.ts'
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
 
 export function openUnverifiedInventory(): Inventory {
-  const refuse: Inventory['findRecords'] = async ({ platform }) => ({
-    verified: false,
+  const refuse = async ({ platform }: { platform: Platform }) => ({
+    verified: false as const,
+    hasNoInventory: true as const,
     reason: `${cloudNames[platform]} is not verified: this service cannot ask it yet what still exists of a cluster, so somebody has to look`,
   })
   return { find: refuse, findRecords: refuse }

@@ -1,6 +1,6 @@
 // The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched. It stays
 // open until an inventory has proved that nothing of it is left.
-import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
 import { jobAttempts } from '../jobs/tables.ts'
@@ -98,6 +98,15 @@ export async function closeUnbegun(tx: Transaction, infraId: string): Promise<vo
     .update(infraLedger)
     .set({ emptyAt: sql`now()`, notBegunAt: sql`now()` })
     .where(eq(infraLedger.infraId, infraId))
+}
+
+/** Opens again what only the installer's log has closed. Returns these entries. */
+export async function reopenUnbegun(tx: Transaction, clusterId: string): Promise<LedgerEntry[]> {
+  return tx
+    .update(infraLedger)
+    .set({ emptyAt: null, notBegunAt: null })
+    .where(and(eq(infraLedger.clusterId, clusterId), isNotNull(infraLedger.notBegunAt)))
+    .returning()
 }
 
 /** As closeEntry, for all entries of the cluster. */

@@ -10,7 +10,8 @@ const TOGETHER_MS = 200
 /** Returns a function that ends this, and resolves when nothing of it is under way. The queue ends deliveries itself. */
 export async function startTelling(app: App): Promise<() => Promise<void>> {
   await app.queue.workDeliveries((deliveryId, handOver) => deliver(app, deliveryId, handOver))
-  await app.queue.workMails((mail) => sendMail(app, mail))
+  // A process without a mail server leaves mails to another one.
+  if (app.mailer) await app.queue.workMails((mail) => sendMail(app, mail))
   const ended = new AbortController()
   let isAsked = false
   let running: Promise<void> | undefined

@@ -3,6 +3,11 @@
 import { createHash } from 'node:crypto'
 import type { LogLine } from './log-line.ts'
 
+/** Of a line. */
+const LOOKED_AT = 4000
+/** A log is of one cluster, and shows a few names at most. */
+const MOST_NAMES = 30
+
 export function fingerprintOf(reason: string, lines: LogLine[]): string {
   const names = clusterNamesIn(lines)
   const said = new Set(lines.map(({ said }) => normalize(said, names)).filter((text) => /[a-z]/.test(text)))
@@ -33,7 +38,7 @@ const steps: [RegExp, string][] = [
 ]
 
 function normalize(text: string, names: RegExp | undefined): string {
-  let normal = text.slice(0, 4000)
+  let normal = text.slice(0, LOOKED_AT)
   if (names) normal = normal.replace(names, '#')
   for (const [pattern, replacement] of steps) normal = normal.replace(pattern, replacement)
   return normal.trim().toLowerCase()
@@ -43,10 +48,10 @@ function normalize(text: string, names: RegExp | undefined): string {
 function clusterNamesIn(lines: LogLine[]): RegExp | undefined {
   const names = new Set<string>()
   for (const { said } of lines)
-    for (const [, name, base] of said.matchAll(
-      /\b(?:api|api-int|apps)\.([a-z0-9-]{2,63})\.((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20})/g,
-    )) {
-      if (name && base) names.add(`${name}.${base}`).add(base).add(name)
+    for (const [, name, base] of said
+      .slice(0, LOOKED_AT)
+      .matchAll(/\b(?:api|api-int|apps)\.([a-z0-9-]{2,63})\.((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20})/g)) {
+      if (name && base && names.size < MOST_NAMES) names.add(`${name}.${base}`).add(base).add(name)
     }
   // A common word may be the name of a cluster. Taking it out everywhere would make fingerprints differ by cluster
   // again.

@@ -3,15 +3,20 @@ import type { LogLine } from './log-line.ts'
 
 /** Brackets and rules, source lines of Terraform, and what Terraform says after every error. */
 const EMPTY =
-  /^[\s{}[\]()<>,"'│╷╵|=*_.-]*$|^\s*[│|]?\s*(?:on|with) \S.{0,300}?(?: line \d+.*|,)\s*$|^\s*[│|]?\s*\d{1,6}: |^\s*\d{1,4} errors? occurred|Error applying plan|Help Token|"@type"|Terraform does not automatically|^Instead, your Terraform|^any resources that|^above and apply again|^null$/i
+  /^[\s{}[\]()<>,"'│╷╵|=*_.-]*$|^(?:[│|]\s*)?(?:on|with) \S.{0,300}?(?: line \d+.*|,)\s*$|^(?:[│|]\s*)?\d{1,6}: |^\d{1,4} errors? occurred|Error applying plan|Help Token|"@type"|Terraform does not automatically|^Instead, your Terraform|^any resources that|^above and apply again|^null$/i
 const TELLING =
   /\bError: |\bERROR CODE|\bcode\b|"?\bmessage\b|\bfailed\b|failure|\bcannot\b|denied|refused|not found|timed? ?out|Condition \w+ has status|^panic: |exceeded/i
+
+/** A long line says at its beginning what it is. */
+const LOOKED_AT = 2000
+
+const isEmpty = (said: string) => EMPTY.test(said.trimStart().slice(0, LOOKED_AT))
 
 /** The lines that tell most. The same text is shown once. */
 export function linesThatTell(lines: readonly LogLine[], most: number): LogLine[] {
   const texts = new Set<string>()
-  const full = lines.filter(({ said }) => !EMPTY.test(said) && !texts.has(said.trim()) && texts.add(said.trim()))
-  const telling = full.filter(({ said }) => TELLING.test(said))
+  const full = lines.filter(({ said }) => !isEmpty(said) && !texts.has(said.trim()) && texts.add(said.trim()))
+  const telling = full.filter(({ said }) => TELLING.test(said.slice(0, LOOKED_AT)))
   if (telling.length > 0) return telling.slice(-most)
   return (full.length > 0 ? full : lines).slice(-most)
 }

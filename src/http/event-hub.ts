@@ -51,40 +51,48 @@ export type EventHub = Readonly<{
   follow: (reader: EventReader, behind: Place | undefined) => Promise<() => void>
 }>
 
+const NOTHING_NEW = Buffer.from(': nothing new\n\n')
+
 type Event = { notice: StreamedNotice; bytes: Buffer }
 
 export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
-  const readers = new Set<EventReader>()
+  /** Each with the place up to which it has all. */
+  const readers = new Map<EventReader, Place>()
   /** How far all readers have got. undefined: there is none. */
   let place: Place | undefined
   let running = false
   let wake = () => undefined as void
-  let isInDoubt = false
+  /** How often words may have been lost, and how many of these times have been looked into. */
+  let gaps = 0
+  let lookedInto = 0
 
   const read = async (behind: Place) => toEvents(app, shownClusters, await readStream(app.db, behind, BATCH))
-  const give = (reader: EventReader, events: Event[]) => {
-    if (!reader.write(bytesFor(reader, events))) readers.delete(reader)
-  }
-  const giveAll = (text: string) => {
-    const bytes = Buffer.from(text)
-    for (const reader of readers) if (!reader.write(bytes)) readers.delete(reader)
+  const giveAll = (bytesOf: (reader: EventReader, has: Place) => Uint8Array, until: Place) => {
+    for (const [reader, has] of readers)
+      if (reader.write(bytesOf(reader, has))) readers.set(reader, isBehind(has, until) ? until : has)
+      else readers.delete(reader)
   }
   /** A database may have lost what was told, and tell others in its place. */
   const doubt = async (at: Place) => {
-    isInDoubt = false
+    const gap = gaps
     const newest = await findLastPlace(app.db)
-    if (!isBehind(newest, at) && (!isBehind(at, newest) || (await isKnownPlace(app.db, at)))) return
+    const isLost = isBehind(newest, at) || (isBehind(at, newest) && !(await isKnownPlace(app.db, at)))
+    lookedInto = gap
+    if (!isLost) return
     place = newest
-    giveAll(said('reset', newest))
+    for (const reader of readers.keys()) readers.set(reader, newest)
+    const bytes = Buffer.from(said('reset', newest))
+    giveAll(() => bytes, newest)
   }
 
   const follow = async (): Promise<void> => {
-    let askedAt: number | undefined
+    // Something may have been written before anybody listened here.
+    let askedAt: number | undefined = uptimeMs()
     let spokeAt = uptimeMs()
     const unhear = [
       app.events.on('event', 'all', () => wake()),
       app.events.on('notice', 'all', () => (askedAt ??= uptimeMs())),
-      app.events.onGap(() => ((isInDoubt = true), wake())),
+      app.events.onGap(() => (gaps++, wake())),
     ]
     while (readers.size > 0 && place) {
       const word = new Promise<void>((resolve) => {
@@ -92,7 +100,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
         wake = () => (clearTimeout(timer), resolve())
       })
       try {
-        if (isInDoubt) await doubt(place)
+        if (lookedInto < gaps) await doubt(place)
         if (askedAt !== undefined && uptimeMs() - askedAt > WORKER_MS) {
           askedAt = undefined
           await publishNotices(app)
@@ -102,12 +110,12 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
         if (last) {
           place = last
           askedAt = undefined
-          for (const reader of readers) give(reader, events)
+          giveAll((reader, has) => bytesFor(reader, events.filter(({ notice }) => isBehind(has, notice))), last) // prettier-ignore
           if (events.length === BATCH) continue
         }
         if (uptimeMs() - spokeAt >= HEARTBEAT_MS) {
           spokeAt = uptimeMs()
-          giveAll(': nothing new\n\n')
+          giveAll(() => NOTHING_NEW, place)
         }
       } catch (error) {
         app.log.warn({ reason: messageOf(error) }, 'the stream of events could not be read and is tried again')
@@ -121,10 +129,11 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
 
   return {
     async follow(reader, behind) {
-      const newest = place ?? (await findLastPlace(app.db))
+      // Another process may have told more than this one has read.
+      const newest = await findLastPlace(app.db)
       const isKnown = behind === undefined || (!isBehind(newest, behind) && (await isKnownPlace(app.db, behind)))
       let at = isKnown ? (behind ?? newest) : newest
-      reader.write(Buffer.from(said(isKnown ? 'open' : 'reset', at)))
+      if (!reader.write(Buffer.from(said(isKnown ? 'open' : 'reset', at)))) return () => undefined
       // What lies before the place of all is for this reader alone.
       for (let until = place ?? newest; isBehind(at, until); until = place ?? newest) {
         const events = (await read(at)).filter(({ notice }) => !isBehind(until, notice))
@@ -133,7 +142,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
         at = last ?? until
       }
       place ??= at
-      readers.add(reader)
+      readers.set(reader, at)
       if (!running) {
         running = true
         void follow()

@@ -34,10 +34,10 @@ async function checkReadiness(app: App): Promise<Readiness> {
     app.log.warn({ part }, `not ready: ${messageOf(check.reason)}`)
     return [{ part, detail: 'does not answer as it should: the log says why' }]
   })
-  const clouds = await listClouds(app.db).catch(() => undefined)
+  const clouds = await listClouds(app.db).catch(() => 'unknown' as const)
   const degraded = app.catalog.problems().map((mistake) => ({ part: 'profiles', detail: tellProblem(mistake) }))
-  degraded.push(...withoutCredentials(app, clouds))
-  return { ready: failing.length === 0, failing, degraded, clouds: clouds ?? [] }
+  if (clouds !== 'unknown') degraded.push(...withoutCredentials(app, clouds))
+  return { ready: failing.length === 0, failing, degraded, clouds: Array.isArray(clouds) ? clouds : [] }
 }
 
 /** What a first installation meets: the installer would ask, and nobody answers. */

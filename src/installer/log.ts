@@ -10,6 +10,8 @@ import { readValue, unescapeGo } from './quoted.ts'
 const POLL_MS = 200
 const READ_BYTES = 64 * 1024
 const LONGEST_LINE = 64 * 1024
+/** Such a line names a few ids. A longer one is taken as it is. */
+const LONGEST_DELETED = 2048
 const LEFT_OUT = '(what follows is one secret longer than a line may be, and left out)'
 
 const levels: Record<string, LogLevel> = {
@@ -56,8 +58,9 @@ export const tellsUnknownField = ({ level, message }: InstallerLine): boolean =>
  * which may hold blanks. Only where there is none, it is the id itself that went.
  */
 function deletedMessage(value: string, rest: string): string | undefined {
-  const text = /^Deleted (.*)$/s.exec(rest === '' ? value : `${value} ${rest}`)?.[1]
-  if (text === undefined) return undefined
+  const said = rest === '' ? value : `${value} ${rest}`
+  if (!said.startsWith('Deleted ') || said.length > LONGEST_DELETED) return undefined
+  const text = said.slice('Deleted '.length)
   const fields = new Map(
     [...text.matchAll(/([A-Za-z][\w.-]*(?: [\w.-]+){0,3})=("(?:[^"\\]|\\.)*"|\S*)/g)].map(
       ([, key = '', field = '']) => [key, readValue(field).value],

@@ -21,7 +21,7 @@ const CHANGES_KEPT_DAYS = 1
 /** A statement takes 65,535 parameters. */
 const ROWS_AT_ONCE = 5000
 
-type Publishing = Pick<App, 'db' | 'queue' | 'mailer'>
+type Publishing = Pick<App, 'db' | 'queue'>
 
 /** Hands on every notice that is committed. Returns how many. */
 export async function publishNotices(app: Publishing): Promise<number> {
@@ -63,7 +63,8 @@ async function publishSome(app: Publishing, tx: Transaction): Promise<number | '
   for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
     await tx.insert(webhookDeliveries).values(rows.slice(at, at + ROWS_AT_ONCE))
   await app.queue.enqueueDeliveries(tx, rows.filter(({ status }) => status === 'PENDING')) // prettier-ignore
-  if (app.mailer) await app.queue.enqueueMails(tx, await mailsOf(tx, batch))
+  // Who sends them knows whether there is a mail server. This process may not be told.
+  await app.queue.enqueueMails(tx, await mailsOf(tx, batch))
   const sequences = batch.map(({ sequence }) => sequence)
   const next = await tx.execute<{ position: number }>(sql`select nextval('notice_position')::float8 as position`)
   const position = next.rows[0]?.position

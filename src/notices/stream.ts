@@ -5,6 +5,9 @@ import { clusters } from '../clusters/tables.ts'
 import type { Reader } from '../db/client.ts'
 import { notices, type NoticeRow } from './tables.ts'
 
+/** Changes are forgotten after a day. What is younger than this has all its followers. */
+const WHOLE_HOURS = 23
+
 /** A place in the stream: behind the notice that has it. */
 export type Place = Readonly<{ position: number; sequence: number }>
 
@@ -68,13 +71,28 @@ export async function findLastPlace(db: Reader): Promise<Place> {
   return row ?? beginning
 }
 
-/** Whether nothing behind the place is missing: its notice is neither forgotten nor lost with a database. The beginning has none. */
+/**
+ * Whether nothing behind the place is missing: its notice was not lost with a database, and is too young for anything
+ * behind it to be forgotten. The beginning is known while nothing was forgotten.
+ */
 export async function isKnownPlace(db: Reader, place: Place): Promise<boolean> {
   const { position, sequence } = place
-  if (position === 0) return true
+  if (position === 0) {
+    const [first] = await db
+      .select({ position: sql<number | null>`min(${notices.position})::float8` })
+      .from(notices)
+      .where(isNotNull(notices.position))
+    return first?.position == null || first.position === 1
+  }
   const found = await db
     .select({ sequence: notices.sequence })
     .from(notices)
-    .where(and(eq(notices.position, position), eq(notices.sequence, sequence)))
+    .where(
+      and(
+        eq(notices.position, position),
+        eq(notices.sequence, sequence),
+        gt(notices.at, sql`now() - make_interval(hours => ${WHOLE_HOURS})`),
+      ),
+    )
   return found.length > 0
 }

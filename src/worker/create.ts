@@ -171,7 +171,7 @@ async function runCreate(operation: Operation): Promise<Outcome> {
     if (error instanceof InstallFailed) return cleanUpAfterFailure(operation, error, tries)
     if (error instanceof Unfit) {
       operation.log('error', error.message)
-      return { kind: 'failed', reason: error.reason, message: error.message }
+      return { kind: 'failed', reason: error.reason, message: operation.mask(error.message) }
     }
     if (!(error instanceof DestroyFailed)) throw error
     return {

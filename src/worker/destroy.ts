@@ -1,5 +1,5 @@
 // Destroys a cluster: what the ledger names, and what only the artifact store remembers.
-import { listOpenEntries, reopenEntry } from '../clusters/ledger.ts'
+import { listOpenEntries, reopenEntry, reopenUnbegun } from '../clusters/ledger.ts'
 import { countTries } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import { firstLookAt } from '../reconcile/leftovers.ts'
@@ -21,7 +21,9 @@ const steps: readonly Step<State>[] = [
     leaves: 'a cloud without the cluster, and no open entry in the ledger',
     within: takeAwayPoints,
     async take(operation, state) {
-      const entries = await listOpenEntries(operation.app.db, operation.claim.cluster.id)
+      const { id } = operation.claim.cluster
+      await operation.fenced((tx) => reopenUnbegun(tx, id))
+      const entries = await listOpenEntries(operation.app.db, id)
       state.told =
         entries.length > 0 ? await destroyInfrastructure(operation, entries) : await proveEmptyAgain(operation)
     },

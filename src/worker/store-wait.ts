@@ -1,4 +1,5 @@
 // A create does nothing in the cloud while the artifact store cannot keep its state. It waits, and its cluster says why.
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { lockCluster } from '../clusters/queries.ts'
 import { noteWait, STORE_TOLD_AFTER_MS } from '../clusters/waiting.ts'
@@ -9,14 +10,18 @@ import { uptimeMs } from '../uptime.ts'
 import { DirectoryGone, Stopped } from './failures.ts'
 import type { Operation } from './operation.ts'
 
+/** A check may hang where its own limit does not reach, as in a look for credentials. */
+const CHECK_MS = 8000
 const STORE_RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 
-/** Why the store does not work, as /readyz has it. undefined: it works. */
+/** Why the store does not work, which /readyz knows too. undefined: it works. It is told within some seconds. */
 export async function findStoreProblem({ store }: Pick<App, 'store'>): Promise<string | undefined> {
-  return store.check().then(
+  const late = setTimeout(CHECK_MS, 'the artifact store does not answer', { ref: false })
+  const checked = store.check().then(
     () => undefined,
     (error: unknown) => `the artifact store does not work: ${messageOf(error)}`,
   )
+  return Promise.race([checked, late])
 }
 
 /** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */

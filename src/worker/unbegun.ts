@@ -1,14 +1,14 @@
-// An install that ended before it began anything, in a cloud that cannot be asked. The installer's log and directory are
-// the only witnesses there. Their word closes the ledger's entry, so that the next try can begin. It is no proof, and
-// nothing is called destroyed by it.
+// An install that ended before it began anything, in a cloud that this service cannot ask. What the installer said, and
+// its directory, are the only witnesses there. Their word closes the ledger's entry, so that the next try can begin. It
+// is no proof: nothing is called destroyed by it, and a destroy opens the entry again.
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { queryOf } from '../clusters/inventory-query.ts'
 import { closeUnbegun, listOpenEntries } from '../clusters/ledger.ts'
+import type { InstallerLine } from '../installer/installer.ts'
 import { parseLine } from '../installer/log.ts'
-import { stageOf } from '../installer/stages.ts'
 import type { InstallFailed } from './failures.ts'
 import type { Operation } from './operation.ts'
 
@@ -26,22 +26,32 @@ export async function closeIfUnbegun(operation: Operation, failure: InstallFaile
   const { infraID } = infra.metadata
   const entries = await listOpenEntries(app.db, claim.cluster.id)
   if (entries.length !== 1 || entries[0]?.infraId !== infraID) return undefined
-  if (await hasBegun(await operation.makeDir('assets'))) return undefined
+  if (BEGUN.test(result.log) || (await hasBegun(await operation.makeDir('assets')))) return undefined
   const answer = await app.inventory.find(queryOf(claim.cluster, undefined, [infraID]))
-  if (answer.verified) return undefined
+  // A cloud that only did not answer is asked again by the clean-up.
+  if (answer.verified || !answer.hasNoInventory) return undefined
   await operation.fenced((tx) => closeUnbegun(tx, infraID))
   const told = `The installer's log tells that it began nothing for ${infraID}; nobody has proved it, since ${answer.reason}.`
   operation.log('warning', told)
   return told
 }
 
-/** Also true when nothing tells that it has not. */
-async function hasBegun(dir: string): Promise<boolean> {
+/**
+ * Also true when nothing tells that it has not. A log counts only when it ends in the whole line by which an installer
+ * gives up: a disk that was full may have swallowed others.
+ */
+export async function hasBegun(dir: string): Promise<boolean> {
   const names = await readdir(dir)
   if (names.some((name) => TRACES.test(name)) || !names.includes(LOG)) return true
+  let last: InstallerLine | undefined
   const lines = createInterface({ input: createReadStream(join(dir, LOG)), crlfDelay: Number.POSITIVE_INFINITY })
-  for await (const line of lines) if (stageOf(parseLine(line).message) === 'infrastructure') return true
-  return false
+  for await (const line of lines) {
+    if (BEGUN.test(line)) return true
+    if (line !== '') last = parseLine(line)
+  }
+  return last?.level !== 'fatal'
 }
 
+/** Half of the line is enough. The terminal's form of the log does not pass over the disk. */
+const BEGUN = /Creating infra/
 const LOG = '.openshift_install.log'

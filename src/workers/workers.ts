@@ -10,6 +10,8 @@ import { platforms, type Platform } from '../vocabulary.ts'
 import type { Abilities } from './table.ts'
 
 const BEAT_MS = 15_000
+/** A look may ask other services for credentials. */
+const LOOK_MS = 300_000
 /** A worker that was not seen for longer is not there. */
 const ALIVE_SECONDS = 60
 /** What a fleet can run is remembered for so long, so that a restart of all workers refuses nothing. */
@@ -17,19 +19,14 @@ const REMEMBERED_SECONDS = 900
 
 export const nameOfWorker = `${hostname()}:${process.pid}`
 
-/** What this process is able to run, as things are. */
-export async function readAbilities({ installer, config }: Pick<App, 'installer' | 'config'>): Promise<Abilities> {
-  const [programs, hostInFipsMode, clouds] = await Promise.all([
-    installer.listPrograms(),
-    installer.isHostInFipsMode(),
-    installer.simulated ? [...platforms] : findCredentials(config.environment),
-  ])
+/** What there are programs for. Credentials are looked for apart, since that may take long. */
+async function readPrograms({ installer }: Pick<App, 'installer'>): Promise<Omit<Abilities, 'clouds'>> {
+  const [programs, hostInFipsMode] = await Promise.all([installer.listPrograms(), installer.isHostInFipsMode()])
   const ofFips = programs.filter(({ fips }) => fips).map(({ version }) => version)
   return {
     simulated: installer.simulated,
     versions: [...new Set(programs.map(({ version }) => version))],
     fips: { hostInFipsMode, versions: hostInFipsMode ? ofFips : [] },
-    clouds,
   }
 }
 
@@ -37,24 +34,39 @@ export async function readAbilities({ installer, config }: Pick<App, 'installer'
 export const canInstallFips = ({ simulated, fips }: Abilities, version: string): boolean =>
   simulated || fips.versions.includes(version)
 
-/** Tells the other processes of this worker until `stop` is called. Its abilities are read anew each time. */
+/**
+ * Tells the other processes of this worker until `stop` is called. Its programs are looked at each time, its credentials
+ * every few minutes.
+ */
 export async function tellOfWorker(
   app: Pick<App, 'db' | 'installer' | 'config' | 'log'>,
 ): Promise<{ abilities: () => Abilities; stop: () => void }> {
+  const { installer, config, log } = app
   const id = newId('wrk')
-  let abilities = await readAbilities(app)
-  tellOfCredentials(app, abilities)
-  await app.db.$client.query(beatOf(id, abilities))
+  let clouds: Platform[] = installer.simulated ? [...platforms] : []
+  let abilities: Abilities = { ...(await readPrograms(app)), clouds }
   const tell = async () => {
-    abilities = await readAbilities(app)
+    abilities = { ...(await readPrograms(app)), clouds }
     await app.db.$client.query(beatOf(id, abilities))
   }
-  const beat = setInterval(
-    () =>
-      void tell().catch((error: unknown) => app.log.warn({ err: error }, 'this worker could not tell that it lives')),
-    BEAT_MS,
-  )
-  return { abilities: () => abilities, stop: () => clearInterval(beat) }
+  const look = async () => {
+    const found = await findCredentials(config.environment)
+    if (found.join() !== clouds.join() || clouds.length === 0) tellOfCredentials(log, found)
+    clouds = found
+    await tell()
+  }
+  const warn = (error: unknown) => log.warn({ err: error }, 'this worker could not tell that it lives')
+  await app.db.$client.query(beatOf(id, abilities))
+  const beat = setInterval(() => void tell().catch(warn), BEAT_MS)
+  const looking = installer.simulated ? undefined : setInterval(() => void look().catch(warn), LOOK_MS)
+  if (!installer.simulated) void look().catch(warn)
+  return {
+    abilities: () => abilities,
+    stop() {
+      clearInterval(beat)
+      clearInterval(looking)
+    },
+  }
 }
 
 /** Why a worker with these abilities may not begin to install the cluster. */
@@ -66,14 +78,9 @@ export function whyNotInstalledHere(
   return `it waits for a worker with openshift-install-fips-${version} on a host in FIPS mode`
 }
 
-function tellOfCredentials({ log }: Pick<App, 'log'>, { simulated, clouds, fips }: Abilities): void {
-  if (simulated) return
-  log.info(
-    { clouds, fipsVersions: fips.versions },
-    clouds.length === 0
-      ? 'this worker has found no credentials of any cloud: its installs will fail'
-      : `this worker has credentials for ${clouds.join(', ')}`,
-  )
+function tellOfCredentials(log: App['log'], clouds: Platform[]): void {
+  if (clouds.length === 0) log.warn('this worker has found no credentials of any cloud: its installs will fail')
+  else log.info(`this worker has credentials for ${clouds.join(', ')}`)
   for (const platform of platforms)
     if (!clouds.includes(platform))
       log.debug(`no credentials for ${platform}: they are looked for in ${credentialPlaces[platform]}`)

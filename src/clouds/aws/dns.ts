@@ -92,7 +92,7 @@ async function requireAccount(
   { baseDomain, region, subnets = [], isPrivate = false }: Omit<Place, 'name'>,
   base: Zone | undefined,
 ): Promise<void> {
-  if (isPrivate && subnets.length > 0) {
+  if (subnets.length > 0) {
     const Filters = [{ Name: 'subnet-id', Values: subnets }]
     const pages = sdk.ec2.paginateDescribeSubnets({ client: clients.ec2 }, { Filters }, stop)
     const there = await ask('ec2:DescribeSubnets', pages, ({ Subnets }) => Subnets?.map(({ SubnetId }) => SubnetId))
@@ -102,7 +102,8 @@ async function requireAccount(
         'ec2:DescribeSubnets',
         `this account has not the subnets ${missing.join(', ')} of the profile in ${region}`,
       )
-  } else if (!base) {
+  }
+  if (!base && !(isPrivate && subnets.length > 0)) {
     const also = isPrivate ? ', and the profile names no subnets to know the account by' : ''
     throw new NotAnswered('route53:ListHostedZones', `this account has no public zone ${baseDomain}${also}`)
   }

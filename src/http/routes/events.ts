@@ -58,7 +58,7 @@ export const eventRoutes = router().openapi(
     let caller: Caller = by
     let unfollow = () => undefined as void
     let isOver = false
-    const { body, write, ready, finish } = openBody(UNREAD_BYTES, () => end())
+    const { body, write, ready, finish, fail } = openBody(UNREAD_BYTES, () => end())
     const end = () => {
       if (isOver) return
       isOver = true
@@ -77,14 +77,13 @@ export const eventRoutes = router().openapi(
     }
     const unhear = app.events.on('access', 'all', look)
     const timer = setInterval(look, RENEW_MS)
-    try {
-      const behind = resumed === undefined ? undefined : placeOf(resumed)
+    const behind = resumed === undefined ? undefined : placeOf(resumed)
+    // The body is handed over first: what is behind it is read while it is taken.
+    const begin = async () => {
       unfollow = await events.follow({ by: () => caller, filter, write, ready }, behind)
-    } catch (error) {
-      end()
-      throw error
+      if (isOver) unfollow()
     }
-    if (isOver) unfollow()
+    void begin().catch(fail)
     return c.body(body, 200, headers)
   },
 )
@@ -130,6 +129,12 @@ function openBody(unreadBytes: number, ended: () => void) {
       if (!isOpen) return
       end()
       controller?.close()
+    },
+    /** Breaks the answer off, so that the reader comes back. */
+    fail: (error: unknown) => {
+      if (!isOpen) return
+      end()
+      controller?.error(error)
     },
   }
 }
