@@ -56,6 +56,7 @@ export async function tellOfWorker(
     await tell()
   }
   const warn = (error: unknown) => log.warn({ err: error }, 'this worker could not tell that it lives')
+  if (!installer.simulated) log.info(aboutFips(abilities))
   await app.db.$client.query(beatOf(id, abilities))
   const beat = setInterval(() => void tell().catch(warn), BEAT_MS)
   const looking = installer.simulated ? undefined : setInterval(() => void look().catch(warn), LOOK_MS)
@@ -76,6 +77,12 @@ export function whyNotInstalledHere(
 ): string | undefined {
   if (!profileSnapshot.features.fips || canInstallFips(abilities, version)) return undefined
   return `it waits for a worker with openshift-install-fips-${version} on a host in FIPS mode`
+}
+
+function aboutFips({ fips }: Abilities): string {
+  if (fips.versions.length > 0) return `this worker installs ${fips.versions.join(', ')} in FIPS mode`
+  const lacks = fips.hostInFipsMode ? 'there is no openshift-install-fips-<version>' : 'the host is not in FIPS mode'
+  return `this worker installs nothing in FIPS mode: ${lacks}`
 }
 
 function tellOfCredentials(log: App['log'], clouds: Platform[]): void {
