@@ -1,0 +1,133 @@
+// The log of a job: what there is, or that and all that follows. Lines are known by their number, so that none is lost or
+// shown twice, whatever breaks.
+import { setTimeout } from 'node:timers/promises'
+import { createParser } from 'eventsource-parser'
+import { v1, type Api } from './api.ts'
+import { exitOfCode, Failure, printable } from './failure.ts'
+import { openPatience } from './follow.ts'
+import { colour, isForPeople, print, printObject, say, type Form } from './output.ts'
+import { findJob } from './resolve.ts'
+import { whileFollowing } from './terminal.ts'
+
+type Line = { seq: number; at: string; level: string; message: string }
+export type LogOptions = { output: Form; follow?: boolean; tail?: string; after?: string; level?: string }
+
+const PAGE = 1000
+const PAUSE_MS = 250
+/** The server shows every 15 s that it lives. */
+const SILENCE_MS = 45_000
+const levels = ['debug', 'info', 'warning', 'error', 'fatal']
+
+export async function showLogs(api: Api, idOrName: string, options: LogOptions): Promise<void> {
+  const id = await findJob(api, idOrName)
+  const { output: form } = options
+  if (!isForPeople(form) && !['json', 'jsonl'].includes(form))
+    throw new Failure('usage', 'a log is shown as text, or with -o jsonl or json')
+  if (options.follow === true && form === 'json')
+    throw new Failure('usage', 'what is followed has no end: take -o jsonl with --follow')
+  const least = options.level === undefined ? 0 : levels.indexOf(options.level)
+  if (least < 0) throw new Failure('usage', `--level is one of ${levels.join(', ')}`)
+  const isShown = ({ level }: Line) => levels.indexOf(level) >= least
+  const show = (line: Line) => {
+    if (isShown(line)) print(form === 'jsonl' ? `${JSON.stringify(line)}\n` : textOf(line))
+  }
+  let after = wholeOf(options.after ?? '0', '--after')
+  const tail = options.tail === undefined ? undefined : wholeOf(options.tail, '--tail')
+  if (options.follow !== true || tail !== undefined) {
+    const kept: Line[] = []
+    for await (const lines of pages(api, id, after)) {
+      after = lines.at(-1)?.seq ?? after
+      if (tail === undefined && form !== 'json') lines.forEach(show)
+      else kept.push(...lines.filter(isShown))
+      if (tail !== undefined) kept.splice(0, Math.max(0, kept.length - tail))
+    }
+    if (form === 'json') await printObject(form, { items: kept, nextAfter: kept.at(-1)?.seq ?? null })
+    else kept.forEach(show)
+  }
+  if (options.follow !== true) return
+  const done = whileFollowing(`The job goes on without you. Come back with: ocpctl logs -f ${id}`)
+  await follow(api, id, after, show)
+  done()
+}
+
+async function* pages(api: Api, id: string, from: number): AsyncGenerator<Line[]> {
+  for (let after = from; ;) {
+    const { items, nextAfter }: { items: Line[]; nextAfter: number | null } = await api.json(
+      'GET',
+      `${v1}/jobs/${id}/log`,
+      {
+        query: { after: String(after), limit: String(PAGE) },
+      },
+    )
+    if (nextAfter === null) return
+    yield items
+    after = nextAfter
+  }
+}
+
+async function follow(api: Api, id: string, from: number, show: (line: Line) => void): Promise<void> {
+  let after = from
+  const stream = { isEnded: false }
+  let wasLost = false
+  const patient = openPatience((why) => {
+    wasLost = true
+    say(`${why}; trying again`)
+  })
+  while (!stream.isEnded) {
+    await patient(async () => {
+      const breaker = new AbortController()
+      const answer = await api.send('GET', `${v1}/jobs/${id}/log/stream`, {
+        headers: { accept: 'text/event-stream', ...(after > 0 ? { 'last-event-id': String(after) } : {}) },
+        signal: breaker.signal,
+        tries: 1,
+      })
+      if (wasLost) say('connected again')
+      wasLost = false
+      const parser = createParser({
+        onEvent({ event, data }) {
+          if (event === 'end') stream.isEnded = true
+          else if (event === 'refused') throw refusalOf(data)
+          else if (event === 'line') {
+            const line = JSON.parse(data) as Line // as the API describes it
+            // What was shown before the break is not shown again.
+            if (line.seq <= after) return
+            after = line.seq
+            show(line)
+          }
+        },
+      })
+      await readStream(answer, breaker, (text) => parser.feed(text))
+    })
+    if (!stream.isEnded) await setTimeout(PAUSE_MS)
+  }
+}
+
+/** Returns when the stream has ended in whatever way. Only what `feed` throws is thrown. */
+async function readStream(answer: Response, breaker: AbortController, feed: (text: string) => void): Promise<void> {
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
+  if (!reader) return
+  for (;;) {
+    const silence = globalThis.setTimeout(() => breaker.abort(), SILENCE_MS)
+    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
+    clearTimeout(silence)
+    if (done || value === undefined) return
+    feed(value)
+  }
+}
+
+function refusalOf(data: string): Failure {
+  const { code, detail } = JSON.parse(data) as { code: string; detail: string } // as the API describes it
+  return new Failure(exitOfCode(code), detail, { code, detail })
+}
+
+function textOf({ at, level, message }: Line): string {
+  const time = at.slice(11, 19)
+  const text = `${time} ${level.padEnd(7)} ${printable(message)}`
+  if (level === 'error' || level === 'fatal') return `${colour('red', text)}\n`
+  return level === 'debug' ? `${colour('dim', text)}\n` : `${text}\n`
+}
+
+function wholeOf(text: string, flag: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Failure('usage', `${flag} takes a whole number, not "${text}"`)
+  return Number(text)
+}
