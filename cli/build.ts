@@ -1,6 +1,6 @@
 // Makes cli/dist/ocpctl.mjs, the command line in one file. `npm ci` runs it: nothing that is built is in the repository,
 // so that no two changes meet in a bundle, and no bundle is older than its source.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
@@ -210,7 +210,9 @@ export async function buildCommandLine(file = join(ROOT, 'cli/dist/ocpctl.mjs'))
     write: false,
   })
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, outputFiles[0]?.contents ?? '', { mode: 0o755 })
+  // Somebody may be running the old one.
+  writeFileSync(`${file}.new`, outputFiles[0]?.contents ?? '', { mode: 0o755 })
+  renameSync(`${file}.new`, file)
   return file
 }
 

@@ -93,18 +93,16 @@ function kindsAt(program: Commander, before: string[], word: string): string[] {
 async function fetchOffers(kind: string, environment: Environment): Promise<Offered[]> {
   const source = sources[kind]
   if (!source) return []
+  const enoughMs = Number(environment['OCPCTL_COMPLETION_MS']) || ENOUGH_MS
+  const signal = AbortSignal.timeout(Math.max(1, Math.round(enoughMs - REST_MS - performance.now())))
   try {
     const api = openApi(await openSession(environment, {}))
-    const enoughMs = Number(environment['OCPCTL_COMPLETION_MS']) || ENOUGH_MS
-    const signal = AbortSignal.timeout(Math.max(1, enoughMs - REST_MS - performance.now()))
-    const { items }: { items: Item[] } = await api.json('GET', `${v1}${source.path}`, {
-      tries: 1,
-      signal,
-      query: ['/profiles', '/schedules'].includes(source.path) ? {} : { limit: '200' },
-    })
+    const query = ['/profiles', '/schedules'].includes(source.path) ? {} : { limit: '200' }
+    const { items }: { items: Item[] } = await api.json('GET', `${v1}${source.path}`, { tries: 1, signal, query })
     return items.flatMap(source.offer)
-  } catch {
+  } catch (error) {
     // Whoever presses Tab wants no error in the line.
-    return []
+    if (error instanceof Failure || signal.aborted) return []
+    throw error
   }
 }

@@ -65,7 +65,7 @@ export function createProgram(environment: Environment): Commander {
     .addHelpText('after', HELP_END)
     .version(OCPCTL_VERSION)
     .addOption(new Option('-o, --output <form>', 'how it is shown').choices(forms).default('table'))
-    .option('--url <url>', 'the server (OCPCTL_URL)')
+    .option('--server <url>', 'the server (OCPCTL_URL)')
     .option('--context <name>', 'the server by its context (OCPCTL_CONTEXT)')
   const connect = async (command: Commander): Promise<Api> =>
     openApi(await openSession(environment, command.optsWithGlobals()))
@@ -231,7 +231,7 @@ function addSignIn(program: Commander, environment: Environment): void {
     .option('--as <context>', 'the name of the context')
     .action(async (url?: string) => {
       const options = signIn.optsWithGlobals()
-      await login(environment, url ?? options['url'], options as Parameters<typeof login>[2]) // these options
+      await login(environment, url ?? options['server'], options as Parameters<typeof login>[2]) // these options
     })
   place(program, 'logout', 'Forget the credential of a server', '')
     .argument('[context]')

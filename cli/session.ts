@@ -17,10 +17,10 @@ const RENEW_BEFORE_SECONDS = 60
 /** The flags win over the environment, and the environment wins over the current context. */
 export async function openSession(
   environment: Environment,
-  flags: { url?: string; context?: string },
+  flags: { server?: string; context?: string },
 ): Promise<Session> {
   const {
-    url: givenUrl = environment['OCPCTL_URL'] || undefined,
+    server: givenUrl = environment['OCPCTL_URL'] || undefined,
     context: givenName = environment['OCPCTL_CONTEXT'] || undefined,
   } = flags
   const token = environment['OCPCTL_TOKEN'] || undefined

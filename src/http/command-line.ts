@@ -9,13 +9,18 @@ import type { Env } from './env.ts'
 import { problem } from './router.ts'
 
 const FILE = new URL('../../cli/dist/ocpctl.mjs', import.meta.url)
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string } // ours
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+} // ours
 
 export function addCommandLine(http: OpenAPIHono<Env>, { oidc, awsIam }: Pick<Config, 'oidc' | 'awsIam'>): void {
   // Read once, so that the sum is of the bytes that are sent.
   const file = readBuilt()
   const sum = file && createHash('sha256').update(file).digest()
-  const missing = new AppError('NOT_FOUND', 'this server was installed without its command line: `npm run prepare` builds it')
+  const missing = new AppError(
+    'NOT_FOUND',
+    'this server was installed without its command line: `npm run prepare` builds it',
+  )
   http.get('/downloads/ocpctl.mjs', (c) => {
     if (!file || !sum) return problem(c, missing)
     return c.body(file, 200, {
