@@ -1,6 +1,7 @@
 // Requests to the API. A request that may be sent twice is sent again when the network or the server fails for a moment.
 import { setTimeout } from 'node:timers/promises'
 import { Failure, failureOf, type Problem } from './failure.ts'
+import { ask, type Answer } from './http.ts'
 import type { Session } from './session.ts'
 
 export type Query = Record<string, string | string[] | undefined>
@@ -17,7 +18,7 @@ export type Request = {
 export type Api = {
   url: string
   /** Throws Failure for every answer that is no success. */
-  send: (method: string, path: string, request?: Request) => Promise<Response>
+  send: (method: string, path: string, request?: Request) => Promise<Answer>
   // oxlint-disable-next-line typescript/no-explicit-any -- the JSON of whatever operation is called
   json: (method: string, path: string, request?: Request) => Promise<any>
 }
@@ -25,11 +26,10 @@ export type Api = {
 const TRIES = 4
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 30_000
-const ANSWER_MS = 30_000
 const RETRIED = [429, 502, 503, 504]
 
 export function openApi(session: Session): Api {
-  async function send(method: string, path: string, request: Request = {}): Promise<Response> {
+  async function send(method: string, path: string, request: Request = {}): Promise<Answer> {
     const { key, tries = TRIES } = request
     const isSafe = method !== 'PATCH' && (method !== 'POST' || key !== undefined)
     let renewed = false
@@ -40,15 +40,16 @@ export function openApi(session: Session): Api {
       if (!(answer instanceof Failure) && answer.ok) return answer
       if (!(answer instanceof Failure) && answer.status === 401 && !renewed && (await session.renew())) {
         renewed = true
-        await answer.body?.cancel()
+        answer.body.resume()
         continue
       }
-      const failure = answer instanceof Failure ? answer : failureOf(answer.status, await problemIn(answer))
+      const failure =
+        answer instanceof Failure ? answer : failureOf(answer.status, await problemIn(answer, `${session.url}${path}`))
       failure.key = key
       const again =
         answer instanceof Failure ? isSafe || refusedToConnect(answer.cause) : isSafe && RETRIED.includes(answer.status)
       if (!again || attempt >= tries || request.signal?.aborted === true) throw failure
-      const asked = answer instanceof Failure ? 0 : Number(answer.headers.get('retry-after')) * 1000 || 0
+      const asked = answer instanceof Failure ? 0 : Number(answer.headers['retry-after']) * 1000 || 0
       await setTimeout(Math.min(LONGEST_PAUSE_MS, Math.max(asked, FIRST_PAUSE_MS * 2 ** (attempt - 1))))
     }
   }
@@ -68,33 +69,24 @@ async function sendOnce(
   method: string,
   path: string,
   { query = {}, body, key, headers = {}, signal }: Request,
-): Promise<Response> {
+): Promise<Answer> {
   const url = new URL(`${session.url}${path}`)
   for (const [name, value] of Object.entries(query))
     for (const each of [value ?? []].flat()) url.searchParams.append(name, each)
   const token = await session.token()
-  const late = new AbortController()
-  // It ends the wait for an answer, not the reading of one that lasts.
-  const timer = globalThis.setTimeout(() => late.abort(new Error(`no answer in ${ANSWER_MS / 1000} s`)), ANSWER_MS)
-  try {
-    return await fetch(url, {
-      method,
-      headers: {
-        accept: 'application/json',
-        authorization: `Bearer ${token}`,
-        'user-agent': `ocpctl/${OCPCTL_VERSION}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(key === undefined ? {} : { 'idempotency-key': key }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      // The token is for this server, and for none that it names.
-      redirect: 'error',
-      signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
-    })
-  } finally {
-    clearTimeout(timer)
-  }
+  return ask(url, {
+    method,
+    headers: {
+      accept: 'application/json',
+      authorization: `Bearer ${token}`,
+      'user-agent': `ocpctl/${OCPCTL_VERSION}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal,
+  })
 }
 
 function unreachable(url: string, error: unknown, signal: AbortSignal | undefined): Failure {
@@ -118,16 +110,16 @@ function refusedToConnect(error: unknown): boolean {
   return false
 }
 
-async function problemIn(answer: Response): Promise<Problem> {
+async function problemIn(answer: Answer, url: string): Promise<Problem> {
   const text = await answer.text().catch(() => '')
-  if (answer.headers.get('content-type')?.includes('json') === true) {
-    const problem: unknown = parsed(text, answer.url)
+  if (answer.headers['content-type']?.includes('json') === true) {
+    const problem: unknown = parsed(text, url)
     if (typeof problem === 'object' && problem !== null && 'detail' in problem) return problem as Problem // as the API sends it
   }
   return {
     code: 'NOT_A_PROBLEM',
     status: answer.status,
-    detail: `${answer.url.split('?')[0]} answers ${answer.status}: is this an ocpctl server?`,
+    detail: `${url} answers ${answer.status}: is this an ocpctl server?`,
   }
 }
 

@@ -1,6 +1,7 @@
 // Makes cli/dist/ocpctl.mjs, the command line in one file. `npm ci` runs it: nothing that is built is in the repository,
 // so that no two changes meet in a bundle, and no bundle is older than its source.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
@@ -134,8 +135,7 @@ const packed: Plugin = {
       const { outputFiles } = await build({
         ...options,
         entryPoints: [path],
-        banner: requireFrom(`'file:///'`),
-        plugins: [smallZod, sharedYaml],
+        plugins: [lateBuiltins, smallZod, sharedYaml],
         write: false,
       })
       const code = outputFiles?.[0]?.contents ?? new Uint8Array()
@@ -183,6 +183,17 @@ const sharedYaml: Plugin = {
   },
 }
 
+/** An import of Node's own modules stands at the top of a file, and loading `http` takes longer than Node's start. */
+const lateBuiltins: Plugin = {
+  name: 'late-builtins',
+  setup(bundler) {
+    bundler.onResolve({ filter: /.*/ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined))
+    bundler.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
+    }))
+  },
+}
+
 const options = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -191,13 +202,7 @@ const options = {
   platform: 'node',
   target: 'node22',
   legalComments: 'none',
-  banner: requireFrom('import.meta.url'),
 } satisfies BuildOptions
-
-/** Libraries that are written as CommonJS ask for Node's modules by require. */
-function requireFrom(place: string): { js: string } {
-  return { js: `import{createRequire as $require}from'node:module';const require=$require(${place});` }
-}
 
 /** Returns the path of the file. */
 export async function buildCommandLine(file = join(ROOT, 'cli/dist/ocpctl.mjs')): Promise<string> {
@@ -206,7 +211,7 @@ export async function buildCommandLine(file = join(ROOT, 'cli/dist/ocpctl.mjs'))
     ...options,
     entryPoints: ['cli/main.ts'],
     define: { OCPCTL_VERSION: JSON.stringify(version) },
-    plugins: [operations, packed],
+    plugins: [lateBuiltins, operations, packed],
     write: false,
   })
   mkdirSync(dirname(file), { recursive: true })

@@ -41,7 +41,8 @@ export function columnsOf(shape: string, properties: string[], isWide: boolean):
     .filter(([name]) => name !== undefined && properties.includes(name))
     .map(([name = '', title]) => ({
       title: title ?? titleOf(name).toUpperCase(),
-      of: (item: Item) => item[name],
+      // What is gone has no end before it.
+      of: (item: Item) => (name === 'destroyAt' ? (item['destroyedAt'] ?? item[name]) : item[name]),
       kind: /At$|^at$/.test(name) ? 'time' : name === 'status' ? 'status' : name.startsWith('usd') ? 'usd' : undefined,
     }))
 }

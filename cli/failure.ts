@@ -67,7 +67,7 @@ function exitOf(status: number, code: string): Exit {
   if (status === 401) return 'notSignedIn'
   if (status === 403 || status === 404) return 'notAllowed'
   if (status === 409 || code === 'IDEMPOTENCY_KEY_REUSED') return 'conflict'
-  if (status === 429 || (status >= 502 && status <= 504)) return 'unreachable'
+  if (status < 400 || status === 429 || (status >= 502 && status <= 504)) return 'unreachable'
   return status < 500 ? 'usage' : 'failed'
 }
 

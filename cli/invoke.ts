@@ -1,7 +1,6 @@
 // Calls one operation and shows what it answers: what nearly all commands do.
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { v1, type Api, type Query } from './api.ts'
 import type { Command } from './commands.ts'
@@ -133,8 +132,7 @@ async function download(api: Api, path: string, query: Query, options: Options):
   if (file === undefined && process.stdout.isTTY && !path.endsWith('/export'))
     throw new Failure('usage', 'this is no text for a terminal: say where it goes with --file NAME')
   const answer = await api.send('GET', path, { query, headers: { accept: '*/*' } })
-  if (!answer.body) return
-  const body = Readable.fromWeb(answer.body)
+  const { body } = answer
   // What is downloaded holds credentials.
   if (file !== undefined) await pipeline(body, createWriteStream(file, { mode: 0o600, flags: 'wx' }))
   else await pipeline(body, process.stdout, { end: false })

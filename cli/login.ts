@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { openApi, reasonOf, v1 } from './api.ts'
 import { changeContexts, checkUrl, readContexts, type Auth, type Environment } from './contexts.ts'
 import { Failure } from './failure.ts'
+import { ask } from './http.ts'
 import type { Issuer } from './oidc.ts'
 import { isForPeople, print, printObject, say, type Form } from './output.ts'
 
@@ -19,8 +20,6 @@ export type LoginOptions = {
 }
 /** What a server says of the ways in. */
 type Ways = { version: string; oidc: Issuer | null; aws: { serverId: string } | null }
-
-const ANSWER_MS = 10_000
 
 export async function login(environment: Environment, given: string | undefined, options: LoginOptions): Promise<void> {
   const { contexts, current } = await readContexts(environment)
@@ -82,12 +81,10 @@ async function signIn(environment: Environment, server: string, options: LoginOp
 
 async function waysOf(server: string): Promise<Ways> {
   const address = `${server}/.well-known/ocpctl.json`
-  const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS) }).catch(
-    (error: unknown) => {
-      throw new Failure('unreachable', `${server} cannot be reached: ${reasonOf(error)}`)
-    },
-  )
-  const ways = answer.ok ? ((await answer.json().catch(() => undefined)) as Ways | undefined) : undefined
+  const answer = await ask(new URL(address), { method: 'GET' }).catch((error: unknown) => {
+    throw new Failure('unreachable', `${server} cannot be reached: ${reasonOf(error)}`)
+  })
+  const ways = answer.ok ? waysIn(await answer.text()) : undefined
   if (ways?.version === undefined)
     throw new Failure(
       'usage',
@@ -99,6 +96,14 @@ async function waysOf(server: string): Promise<Ways> {
       `the server has version ${ways.version} and this is ${OCPCTL_VERSION}: take the one from ${server}/downloads/ocpctl.mjs`,
     )
   return ways
+}
+
+function waysIn(text: string): Ways | undefined {
+  try {
+    return JSON.parse(text) as Ways // what it says is looked at before it is used
+  } catch {
+    return undefined
+  }
 }
 
 export async function logout(environment: Environment, as: string | undefined): Promise<void> {

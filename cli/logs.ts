@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import { v1, type Api } from './api.ts'
 import { exitOfCode, Failure, printable } from './failure.ts'
+import type { Answer } from './http.ts'
 import { openPatience } from './follow.ts'
 import { colour, isForPeople, print, printObject, say, type Form } from './output.ts'
 import { findJob } from './resolve.ts'
@@ -75,10 +76,8 @@ async function follow(api: Api, id: string, from: number, show: (line: Line) => 
   })
   while (!stream.isEnded) {
     await patient(async () => {
-      const breaker = new AbortController()
       const answer = await api.send('GET', `${v1}/jobs/${id}/log/stream`, {
         headers: { accept: 'text/event-stream', ...(after > 0 ? { 'last-event-id': String(after) } : {}) },
-        signal: breaker.signal,
         tries: 1,
       })
       if (wasLost) say('connected again')
@@ -96,22 +95,26 @@ async function follow(api: Api, id: string, from: number, show: (line: Line) => 
           }
         },
       })
-      await readStream(answer, breaker, (text) => parser.feed(text))
+      await readStream(answer, (text) => parser.feed(text))
     })
     if (!stream.isEnded) await setTimeout(PAUSE_MS)
   }
 }
 
 /** Returns when the stream has ended in whatever way. Only what `feed` throws is thrown. */
-async function readStream(answer: Response, breaker: AbortController, feed: (text: string) => void): Promise<void> {
-  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
-  if (!reader) return
-  for (;;) {
-    const silence = globalThis.setTimeout(() => breaker.abort(), SILENCE_MS)
-    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }))
+async function readStream({ body }: Answer, feed: (text: string) => void): Promise<void> {
+  const silence = globalThis.setTimeout(() => body.destroy(), SILENCE_MS)
+  const chunks = body.setEncoding('utf8')[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { done, value } = await chunks.next().catch(() => ({ done: true, value: '' }))
+      if (done === true) return
+      silence.refresh()
+      feed(String(value))
+    }
+  } finally {
     clearTimeout(silence)
-    if (done || value === undefined) return
-    feed(value)
+    body.destroy()
   }
 }
 

@@ -1,7 +1,6 @@
 // `api METHOD PATH`: any request, for what has no command.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { v1, type Api } from './api.ts'
 import { Failure } from './failure.ts'
@@ -26,9 +25,9 @@ export async function callApi(
     key: verb === 'POST' ? (options.idempotencyKey ?? randomUUID()) : undefined,
     headers: { accept: '*/*' },
   })
-  const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true
+  const isJson = answer.headers['content-type']?.startsWith('application/json') === true
   if (!isJson) {
-    if (answer.body) await pipeline(Readable.fromWeb(answer.body), process.stdout, { end: false })
+    await pipeline(answer.body, process.stdout, { end: false })
     return
   }
   const text = await answer.text()

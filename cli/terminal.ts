@@ -1,5 +1,4 @@
 // What needs a person at a terminal. Without one nothing is asked.
-import { createInterface } from 'node:readline/promises'
 import { Failure } from './failure.ts'
 
 /** Throws Failure when a person says no. Where nobody can be asked, what was typed is meant. */
@@ -9,6 +8,7 @@ export async function confirm(question: string): Promise<void> {
 }
 
 export async function ask(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     // Ctrl-C and Ctrl-D close it, and the question then has no answer.
