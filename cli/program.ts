@@ -41,7 +41,7 @@ const nouns: Record<string, string> = {
 }
 
 export async function runProgram(args: string[], environment: Environment): Promise<void> {
-  const program = createProgram(environment)
+  const program = createProgram(environment, args[0])
   if (args[0] === 'complete') return (await import('./completion.ts')).complete(program, args, environment)
   if (args[0] === 'completion') return (await import('./completion.ts')).printScript(args[1])
   try {
@@ -53,7 +53,8 @@ export async function runProgram(args: string[], environment: Environment): Prom
   }
 }
 
-export function createProgram(environment: Environment): Commander {
+/** `first`: the first word that was typed. Where it is a command, or a noun, only that one is made: the rest takes time. */
+export function createProgram(environment: Environment, first: string | undefined): Commander {
   const program = new Commander('ocpctl')
   configure(program)
   program
@@ -69,7 +70,9 @@ export function createProgram(environment: Environment): Commander {
     .option('--context <name>', 'the server by its context (OCPCTL_CONTEXT)')
   const connect = async (command: Commander): Promise<Api> =>
     openApi(await openSession(environment, command.optsWithGlobals()))
-  addOperations(program, connect)
+  const words = operations.flatMap(({ id }) => wordsOf(id))
+  const only = words.some((each) => each.split(' ')[0] === first) ? first : undefined
+  addOperations(program, connect, only)
   addOwn(program, environment, connect)
   return program
 }
@@ -91,12 +94,14 @@ function configure(program: Commander): void {
 
 type Connect = (command: Commander) => Promise<Api>
 
-function addOperations(program: Commander, connect: Connect): void {
+const wordsOf = (id: string) => [commands[id]?.words, commands[id]?.short].filter((words) => words !== undefined)
+
+function addOperations(program: Commander, connect: Connect, only: string | undefined): void {
   for (const operation of operations) {
     const command = commands[operation.id]
     if (command === undefined || command.own === true) continue
-    for (const words of [command.words, command.short]) {
-      if (words === undefined) continue
+    for (const words of wordsOf(operation.id)) {
+      if (only !== undefined && words.split(' ')[0] !== only) continue
       const made = place(program, words, operation.summary, command.example)
       for (const field of placesOf(operation, command))
         made.argument(`<${argumentOf(operation, field)}>`, field.description ?? '')
