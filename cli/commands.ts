@@ -66,6 +66,8 @@ export const commands: Record<string, Command> = {
   forecastUsage: { words: 'usage forecast', example: '' },
   listUsageSamples: { words: 'usage samples', places: ['clusterId'], example: 'demo --window 7d' },
 
+  streamEvents: { words: 'event watch', example: '--type job --cluster demo', own: true },
+
   listFindings: { words: 'finding list', example: '--open' },
   listLeaks: { words: 'leak list', example: '' },
 
@@ -118,8 +120,8 @@ export const commands: Record<string, Command> = {
   isReady: { words: 'server ready', example: '' },
 }
 
-/** These are for a browser: a link of a mail is a secret, and opens a page that asks. */
-export const withoutCommand = ['askLink', 'useLink']
+/** These are for a browser: a link of a mail is a secret and opens a page that asks, and a session is a page's cookie. */
+export const withoutCommand = ['askLink', 'useLink', 'getSignIn', 'signIn', 'signOut']
 
 /** What people call the fields whose name in the API says too little, or is a list. */
 const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope' }

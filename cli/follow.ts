@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { v1, type Api } from './api.ts'
 import { Failure } from './failure.ts'
+import { readStream } from './stream.ts'
 
 export type Attempt = {
   number: number
@@ -24,6 +25,9 @@ export type Job = {
 }
 
 const LOOK_MS = 1000
+/** How long an open stream is believed that says nothing. */
+const QUIET_MS = 10_000
+const RELISTEN_MS = 2000
 /** A server that is away for longer is not being restarted. */
 const PATIENCE_MS = 15 * 60_000
 
@@ -37,14 +41,62 @@ export async function* followJob(
   lost: (why: string) => void,
 ): AsyncGenerator<Job> {
   const patient = openPatience(lost)
+  let words: Words | undefined
   let before = ''
-  for (;;) {
-    const job = await patient<Job>(() => api.json('GET', `${v1}/jobs/${id}`, { signal }))
-    const now = JSON.stringify(job)
-    if (job !== undefined && now !== before) yield job
-    if (job !== undefined && isOver(job)) return
-    before = now
-    await setTimeout(LOOK_MS, undefined, { signal })
+  try {
+    for (;;) {
+      const job = await patient<Job>(() => api.json('GET', `${v1}/jobs/${id}`, { signal }))
+      if (job !== undefined) {
+        const now = JSON.stringify(job)
+        if (now !== before) yield job
+        before = now
+        if (isOver(job)) return
+        words ??= hearOf(api, job.clusterId)
+      }
+      await (words?.next(signal) ?? setTimeout(LOOK_MS, undefined, { signal }))
+    }
+  } finally {
+    words?.stop()
+  }
+}
+
+type Words = { next: (signal: AbortSignal) => Promise<void>; stop: () => void }
+
+/** An event is only a reason to look: what the job is, the job says. Without events it is looked at every second. */
+function hearOf(api: Api, cluster: string): Words {
+  const stopped = new AbortController()
+  let isOpen = false
+  let isHeard = false
+  let wake = () => undefined as void
+  const hear = () => {
+    isHeard = true
+    wake()
+  }
+  const listen = async () => {
+    while (!stopped.signal.aborted) {
+      await readStream(
+        api,
+        `${v1}/events/stream`,
+        { query: { cluster, type: 'job' }, signal: stopped.signal },
+        () => (isOpen = true),
+        hear,
+      ).catch(
+        () => undefined, // the job itself is asked, and says what is wrong
+      )
+      isOpen = false
+      await setTimeout(RELISTEN_MS, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined)
+    }
+  }
+  void listen()
+  return {
+    stop: () => stopped.abort(),
+    async next(signal) {
+      if (!isHeard) {
+        const late = setTimeout(isOpen ? QUIET_MS : LOOK_MS, undefined, { signal })
+        await Promise.race([late, new Promise<void>((resolve) => (wake = resolve))])
+      }
+      isHeard = false
+    },
   }
 }
 

@@ -1,13 +1,12 @@
 // The log of a job: what there is, or that and all that follows. Lines are known by their number, so that none is lost or
 // shown twice, whatever breaks.
 import { setTimeout } from 'node:timers/promises'
-import { createParser } from 'eventsource-parser'
 import { v1, type Api } from './api.ts'
-import { exitOfCode, Failure, printable } from './failure.ts'
-import type { Answer } from './http.ts'
+import { Failure, printable } from './failure.ts'
 import { openPatience } from './follow.ts'
 import { colour, isForPeople, print, printObject, say, type Form } from './output.ts'
 import { findJob } from './resolve.ts'
+import { readStream } from './stream.ts'
 import { whileFollowing } from './terminal.ts'
 
 type Line = { seq: number; at: string; level: string; message: string }
@@ -15,8 +14,6 @@ export type LogOptions = { output: Form; follow?: boolean; tail?: string; after?
 
 const PAGE = 1000
 const PAUSE_MS = 250
-/** The server shows every 15 s that it lives. */
-const SILENCE_MS = 45_000
 const levels = ['debug', 'info', 'warning', 'error', 'fatal']
 
 export async function showLogs(api: Api, idOrName: string, options: LogOptions): Promise<void> {
@@ -68,59 +65,35 @@ async function* pages(api: Api, id: string, from: number): AsyncGenerator<Line[]
 
 async function follow(api: Api, id: string, from: number, show: (line: Line) => void): Promise<void> {
   let after = from
-  const stream = { isEnded: false }
-  let wasLost = false
+  const state = { isEnded: false, isLost: false }
   const patient = openPatience((why) => {
-    wasLost = true
+    state.isLost = true
     say(`${why}; trying again`)
   })
-  while (!stream.isEnded) {
-    await patient(async () => {
-      const answer = await api.send('GET', `${v1}/jobs/${id}/log/stream`, {
-        headers: { accept: 'text/event-stream', ...(after > 0 ? { 'last-event-id': String(after) } : {}) },
-        tries: 1,
-      })
-      if (wasLost) say('connected again')
-      wasLost = false
-      const parser = createParser({
-        onEvent({ event, data }) {
-          if (event === 'end') stream.isEnded = true
-          else if (event === 'refused') throw refusalOf(data)
-          else if (event === 'line') {
-            const line = JSON.parse(data) as Line // as the API describes it
-            // What was shown before the break is not shown again.
-            if (line.seq <= after) return
-            after = line.seq
-            show(line)
-          }
+  const opened = () => {
+    if (state.isLost) say('connected again')
+    state.isLost = false
+  }
+  while (!state.isEnded) {
+    await patient(() =>
+      readStream(
+        api,
+        `${v1}/jobs/${id}/log/stream`,
+        { after: after > 0 ? String(after) : undefined },
+        opened,
+        ({ type, data }) => {
+          if (type === 'end') state.isEnded = true
+          if (type !== 'line') return
+          const line = JSON.parse(data) as Line // as the API describes it
+          // What was shown before the break is not shown again.
+          if (line.seq <= after) return
+          after = line.seq
+          show(line)
         },
-      })
-      await readStream(answer, (text) => parser.feed(text))
-    })
-    if (!stream.isEnded) await setTimeout(PAUSE_MS)
+      ),
+    )
+    if (!state.isEnded) await setTimeout(PAUSE_MS)
   }
-}
-
-/** Returns when the stream has ended in whatever way. Only what `feed` throws is thrown. */
-async function readStream({ body }: Answer, feed: (text: string) => void): Promise<void> {
-  const silence = globalThis.setTimeout(() => body.destroy(), SILENCE_MS)
-  const chunks = body.setEncoding('utf8')[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      const { done, value } = await chunks.next().catch(() => ({ done: true, value: '' }))
-      if (done === true) return
-      silence.refresh()
-      feed(String(value))
-    }
-  } finally {
-    clearTimeout(silence)
-    body.destroy()
-  }
-}
-
-function refusalOf(data: string): Failure {
-  const { code, detail } = JSON.parse(data) as { code: string; detail: string } // as the API describes it
-  return new Failure(exitOfCode(code), detail, { code, detail })
 }
 
 function textOf({ at, level, message }: Line): string {

@@ -6,6 +6,7 @@ import { openApi, type Api } from './api.ts'
 import { openBrowser } from './browser.ts'
 import { commands, type Command } from './commands.ts'
 import type { Environment } from './contexts.ts'
+import { watchEvents } from './events.ts'
 import { Failure } from './failure.ts'
 import { addFlags, placesOf } from './flags.ts'
 import { invoke, type Options } from './invoke.ts'
@@ -28,6 +29,7 @@ const nouns: Record<string, string> = {
   artifact: 'what is stored of a cluster',
   profile: 'what is on offer',
   usage: 'hours and cost',
+  event: 'what happens, as it happens',
   finding: 'where database, queue, store and cloud disagree',
   leak: 'what was left behind',
   'api-token': 'tokens for programs',
@@ -179,6 +181,12 @@ function addOwn(program: Commander, environment: Environment, connect: Connect):
       .option('--file <kubeconfig>', 'instead of KUBECONFIG or ~/.kube/config')
       .action(async (id?: string) => giveKubeconfig(await connect(made), environment, id, made.optsWithGlobals()))
   }
+  const watch = place(program, 'event watch', 'What happens, of what you may see', commands['streamEvents']?.example)
+  watch
+    .option('--team <name>', 'of one team')
+    .option('--cluster <cluster>', 'of one cluster')
+    .option('--type <type...>', 'such as job, or cluster.ready')
+    .action(async () => watchEvents(await connect(watch), watch.optsWithGlobals()))
   const wait = place(program, 'wait', 'Wait for a cluster or a job', 'demo --for ready --timeout 90m')
   wait
     .argument('<cluster|job>')

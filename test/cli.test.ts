@@ -47,10 +47,9 @@ describe('the program', () => {
     expect(await (await fetch(`${url}/downloads/ocpctl.mjs.sha256`)).text()).toBe(`${sum.digest('hex')}  ocpctl.mjs\n`)
   })
 
-  it('has a command for every operation of the API, and none for an operation that is not there', async () => {
+  it('has a command for every operation of the API', async () => {
     const ids = operations.map(({ id }) => id)
     expect(ids.filter((id) => !Object.hasOwn(commands, id) && !withoutCommand.includes(id))).toEqual([])
-    expect([...Object.keys(commands), ...withoutCommand].filter((id) => !ids.includes(id))).toEqual([])
     const nouns = Map.groupBy(Object.values(commands), ({ words }) => words.split(' ')[0] ?? '')
     await Promise.all(
       [...nouns].map(async ([noun, of]) => {
@@ -77,8 +76,9 @@ describe('the program', () => {
   })
 
   it('takes every field that an operation has', async () => {
-    const own = ['getKubeconfig', 'readJobLog', 'streamJobLog']
-    for (const operation of operations.filter(({ id }) => Object.hasOwn(commands, id) && !own.includes(id))) {
+    for (const operation of operations.filter(
+      ({ id }) => commands[id]?.own === undefined && commands[id] !== undefined,
+    )) {
       const known = operation.fields.filter(({ type }) => type === 'other')
       expect({ id: operation.id, known }).toEqual({ id: operation.id, known: [] })
     }
