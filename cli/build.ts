@@ -176,7 +176,9 @@ const smallZod: Plugin = {
 const sharedYaml: Plugin = {
   name: 'shared-yaml',
   setup(bundler) {
-    bundler.onResolve({ filter: /^yaml$/ }, () => ({ path: 'yaml', namespace: 'shared-yaml' }))
+    bundler.onResolve({ filter: /^yaml$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: 'yaml', namespace: 'shared-yaml' },
+    )
     bundler.onLoad({ filter: /.*/, namespace: 'shared-yaml' }, () => ({
       contents: `module.exports = globalThis[Symbol.for('ocpctl.yaml')]`,
     }))

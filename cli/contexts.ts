@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from './failure.ts'
 import { changeFile, readIfThere } from './files.ts'
+import { loadYaml } from './unpack.ts'
 
 export type Auth =
   | { kind: 'token'; token: string }
@@ -33,14 +34,14 @@ export async function changeContexts(
   await changeFile(path, async (text) => {
     const contexts = await parseContexts(path, text)
     await change(contexts)
-    const { stringify } = await import('yaml')
+    const { stringify } = await loadYaml()
     return stringify(contexts, { lineWidth: 0 })
   })
 }
 
 async function parseContexts(path: string, text: string | undefined): Promise<Contexts> {
   if (text === undefined) return { contexts: {} }
-  const { parse } = await import('yaml')
+  const { parse } = await loadYaml()
   const value: unknown = (() => {
     try {
       return parse(text)

@@ -6,6 +6,7 @@ import { flagOf, type Command } from './commands.ts'
 import { Failure } from './failure.ts'
 import type { Field, Operation } from './operation.ts'
 import { readTime } from './times.ts'
+import { loadYaml } from './unpack.ts'
 
 export type Given = { path: Record<string, string>; query: Query; body: Record<string, unknown> | undefined }
 
@@ -130,7 +131,7 @@ async function readBody(file: string): Promise<Record<string, unknown>> {
       throw new Failure('usage', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
     }
   })()
-  const { parse } = await import('yaml')
+  const { parse } = await loadYaml()
   let value: unknown
   try {
     value = parse(text)

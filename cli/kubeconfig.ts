@@ -1,13 +1,16 @@
 // The kubeconfig of a cluster: printed, or merged into the one that kubectl and oc read.
 import { delimiter, join, resolve } from 'node:path'
 import { existsSync } from 'node:fs'
-import { isMap, isSeq, parseDocument, type Document, type YAMLMap, type YAMLSeq } from 'yaml'
+import type { Document, YAMLMap, YAMLSeq } from 'yaml'
 import { v1, type Api } from './api.ts'
 import { homeOf, type Environment } from './contexts.ts'
 import { Failure } from './failure.ts'
 import { changeFile } from './files.ts'
 import { print, say } from './output.ts'
 import { findCluster } from './resolve.ts'
+import { loadYaml } from './unpack.ts'
+
+const { isMap, isSeq, parseDocument } = await loadYaml()
 
 export type KubeconfigOptions = { merge?: boolean; prune?: boolean; as?: string; file?: string; keepCurrent?: boolean }
 type Mark = { server: string; clusterId: string }

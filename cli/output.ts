@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { columnsOf, titleOf } from './columns.ts'
 import { Failure, printable } from './failure.ts'
 import { shownTime, since } from './times.ts'
+import { loadYaml } from './unpack.ts'
 
 export const forms = ['table', 'wide', 'json', 'jsonl', 'yaml', 'csv', 'name'] as const
 export type Form = (typeof forms)[number]
@@ -90,7 +91,7 @@ function nameOf(value: unknown): string {
 }
 
 async function toYaml(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml')
+  const { stringify } = await loadYaml()
   return stringify(value, { lineWidth: 0 })
 }
 

@@ -10,7 +10,6 @@ import { watchEvents } from './events.ts'
 import { Failure } from './failure.ts'
 import { addFlags, placesOf } from './flags.ts'
 import { invoke, type Options } from './invoke.ts'
-import { giveKubeconfig } from './kubeconfig.ts'
 import { listContexts, login, logout, printToken, removeContext, useContext } from './login.ts'
 import { showLogs } from './logs.ts'
 import type { Field, Operation } from './operation.ts'
@@ -179,7 +178,10 @@ function addOwn(program: Commander, environment: Environment, connect: Connect):
       .option('--as <context>', 'another name for the context')
       .option('--keep-current', 'leave the current context as it is')
       .option('--file <kubeconfig>', 'instead of KUBECONFIG or ~/.kube/config')
-      .action(async (id?: string) => giveKubeconfig(await connect(made), environment, id, made.optsWithGlobals()))
+      .action(async (id?: string) => {
+        const { giveKubeconfig } = await import('./kubeconfig.ts')
+        await giveKubeconfig(await connect(made), environment, id, made.optsWithGlobals())
+      })
   }
   const watch = place(program, 'event watch', 'What happens, of what you may see', commands['streamEvents']?.example)
   watch

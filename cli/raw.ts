@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { v1, type Api } from './api.ts'
 import { Failure } from './failure.ts'
 import { print, printObject, type Form } from './output.ts'
+import { loadYaml } from './unpack.ts'
 
 export async function callApi(
   api: Api,
@@ -36,7 +37,7 @@ export async function callApi(
 }
 
 async function readBody(file: string): Promise<unknown> {
-  const { parse } = await import('yaml')
+  const { parse } = await loadYaml()
   try {
     return parse(readFileSync(file === '-' ? 0 : file, 'utf8'))
   } catch (error) {
