@@ -92,8 +92,11 @@ function hearOf(api: Api, cluster: string): Words {
     stop: () => stopped.abort(),
     async next(signal) {
       if (!isHeard) {
-        const late = setTimeout(isOpen ? QUIET_MS : LOOK_MS, undefined, { signal })
-        await Promise.race([late, new Promise<void>((resolve) => (wake = resolve))])
+        const heard = new AbortController()
+        wake = () => heard.abort()
+        const either = AbortSignal.any([signal, heard.signal])
+        await setTimeout(isOpen ? QUIET_MS : LOOK_MS, undefined, { signal: either }).catch(() => undefined)
+        signal.throwIfAborted()
       }
       isHeard = false
     },
