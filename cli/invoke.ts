@@ -33,7 +33,7 @@ export async function invoke(
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given.path[name] ?? ''))
   if (operation.answers === 'list') return list(api, operation, path, given.query, options)
   if (command.confirm !== undefined && given.query['dryRun'] !== 'true' && options['yes'] !== true)
-    await confirm(`${command.confirm} Go on?`)
+    await confirm(`${command.words} ${places.join(' ')}: ${command.confirm} Go on?`)
   if (operation.answers === 'file') return download(api, path, given.query, options)
   const isCsv = options.output === 'csv' && operation.csv
   const key = operation.keyed ? (options.idempotencyKey ?? randomUUID()) : undefined

@@ -23,7 +23,10 @@ async function run(): Promise<void> {
 function tell(error: unknown): void {
   if (!(error instanceof Failure)) {
     process.exitCode = exits.failed
-    process.stderr.write(`ocpctl: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    // The system says itself what is wrong, and with which file. The stack is for errors that nobody foresaw.
+    const isOfSystem = error instanceof Error && 'syscall' in error
+    const text = error instanceof Error ? (isOfSystem ? error.message : (error.stack ?? error.message)) : String(error)
+    process.stderr.write(`ocpctl: ${text}\n`)
     return
   }
   process.exitCode = exits[error.exit]

@@ -1,7 +1,7 @@
 // The command line as people and programs use it: every operation has a command, what it prints, how it ends.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -84,6 +84,13 @@ describe('the program', () => {
     }
   })
 
+  it('shows its help to whoever asks for nothing', async () => {
+    for (const args of [[], ['cluster']]) {
+      const { code, stderr, stdout } = await home.run(args)
+      expect([code, stdout, stderr.startsWith('Example:') || stderr.startsWith('Usage:')]).toEqual([2, '', true])
+    }
+  })
+
   it('hands requests of any kind on', async () => {
     expect(JSON.parse((await home.run(['api', 'GET', '/whoami'])).stdout)).toEqual(
       (await h.call('GET', '/api/v1/whoami')).body,
@@ -92,6 +99,17 @@ describe('the program', () => {
     const made = await home.run(['api', 'POST', '/clusters', '--from', '-'], { stdin: body })
     expect(JSON.parse(made.stdout).cluster).toMatchObject({ name: 'by-api' })
     expect((await home.run(['api', 'GET', '/readyz'])).code).toBe(0)
+  })
+})
+
+describe('its source', () => {
+  const files = readdirSync(join(ROOT, 'cli')).filter((name) => name.endsWith('.ts'))
+  const textOf = (name: string) => readFileSync(join(ROOT, 'cli', name), 'utf8')
+
+  it('reads the environment in one place, shares lint and diagnosis alone with the server, and is in short files', () => {
+    expect(files.filter((name) => /process\.env\b/.test(textOf(name)))).toEqual(['main.ts'])
+    expect(files.filter((name) => textOf(name).includes(`'../src/`))).toEqual(['offline.ts'])
+    expect(files.filter((name) => textOf(name).trimEnd().split('\n').length > 300)).toEqual([])
   })
 })
 
@@ -201,7 +219,7 @@ describe('what it prints', () => {
     })
     expect([statSync(file).mode & 0o777, statSync(file).size > 0]).toEqual([0o600, true])
     const again = await home.run(['artifact', 'download', cluster?.id ?? '', items[0].id, '--file', file])
-    expect(again.code).not.toBe(0)
+    expect([again.code, again.stderr]).toEqual([1, `ocpctl: EEXIST: file already exists, open '${file}'\n`])
   })
 
   it('reads secrets from standard input, and fields from a file', async () => {
