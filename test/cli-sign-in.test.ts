@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { openHome, serve, type Home } from './cli.ts'
@@ -74,7 +74,8 @@ async function startProvider(): Promise<typeof issuer> {
     rotateRefreshToken: true,
     findAccount: (_, accountId) => ({ accountId, claims: async () => ({ sub: accountId }) }),
   })
-  server.on('request', provider.callback())
+  const answer = provider.callback()
+  server.on('request', (request, response) => void answer(request, response))
   return { url: address, server }
 }
 

@@ -384,7 +384,7 @@ describe('a request', () => {
     expect(first.code).toBe(8)
     const keys = fake.asked.map(({ headers }) => headers['idempotency-key'])
     expect([keys.length > 1, new Set(keys).size]).toEqual([true, 1])
-    expect(first.stderr).toContain(`--idempotency-key ${keys[0]}`)
+    expect(first.stderr).toContain(`--idempotency-key ${String(keys[0])}`)
     fake.asked.length = 0
     await home.run([...args, '--idempotency-key', 'mine'], { environment })
     expect(new Set(fake.asked.map(({ headers }) => headers['idempotency-key']))).toEqual(new Set(['mine']))
@@ -397,16 +397,15 @@ describe('a request', () => {
   })
 
   it('is done once when the answer was lost', async () => {
-    const lossy = await openFake((request, response, count) => {
-      void fetch(`${url}${request.url}`, {
-        method: request.method ?? '',
-        headers: { authorization: `Bearer ${h.admin}`, 'idempotency-key': String(request.headers['idempotency-key']) },
-      }).then(async (answer) => {
-        const body = await answer.text()
-        if (count === 1) request.socket.destroy()
-        else response.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
-      })
-    })
+    const handOn = async (request: IncomingMessage, response: ServerResponse, count: number) => {
+      const key = String(request.headers['idempotency-key'])
+      const headers = { authorization: `Bearer ${h.admin}`, 'idempotency-key': key }
+      const answer = await fetch(`${url}${request.url}`, { method: request.method ?? '', headers })
+      const body = await answer.text()
+      if (count === 1) request.socket.destroy()
+      else response.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
+    }
+    const lossy = await openFake((...given) => void handOn(...given))
     const { cluster } = await h.requestCluster('lossy')
     const { code } = await home.run(['destroy', cluster.id], { environment: { OCPCTL_URL: lossy.url } })
     expect([code, lossy.asked.length]).toEqual([0, 2])
