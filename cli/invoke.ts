@@ -66,9 +66,11 @@ async function show(api: Api, operation: Operation, value: unknown, options: Opt
     return
   }
   let failure: unknown
-  const end = await waitForJob(api, job, options.wait).catch((error: unknown) => {
-    failure = error
-  })
+  const end = await waitForJob(api, job, options.wait, operation.id === 'cancelJob' ? 'CANCELLED' : 'SUCCEEDED').catch(
+    (error: unknown) => {
+      failure = error
+    },
+  )
   if (end === undefined && !(failure instanceof Failure && failure.exit === 'failed')) {
     await printSubmitted(form, value, cluster)
     throw failure

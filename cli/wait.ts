@@ -21,15 +21,15 @@ type Cluster = {
 
 const LOOK_MS = 2000
 
-/** `wait`: a span, or true for as long as it takes. Throws Failure when the job did not succeed. */
-export async function waitForJob(api: Api, id: string, wait: string | true): Promise<Job> {
+/** `wait`: a span, or true for as long as it takes. Throws Failure when the job does not end as it should. */
+export async function waitForJob(api: Api, id: string, wait: string | true, good = 'SUCCEEDED'): Promise<Job> {
   const later = deadline(wait, `ocpctl wait ${id} --for job`)
   const done = whileFollowing(`It goes on without you. Come back with: ocpctl wait ${id} --for job`, () =>
     cancel(api, id),
   )
   try {
     const job = await later.unlessLate(() => watch(api, id, later.signal))
-    if (job.status !== 'SUCCEEDED') throw failed(job)
+    if (job.status !== good) throw failed(job)
     return job
   } finally {
     done()

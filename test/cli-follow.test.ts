@@ -201,4 +201,10 @@ describe('wait', () => {
     const { body } = await h.call('GET', `/jobs/${claimed.job.id}`)
     expect(body.cancelRequestedAt).not.toBe(null)
   })
+
+  it('is done when what was to be cancelled is', async () => {
+    const { job } = await h.requestCluster('waiting')
+    const { code, stdout } = await home.run(['job', 'cancel', job.id, '--wait', '-o', 'json'])
+    expect([code, JSON.parse(stdout).status]).toEqual([0, 'CANCELLED'])
+  })
 })

@@ -10,7 +10,7 @@ import { parse } from 'yaml'
 import { readOperations } from '../cli/build.ts'
 import { commands, withoutCommand } from '../cli/commands.ts'
 import { openHome, PROGRAM, serve, type Home } from './cli.ts'
-import { openHarness, ROOT, type Harness } from './harness.ts'
+import { eventually, openHarness, ROOT, type Harness } from './harness.ts'
 
 let h: Harness
 let home: Home
@@ -79,7 +79,8 @@ describe('the program', () => {
     for (const operation of operations.filter(
       ({ id }) => commands[id]?.own === undefined && commands[id] !== undefined,
     )) {
-      const known = operation.fields.filter(({ type }) => type === 'other')
+      // --from takes a body of any shape.
+      const known = operation.fields.filter((field) => field.type === 'other' && field.in !== 'body')
       expect({ id: operation.id, known }).toEqual({ id: operation.id, known: [] })
     }
   })
@@ -185,6 +186,23 @@ describe('what it prints', () => {
     const { cluster } = await h.requestCluster('unasked')
     expect((await home.run(['destroy', 'unasked'])).code).toBe(0)
     await h.reach(cluster.id, 'DESTROYED')
+  })
+
+  it('has colours on a terminal, but not where they are unwanted', async () => {
+    const escapes = async (environment: Record<string, string>) =>
+      // oxlint-disable-next-line no-control-regex -- this is what is looked for
+      /\u001b\[\d+m/.test((await home.onTerminal(['ls', '--all'], { environment }).ended).stdout)
+    expect([await escapes({}), await escapes({ NO_COLOR: '1' })]).toEqual([true, false])
+  })
+
+  it('asks on a terminal before something goes for ever', async () => {
+    const { cluster } = await h.requestCluster('asked')
+    const terminal = home.onTerminal(['destroy', 'asked'])
+    await eventually(() => terminal.stdout().includes('cluster destroy asked: It is taken away'))
+    terminal.child.stdin?.write('no\r')
+    expect(await terminal.ended).toMatchObject({ code: 130, stdout: expect.stringContaining('nothing was done') })
+    const { items } = (await h.call('GET', `/clusters/${cluster.id}/jobs`)).body
+    expect(items).toHaveLength(1)
   })
 
   it('keeps destroyed clusters out of the list unless they are asked for, and says so', async () => {
@@ -412,6 +430,23 @@ describe('a request', () => {
     const jobs = (await h.call('GET', `/clusters/${cluster.id}/jobs`)).body.items
     expect(jobs.filter(({ type }: { type: string }) => type === 'DESTROY')).toHaveLength(1)
     lossy.close()
+  })
+
+  it('follows events from where it was, and ends when it is refused', async () => {
+    const told = (id: string) => `id: ${id}\nevent: job.changed\ndata: {"job":{"id":"${id}"}}\n\n`
+    const refused = 'event: refused\ndata: {"code":"UNAUTHENTICATED","detail":"the token is revoked"}\n\n'
+    const fake = await openFake((_, response, count) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      if (count === 1) response.write(`event: open\ndata: {}\n\n${told('1-1')}`, () => response.destroy())
+      else response.end(`${told('1-2')}${refused}`)
+    })
+    const environment = { OCPCTL_URL: fake.url }
+    const args = ['event', 'watch', '--type', 'job,cluster.ready', '-o', 'jsonl']
+    const { code, stdout } = await home.run(args, { environment })
+    expect([code, stdout]).toEqual([4, '{"job":{"id":"1-1"}}\n{"job":{"id":"1-2"}}\n'])
+    expect(fake.asked.map((request) => request.headers['last-event-id'])).toEqual([undefined, '1-1'])
+    expect(fake.asked[0]?.url).toBe('/api/v1/events/stream?type=job&type=cluster.ready')
+    fake.close()
   })
 
   it('takes its token to no other server', async () => {
