@@ -2,12 +2,22 @@
 FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+
+FROM node:24-slim AS command-line
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY docs/openapi.json ./docs/
+COPY src ./src
+COPY cli ./cli
+RUN node cli/build.ts
 
 FROM node:24-slim
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
+COPY --from=command-line /app/cli/dist ./cli/dist
 COPY bin ./bin
 COPY src ./src
 COPY drizzle ./drizzle

@@ -42,6 +42,7 @@ const variables = z.object({
     .refine(safeUrl, { error: 'must be a URL that starts with https:// (http:// only on this machine)' })
     .optional(),
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
+  OCPCTL_OIDC_CLI_CLIENT_ID: z.string().min(1).optional(),
   OCPCTL_OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
   OCPCTL_AWS_IAM_SERVER_ID: z
     .string()
@@ -85,6 +86,9 @@ const variables = z.object({
   OCPCTL_SIM_FAULTS: z.string().min(1).optional(),
 })
 
+/** Whoever starts a server may have these for the command line. */
+const ofCommandLine = ['OCPCTL_URL', 'OCPCTL_TOKEN', 'OCPCTL_CONTEXT', 'OCPCTL_COMPLETION_MS']
+
 export type Config = Readonly<{
   /** undefined: the embedded PostgreSQL under dataDir. */
   databaseUrl: string | undefined
@@ -119,7 +123,7 @@ export type Config = Readonly<{
   publicUrl: string | undefined
   pullSecretFile: string | undefined
   /** undefined: nobody signs in with OIDC. */
-  oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
+  oidc: { issuer: string; audience: string; groupsClaim: string; cliClientId: string | undefined } | undefined
   /** stsEndpoints undefined: the endpoints of AWS. accounts undefined: any account. */
   awsIam:
     | { serverId: string; accounts: string[] | undefined; stsEndpoints: string[] | undefined; region: string }
@@ -144,7 +148,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const unknown = Object.keys(given).filter((name) => name.startsWith('OCPCTL_') && !(name in variables.shape))
+  const unknown = Object.keys(given).filter(
+    (name) => name.startsWith('OCPCTL_') && !(name in variables.shape) && !ofCommandLine.includes(name),
+  )
   const parsed = variables.safeParse(given)
   const problems = [
     ...unknown.map((name) => `${name} is not a variable of ocpctl; it has ${Object.keys(variables.shape).join(', ')}`),
@@ -216,7 +222,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     oidc:
       issuer === undefined || audience === undefined
         ? undefined
-        : { issuer, audience, groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM },
+        : { issuer, audience, groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM, cliClientId: env.OCPCTL_OIDC_CLI_CLIENT_ID },
     awsIam:
       serverId === undefined
         ? undefined

@@ -1,10 +1,13 @@
-// The product in a minute: starts the service on its embedded defaults, asks for a cluster over HTTP, follows the
-// installation, shows the outputs, destroys the cluster and counts what is left in the simulated cloud.
+// The product in a minute: starts the service on its embedded defaults, and with the command line asks for a cluster,
+// follows the installation, takes the kubeconfig and destroys the cluster; then counts what is left in the simulated
+// cloud.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+
+const PROGRAM = fileURLToPath(new URL('../cli/dist/ocpctl.mjs', import.meta.url))
 
 const dir = mkdtempSync(join(tmpdir(), 'ocpctl-demo-'))
 chmodSync(dir, 0o755) // as root, the embedded PostgreSQL runs as another account
@@ -19,44 +22,41 @@ process.once('SIGINT', () => service?.kill('SIGINT'))
 try {
   step('Starting the service: embedded PostgreSQL, file artifacts, simulated cloud')
   const { url, token } = await startService()
-  say(`          ${url}/docs`)
+  say(`          ${url}/, its documentation at ${url}/docs`)
 
-  step('POST /api/v1/clusters')
-  const { cluster, job } = await api(url, token, 'POST', '/clusters', {
-    name: 'demo',
-    platform: 'aws',
-    profile: 'aws-standard',
-    tags: { purpose: 'demo' },
-  })
-  say(`          ${cluster.id} is ${cluster.status}, job ${job.id}`)
-
-  step('The installation, live (simulated)')
-  await followLog(url, token, job.id)
-  const ready = await api(url, token, 'GET', `/clusters/${cluster.id}`)
-  step(
-    `The cluster is ${ready.status}, infraID ${ready.infraId}, $${ready.usdPerHour} an hour; ${countResources()} simulated resources exist`,
-  )
-  if (ready.status !== 'READY') throw new Error(`the cluster did not become READY: ${ready.statusReason}`)
-  const outputs = await api(url, token, 'GET', `/clusters/${cluster.id}/outputs`)
-  const kubeconfig = await api(url, token, 'GET', `/clusters/${cluster.id}/kubeconfig`)
-  say(`          API      ${outputs.apiUrl}`)
-  say(`          console  ${outputs.consoleUrl}`)
-  say(`          kubeconfig of ${Buffer.byteLength(kubeconfig)} bytes`)
-
-  step('POST /api/v1/clusters/{id}/destroy')
-  const destroy = await api(url, token, 'POST', `/clusters/${cluster.id}/destroy`)
-  await followLog(url, token, destroy.job.id)
-  const gone = await api(url, token, 'GET', `/clusters/${cluster.id}`)
+  await ocpctl(['login', url, '--token-stdin'], token)
+  await ocpctl(['create', 'demo', '--profile', 'aws-standard', '--tag', 'purpose=demo'])
+  await ocpctl(['logs', '--follow', 'demo', '--level', 'info'])
+  await ocpctl(['wait', 'demo', '--for', 'ready'])
+  say(`          ${countResources()} simulated resources exist`)
+  await ocpctl(['ls'])
+  await ocpctl(['cluster', 'outputs', 'demo'])
+  await ocpctl(['kubeconfig', 'demo', '--merge', '--file', join(dir, 'kubeconfig')])
+  await ocpctl(['destroy', 'demo', '--wait', '--yes'])
+  await ocpctl(['ls', '--all'])
   const left = countResources()
-  step(`The cluster is ${gone.status}; ${left} resources left`)
-  if (gone.status !== 'DESTROYED' || left !== 0) throw new Error('something was left behind')
-  say(`\nDone in ${seconds().trim()}: requested, installed, handed out, destroyed, proved empty.\n`)
+  step(`${left} resources left`)
+  if (left !== 0) throw new Error('something was left behind')
+  say(`\nDone in ${seconds().trim()}: requested, installed, handed out, destroyed, proved empty.`)
+  say('Now yours: `npm start`, and http://127.0.0.1:8080/ in a browser.\n')
 } catch (error) {
   process.stderr.write(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
 } finally {
   await stopService()
   rmSync(dir, { recursive: true, force: true })
+}
+
+/** Runs the command line as a person would, with a home of its own. */
+async function ocpctl(args: string[], stdin = ''): Promise<void> {
+  step(`$ ocpctl ${args.join(' ')}`)
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { PATH: process.env['PATH'], HOME: dir, XDG_CONFIG_HOME: join(dir, 'config') },
+    stdio: ['pipe', 'inherit', 'inherit'],
+  })
+  child.stdin.end(stdin)
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  if (code !== 0) throw new Error(`ocpctl ${args[0]} ended with ${String(code)}`)
 }
 
 async function startService(): Promise<{ url: string; token: string }> {
@@ -87,42 +87,6 @@ async function stopService(): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGINT')
   await ended
-}
-
-// oxlint-disable-next-line typescript/no-explicit-any -- the JSON of whatever operation is called
-async function api(url: string, token: string, method: string, path: string, body?: unknown): Promise<any> {
-  const response = await fetch(`${url}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${path} gave ${response.status}: ${text}`)
-  return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
-}
-
-async function followLog(url: string, token: string, jobId: string): Promise<void> {
-  const response = await fetch(`${url}/api/v1/jobs/${jobId}/log/stream`, {
-    headers: { authorization: `Bearer ${token}` },
-  })
-  if (!response.ok || !response.body) throw new Error(`the log stream gave ${response.status}`)
-  let rest = ''
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-    rest += chunk
-    const events = rest.split('\n\n')
-    rest = events.pop() ?? ''
-    for (const event of events) {
-      const data = /^data: (.*)$/m.exec(event)?.[1]
-      if (/^event: end$/m.test(event) || data === undefined) continue
-      const line: { level: string; message: string } = JSON.parse(data)
-      if (line.level !== 'debug' || line.message.startsWith('Still waiting'))
-        say(`[${seconds()}] ${line.level.padEnd(7)} ${line.message}`)
-    }
-  }
 }
 
 function countResources(): number {

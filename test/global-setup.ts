@@ -1,5 +1,5 @@
-// One PostgreSQL for the run, and in it a migrated template that each test file clones: TEST_DATABASE_URL, else a
-// container where a Docker engine answers, else the embedded server.
+// The command line as its source is now, and one PostgreSQL for the run, in it a migrated template that each test file
+// clones: TEST_DATABASE_URL, else a container where a Docker engine answers, else the embedded server.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { PostgreSqlContainer } from '@testcontainers/postgresql'
 import { Client } from 'pg'
 import type { TestProject } from 'vitest/node'
+import { buildCommandLine } from '../cli/build.ts'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
 import { migrateQueue } from '../src/queue/setup.ts'
@@ -21,6 +22,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await buildCommandLine()
   const server = await startServer()
   const template = `template_${process.pid}`
   await query(server.url, `create database ${template}`)

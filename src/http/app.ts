@@ -11,6 +11,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
 import { openDenials, openRefusals } from './denials.ts'
+import { addCommandLine } from './command-line.ts'
 import { addDocs } from './docs.ts'
 import type { Env } from './env.ts'
 import { openEventHub } from './event-hub.ts'
@@ -110,7 +111,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await next()
   })
   if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
-  for (const path of ['/docs/*', '/openapi.json', '/links/*'])
+  for (const path of ['/docs/*', '/openapi.json', '/links/*', '/downloads/*', '/.well-known/*'])
     http.use(path, async (c, next) => {
       await limits.countRequest(c)
       await next()
@@ -140,6 +141,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   })
   addRoutes(http)
   addDocs(http, document)
+  addCommandLine(http, app.config)
   http.notFound((c) => {
     const methods = operations.methodsOf(c.req.path)
     if (methods.length === 0)

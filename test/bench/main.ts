@@ -3,6 +3,7 @@
 // What things cost, as ratios against a floor that is taken in the same run on the same machine.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { measureCommandLine } from './cli.ts'
 import { measureEvents } from './events.ts'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
@@ -31,6 +32,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   worker: measureWorker,
   start: measureStart,
+  cli: measureCommandLine,
   pure: measurePure,
 }
 const report = openReport()

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts'
 import { idPattern } from '../../ids.ts'
 import { placeOf } from '../../notices/stream.ts'
 import { changeTypes, noticeTypes } from '../../vocabulary.ts'
-import { operationsOf, router } from '../router.ts'
+import { operationsOf, repeatedQuery, router } from '../router.ts'
 
 const operation = operationsOf('events')
 
@@ -24,12 +24,9 @@ export const eventRoutes = router().openapi(
       query: z.object({
         team: z.string().max(63).optional(),
         cluster: z.string().regex(idPattern('clu')).optional(),
-        type: z
-          .union([z.enum([...nouns, ...types]), z.array(z.enum([...nouns, ...types]))])
-          .optional()
-          .openapi({
-            description: 'A noun such as `job`, or one type such as `cluster.ready`; several of them may be given.',
-          }),
+        type: repeatedQuery([...nouns, ...types]).openapi({
+          description: 'A noun such as `job`, or one type such as `cluster.ready`; several of them may be given.',
+        }),
       }),
       headers: z.object({
         'last-event-id': z
@@ -53,7 +50,7 @@ export const eventRoutes = router().openapi(
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
     // Nobody reads or ends the body of an answer to HEAD.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers)
-    const filter = { team, cluster, types: type === undefined ? undefined : [type].flat() }
+    const filter = { team, cluster, types: type }
     const close = limits.openStream(nameOf(by))
     let caller: Caller = by
     let unfollow = () => undefined as void
