@@ -12,7 +12,8 @@ const operation = operationsOf('events')
 const UNREAD_BYTES = 256 * 1024
 const RENEW_MS = 5000
 const types = [...noticeTypes.filter((type) => type !== 'webhook.test'), ...changeTypes]
-const nouns = [...new Set(types.map((type) => type.split('.')[0] ?? ''))]
+const nouns = new Set(types.map((type) => type.split('.')[0] ?? ''))
+const [first = '', ...others] = [...nouns, ...types]
 
 export const eventRoutes = router().openapi(
   operation({
@@ -24,7 +25,7 @@ export const eventRoutes = router().openapi(
       query: z.object({
         team: z.string().max(63).optional(),
         cluster: z.string().regex(idPattern('clu')).optional(),
-        type: repeatedQuery([...nouns, ...types]).openapi({
+        type: repeatedQuery([first, ...others]).openapi({
           description: 'A noun such as `job`, or one type such as `cluster.ready`; several of them may be given.',
         }),
       }),
