@@ -40,7 +40,7 @@ export const eventRoutes = router().openapi(
       200: {
         description:
           'First "open", or "reset" when what lies behind Last-Event-ID is not known any more and must be read anew. Then an event of its type for each change, with the cluster or the job as it is now; "refused" with code and detail when you may no longer follow',
-        content: { 'text/event-stream': { schema: z.string() } },
+        content: { 'text/event-stream': { schema: z.unknown() } },
       },
     },
   }),
