@@ -42,6 +42,7 @@ const variables = z.object({
     .refine(safeUrl, { error: 'must be a URL that starts with https:// (http:// only on this machine)' })
     .optional(),
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
+  OCPCTL_OIDC_CLIENT_SECRET: z.string().min(1).optional(),
   OCPCTL_OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
   OCPCTL_AWS_IAM_SERVER_ID: z
     .string()
@@ -119,7 +120,7 @@ export type Config = Readonly<{
   publicUrl: string | undefined
   pullSecretFile: string | undefined
   /** undefined: nobody signs in with OIDC. */
-  oidc: { issuer: string; audience: string; groupsClaim: string } | undefined
+  oidc: { issuer: string; audience: string; groupsClaim: string; clientSecret: string | undefined } | undefined
   /** stsEndpoints undefined: the endpoints of AWS. accounts undefined: any account. */
   awsIam:
     | { serverId: string; accounts: string[] | undefined; stsEndpoints: string[] | undefined; region: string }
@@ -216,7 +217,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     oidc:
       issuer === undefined || audience === undefined
         ? undefined
-        : { issuer, audience, groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM },
+        : {
+            issuer,
+            audience,
+            groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM,
+            clientSecret: env.OCPCTL_OIDC_CLIENT_SECRET,
+          },
     awsIam:
       serverId === undefined
         ? undefined

@@ -1,0 +1,219 @@
+// The console in a real browser against the real service: nothing between them is made up.
+import { readFileSync } from 'node:fs'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Role } from '../src/vocabulary.ts'
+import { openBrowser, openConsole, openPage, seriousFaults, signIn, type Console, type Watched } from './chromium.ts'
+import { openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+let browser: Browser
+let at: Console
+let sample = ''
+const opened: Watched[] = []
+
+async function open(token: string, to?: string, options?: { width?: number; height?: number }): Promise<Watched> {
+  const watched = await openPage(browser, at, options)
+  opened.push(watched)
+  await signIn(watched.page, token, to)
+  return watched
+}
+
+beforeAll(async () => {
+  // Forty minutes of an installation are three seconds, so that there is something to follow.
+  h = await openHarness({ speed: 800 })
+  await h.startWorker()
+  at = await openConsole(h)
+  const { cluster } = await h.requestCluster('sample', { team: 'red' })
+  sample = cluster.id
+  browser = await openBrowser()
+  await h.reach(sample, 'READY')
+}, 300_000)
+afterAll(async () => {
+  await browser.close()
+  await at.stop()
+  await h.close()
+})
+
+it('from the request to the proved end', async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  const { page, troubles } = await open(token)
+  await page.getByRole('link', { name: 'Request a cluster' }).first().click()
+  await page.getByLabel('Name').fill('Walk!')
+  await page.getByText('must be a DNS label').waitFor()
+  await page.getByLabel('Name').fill('walk')
+  await page.getByLabel('Ends after, in hours').fill('100000')
+  await page.getByRole('button', { name: /^Use \d/ }).click()
+  await page.getByText('install-config.yaml').click()
+  await page.getByText('baseDomain: clusters.example.com').waitFor()
+  await page.getByRole('button', { name: 'Request the cluster' }).dblclick()
+
+  await page.getByRole('heading', { name: 'walk', level: 1 }).waitFor()
+  await page.getByText('Creating infrastructure resources...').waitFor()
+  await page.locator('h1 ~ .lead .pill', { hasText: 'Ready' }).waitFor()
+  await page.getByText('Install complete!').waitFor()
+  await page.getByLabel('Search in the log').fill('install complete')
+  await page.getByText(/^1 of \d+ lines/).waitFor()
+
+  await page.getByRole('link', { name: 'Access', exact: true }).click()
+  const waiting = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download' }).click()
+  expect(readFileSync(await (await waiting).path(), 'utf8')).toContain('apiVersion')
+  await page.getByRole('button', { name: 'Show the password' }).click()
+  await page
+    .getByRole('button', { name: /^Copy .{10,}/ })
+    .last()
+    .waitFor()
+
+  await page.getByRole('button', { name: 'Extend…' }).click()
+  await page.getByLabel('Hours from now').fill('5')
+  await page.getByRole('button', { name: 'Move the end' }).click()
+  await page.getByText(/^walk ends .* for \$/).waitFor()
+  await page
+    .getByText(/^in (4 h 59 min|5 h)/)
+    .first()
+    .waitFor()
+
+  await page.getByRole('button', { name: 'Actions of walk' }).click()
+  await page.getByRole('menuitem', { name: 'Destroy…' }).click()
+  const destroy = page.getByRole('button', { name: 'Destroy it' })
+  expect(await destroy.isDisabled()).toBe(true)
+  await page.getByLabel('Type walk to go on').fill('walk')
+  await destroy.click()
+  await page.locator('h1 ~ .lead .pill', { hasText: 'Destroyed' }).waitFor()
+  expect(await h.rows(`select name from clusters where name = 'walk'`)).toHaveLength(1)
+  expect(h.resources().filter((name) => name.includes('walk'))).toEqual([])
+  expect(troubles).toEqual([])
+})
+
+const PAGES = ['/clusters', '/request', '/jobs', '/usage', '/profiles', '/tokens']
+const OF_ROLE: Record<Role, string[]> = {
+  requester: [],
+  team_admin: ['/access', '/access?tab=webhooks'],
+  auditor: ['/findings', '/findings?tab=leaks', '/audit'],
+  platform_admin: ['/findings', '/audit', '/access', '/access?tab=tokens', '/jobs?tab=schedules'],
+}
+const TABS = ['', '?tab=activity', '?tab=log', '?tab=access', '?tab=cost', '?tab=stored']
+
+/** Presses every button of the page once, and leaves what opens by Escape. */
+async function pressAll({ page }: Watched, path: string): Promise<number> {
+  const buttons = page.locator('main button:enabled:visible:not([role=menuitem])')
+  const names = await buttons.evaluateAll((all) => all.map((each) => each.textContent?.trim() ?? ''))
+  for (let index = 0; index < names.length; index++) {
+    const button = buttons.nth(index)
+    if (!(await button.isVisible())) continue
+    await button.click({ timeout: 2000, noWaitAfter: true }).catch(() => undefined)
+    if ((await page.locator('dialog[open], [popover]:popover-open').count()) > 0) await page.keyboard.press('Escape')
+    if (!page.url().includes(path.split('?')[0] ?? '')) await page.goto(path)
+  }
+  return names.length
+}
+
+it.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
+  const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
+  const watched = await open(token)
+  const { page, troubles } = watched
+  const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]
+  let pressed = 0
+  const faults: string[] = []
+  for (const path of paths) {
+    await page.goto(path)
+    await page.locator('.page-head').waitFor()
+    await page.locator('main .loading').first().waitFor({ state: 'detached' })
+    // Each page once is enough, and the administrator sees the most of it.
+    if (role === 'platform_admin') faults.push(...(await seriousFaults(page)).map((fault) => `${path} ${fault}`))
+    pressed += await pressAll(watched, path)
+  }
+  expect(pressed).toBeGreaterThan(paths.length)
+  expect(faults).toEqual([])
+  expect(troubles).toEqual([])
+})
+
+it('what one may not see is not there, and what one may not do says why', async () => {
+  const stranger = await open(await h.tokenFor([{ team: 'blue', role: 'requester' }]), '/clusters')
+  await stranger.page.goto(`/clusters/${sample}`)
+  await stranger.page.getByText('There is nothing here that you may see').waitFor()
+  const auditor = await open(await h.tokenFor([{ team: 'red', role: 'auditor' }]), `/clusters/${sample}`)
+  await auditor.page.getByRole('button', { name: 'Actions of sample' }).click()
+  const destroy = auditor.page.getByRole('menuitem', { name: 'Destroy…' })
+  await expect.poll(() => destroy.getAttribute('aria-disabled')).toBe('true')
+  expect(await destroy.textContent()).toContain('the role auditor may not')
+})
+
+it('a page outlives the API, and says while it cannot hear it', async () => {
+  const { page } = await open(h.admin, '/clusters')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  await at.stop()
+  await page.getByRole('button', { name: 'Reconnecting' }).waitFor()
+  expect(await page.getByRole('link', { name: 'sample' }).isVisible()).toBe(true)
+  await at.start()
+  await page.getByRole('button', { name: 'Live' }).waitFor()
+  await h.requestCluster('while-open', { team: 'red' })
+  await page.getByRole('button', { name: '1 new: show' }).click()
+  await page.getByRole('link', { name: 'while-open' }).waitFor()
+})
+
+it('a token that is revoked under a page leads to the sign-in, and from there back', async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  const { page } = await open(token, `/clusters/${sample}?tab=cost`)
+  const { body } = await h.call('GET', '/api/v1/whoami', { token })
+  await h.call('DELETE', `/api/v1/api-tokens/${body.principal.id}`)
+  await page.getByRole('heading', { name: 'Sign in to ocpctl' }).waitFor()
+  await page.getByLabel('Token').fill(h.admin)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.getByText('USD by day and state').first().waitFor()
+})
+
+it('a laptop that slept for two hours shows the time of now', async () => {
+  const watched = await openPage(browser, at)
+  await watched.page.clock.install()
+  await signIn(watched.page, h.admin, `/clusters/${sample}`)
+  const left = watched.page.locator('.lead .until')
+  const before = await left.textContent()
+  await watched.page.clock.fastForward('02:00:00')
+  await expect.poll(() => left.textContent()).not.toBe(before)
+  await watched.page.getByRole('button', { name: 'Live' }).waitFor()
+  expect(watched.troubles).toEqual([])
+})
+
+it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
+  const { page } = await open(h.admin, '/clusters', { width, height: 900 })
+  const seen = async () =>
+    (await page.locator('th:visible').allTextContents()).map((text) => text.trim()).filter((text) => text !== '')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  const all = ['Cluster', 'State', 'Region', 'Version', 'Profile', 'Owner', 'Ends', 'Cost', 'Actions']
+  expect(await seen()).toEqual(width === 320 ? ['Cluster', 'State', 'Ends', 'Actions'] : all)
+  for (const path of ['/clusters', '/request', '/jobs', '/usage', ...TABS.map((tab) => `/clusters/${sample}${tab}`)]) {
+    await page.goto(path)
+    await page.locator('.page-head').waitFor()
+    await page.locator('main .loading').first().waitFor({ state: 'detached' })
+    const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
+    expect([path, wide]).toEqual([path, width])
+  }
+})
+
+it('the keyboard is enough', async () => {
+  const { page } = await open(h.admin, '/jobs')
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox').fill('samp')
+  await page.getByRole('option', { name: /^sample\./ }).waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('c')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('sample')
+  await page.waitForURL(/q=sample/)
+  await page.keyboard.press('Tab')
+  await page.evaluate('document.activeElement.blur()')
+  await page.keyboard.press('?')
+  await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('j')
+  await page.keyboard.press('d')
+  await page.getByRole('heading', { name: 'Destroy sample' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
+})
