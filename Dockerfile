@@ -1,8 +1,15 @@
-# The service alone: no dev dependency, no embedded PostgreSQL. TypeScript runs as it is.
+# The service alone: no dev dependency, no embedded PostgreSQL. TypeScript runs as it is; the console is built before.
+FROM node:24-slim AS console
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY web ./web
+RUN npm ci --ignore-scripts && node web/build.ts
+
 FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional
+COPY web/package.json ./web/
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-slim
 WORKDIR /app
@@ -10,6 +17,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
 COPY bin ./bin
 COPY src ./src
+COPY --from=console /app/web/dist ./web/dist
 COPY drizzle ./drizzle
 COPY profiles ./profiles
 RUN mkdir /data && chown node:node /data

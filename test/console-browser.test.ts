@@ -1,6 +1,6 @@
 // The console in a real browser against the real service: nothing between them is made up.
 import { readFileSync } from 'node:fs'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Role } from '../src/vocabulary.ts'
 import { openBrowser, openConsole, openPage, seriousFaults, signIn, type Console, type Watched } from './chromium.ts'
@@ -42,7 +42,7 @@ it('from the request to the proved end', async () => {
   await page.getByLabel('Name').fill('Walk!')
   await page.getByText('must be a DNS label').waitFor()
   await page.getByLabel('Name').fill('walk')
-  await page.getByLabel('Ends after, in hours').fill('100000')
+  await page.getByLabel('Ends after, in hours').fill('5000')
   await page.getByRole('button', { name: /^Use \d/ }).click()
   await page.getByText('install-config.yaml').click()
   await page.getByText('baseDomain: clusters.example.com').waitFor()
@@ -95,36 +95,42 @@ const OF_ROLE: Record<Role, string[]> = {
 }
 const TABS = ['', '?tab=activity', '?tab=log', '?tab=access', '?tab=cost', '?tab=stored']
 
-/** Presses every button of the page once, and leaves what opens by Escape. */
-async function pressAll({ page }: Watched, path: string): Promise<number> {
+/** As a link of the page does, without loading the files again. */
+async function goTo(page: Page, path: string): Promise<void> {
+  await page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)})`)
+  await page.locator('main .loading').first().waitFor({ state: 'detached' })
+  await page.locator('.page-head').waitFor()
+}
+
+/** Presses every button of the page that is not pressed yet, and leaves what opens by Escape. */
+async function pressAll(page: Page, path: string, pressed: Set<string>): Promise<void> {
   const buttons = page.locator('main button:enabled:visible:not([role=menuitem])')
-  const names = await buttons.evaluateAll((all) => all.map((each) => each.textContent?.trim() ?? ''))
-  for (let index = 0; index < names.length; index++) {
-    const button = buttons.nth(index)
-    if (!(await button.isVisible())) continue
-    await button.click({ timeout: 2000, noWaitAfter: true }).catch(() => undefined)
+  const names = await buttons.evaluateAll((all) => all.map((each) => each.ariaLabel ?? each.textContent ?? ''))
+  for (const [index, name] of names.entries()) {
+    if (pressed.has(name)) continue
+    pressed.add(name)
+    await buttons
+      .nth(index)
+      .click({ timeout: 1000, noWaitAfter: true })
+      .catch(() => undefined)
     if ((await page.locator('dialog[open], [popover]:popover-open').count()) > 0) await page.keyboard.press('Escape')
-    if (!page.url().includes(path.split('?')[0] ?? '')) await page.goto(path)
+    if (new URL(page.url()).pathname !== path.split('?')[0]) await goTo(page, path)
   }
-  return names.length
 }
 
 it.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
   const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
-  const watched = await open(token)
-  const { page, troubles } = watched
+  const { page, troubles } = await open(token)
   const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]
-  let pressed = 0
+  const pressed = new Set<string>()
   const faults: string[] = []
   for (const path of paths) {
-    await page.goto(path)
-    await page.locator('.page-head').waitFor()
-    await page.locator('main .loading').first().waitFor({ state: 'detached' })
+    await goTo(page, path)
     // Each page once is enough, and the administrator sees the most of it.
     if (role === 'platform_admin') faults.push(...(await seriousFaults(page)).map((fault) => `${path} ${fault}`))
-    pressed += await pressAll(watched, path)
+    await pressAll(page, path, pressed)
   }
-  expect(pressed).toBeGreaterThan(paths.length)
+  expect(pressed.size).toBeGreaterThan(20)
   expect(faults).toEqual([])
   expect(troubles).toEqual([])
 })
@@ -184,9 +190,7 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
   const all = ['Cluster', 'State', 'Region', 'Version', 'Profile', 'Owner', 'Ends', 'Cost', 'Actions']
   expect(await seen()).toEqual(width === 320 ? ['Cluster', 'State', 'Ends', 'Actions'] : all)
   for (const path of ['/clusters', '/request', '/jobs', '/usage', ...TABS.map((tab) => `/clusters/${sample}${tab}`)]) {
-    await page.goto(path)
-    await page.locator('.page-head').waitFor()
-    await page.locator('main .loading').first().waitFor({ state: 'detached' })
+    await goTo(page, path)
     const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
     expect([path, wide]).toEqual([path, width])
   }
@@ -195,7 +199,7 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
 it('the keyboard is enough', async () => {
   const { page } = await open(h.admin, '/jobs')
   await page.keyboard.press('Control+k')
-  await page.getByRole('combobox').fill('samp')
+  await page.getByLabel('Command, page, or name of a cluster').fill('samp')
   await page.getByRole('option', { name: /^sample\./ }).waitFor()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
@@ -208,12 +212,16 @@ it('the keyboard is enough', async () => {
   await page.keyboard.press('Tab')
   await page.evaluate('document.activeElement.blur()')
   await page.keyboard.press('?')
-  await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor()
+  const sheet = page.getByRole('heading', { name: 'Keyboard shortcuts' })
+  await sheet.waitFor()
   await page.keyboard.press('Escape')
+  await sheet.waitFor({ state: 'detached' })
   await page.keyboard.press('j')
   await page.keyboard.press('d')
-  await page.getByRole('heading', { name: 'Destroy sample' }).waitFor()
+  const question = page.getByRole('heading', { name: 'Destroy sample' })
+  await question.waitFor()
   await page.keyboard.press('Escape')
+  await question.waitFor({ state: 'detached' })
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
 })

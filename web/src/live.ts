@@ -63,14 +63,15 @@ export function useRefresh(): (isMoving: boolean) => number | false {
   return (isMoving) => {
     if (live === 'paused') return false
     if (live === 'live') return 60_000
-    return isMoving ? 2000 : 10_000
+    return isMoving ? 2000 : 5000
   }
 }
 
 /** While the page polls, its questions tell whether the service answers. */
-export function noteAnswer(isAnswered: boolean): void {
-  if (state === 'polling' && !isAnswered) say('reconnecting')
-  else if (state === 'reconnecting' && isAnswered && reading === undefined) say('polling')
+export function noteSilence(): void {
+  if (state !== 'polling') return
+  clearTimeout(timer)
+  again()
 }
 
 function follow(): void {
@@ -103,14 +104,16 @@ async function read(): Promise<void> {
     })
     if (!isOurs()) return
     if (response.status === 404 || response.status === 405) {
-      reading = undefined
+      const wasAway = failures > 0
+      failures = 0
       say('polling')
+      if (wasAway) void client?.invalidateQueries()
       timer = setTimeout(follow, ASK_AGAIN_MS)
       return
     }
     if (!response.ok || !response.body) throw new Error(`the stream answers ${response.status}`)
     say('live')
-    if (failures > 0 && lastId === undefined) void client?.invalidateQueries()
+    if (failures > 0) void client?.invalidateQueries()
     failures = 0
     await readAll(response.body, controller)
     if (isOurs()) again()

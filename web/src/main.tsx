@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client'
 import { Redirect, Route, Switch } from 'wouter'
 import { Problem } from './api'
 import Clusters from './clusters/list'
-import { noteAnswer } from './live'
+import { noteSilence } from './live'
 import { Failed, Loading } from './parts/page'
 import { SaidRegion } from './parts/said'
 import { Shell } from './parts/shell'
@@ -14,11 +14,11 @@ import { goToSignIn, isSignedOut, useCaller } from './session'
 import { Broken } from './parts/broken'
 
 const onError = (error: unknown) => {
-  noteAnswer(!(error instanceof Problem) || error.status !== 0)
+  if (error instanceof Problem && error.status === 0) noteSilence()
   if (isSignedOut(error)) goToSignIn()
 }
 const queries = new QueryClient({
-  queryCache: new QueryCache({ onError, onSuccess: () => noteAnswer(true) }),
+  queryCache: new QueryCache({ onError }),
   mutationCache: new MutationCache({
     onError: (error, _, __, mutation) => {
       // Not while signing in: there the refusal is the answer.

@@ -15,6 +15,7 @@ export type MenuItem = {
 
 type Props = {
   label: string
+  title?: string
   className?: string
   children: ReactNode
   items: MenuItem[]
@@ -23,7 +24,7 @@ type Props = {
 
 const GAP = 4
 
-export function Menu({ label, className = 'quiet square', children, items, onOpen }: Props) {
+export function Menu({ label, title = label, className = 'quiet square', children, items, onOpen }: Props) {
   const id = useId()
   const button = useRef<HTMLButtonElement>(null)
   const list = useRef<HTMLDivElement>(null)
@@ -63,7 +64,7 @@ export function Menu({ label, className = 'quiet square', children, items, onOpe
         aria-haspopup="menu"
         aria-expanded={isOpen}
         popoverTarget={id}
-        title={label}
+        title={title}
       >
         {children}
       </button>

@@ -61,19 +61,15 @@ export function Shell({ children }: { children: ReactNode }) {
           ocpctl
         </Link>
         {isSimulated ? <span className="badge only-wide">simulated</span> : null}
-        <button
-          type="button"
-          className="find"
-          onClick={() => setOpen('palette')}
-          aria-label="Find a command, a page or a cluster"
-        >
+        <button type="button" className="find" onClick={() => setOpen('palette')}>
           <Icon name="search" />
           <span>Find anything</span>
           <kbd>{MOD} K</kbd>
         </button>
         <Live />
         <Menu
-          label={caller ? `Signed in as ${nameOf(caller)}` : 'You'}
+          label={caller ? `You are ${shortName(nameOf(caller))}` : 'You'}
+          {...(caller ? { title: `Signed in as ${nameOf(caller)}` } : {})}
           items={[
             { label: `Colors: ${theme}`, onSelect: () => setTheme(nextTheme(theme)) },
             { label: 'Keyboard shortcuts', onSelect: () => setOpen('shortcuts') },
