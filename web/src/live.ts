@@ -3,11 +3,11 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { createParser } from 'eventsource-parser'
 import { useSyncExternalStore } from 'react'
-import type { Cluster, ClusterDetail } from './api'
+import type { Cluster, ClusterDetail, Job, JobDetail } from './api'
 
 export type LiveState = 'connecting' | 'live' | 'polling' | 'reconnecting' | 'paused'
 
-type Event = { type: string; clusterId?: string | null; jobId?: string | null; cluster?: Cluster }
+type Event = { clusterId?: string | null; jobId?: string | null; cluster?: Cluster; job?: Job }
 
 const STREAM = '/api/v1/events/stream'
 const REFETCH_MS = 400
@@ -124,9 +124,11 @@ async function read(): Promise<void> {
 
 async function readAll(body: ReadableStream<Uint8Array>, controller: AbortController): Promise<void> {
   const parser = createParser({
-    onEvent({ id, data }) {
+    onEvent({ id, event = '', data }) {
       if (id !== undefined) lastId = id
-      if (data !== '') apply(JSON.parse(data) as Event)
+      // What lies between is not known any more. Or this caller may follow no longer, as any question will tell.
+      if (event === 'reset' || event === 'refused') void client?.invalidateQueries()
+      else if (event !== 'open') apply(event, JSON.parse(data) as Event)
     },
   })
   let silence = setTimeout(() => controller.abort(), SILENCE_MS)
@@ -153,8 +155,9 @@ function again(): void {
 const stale = new Map<string, unknown[]>()
 let staleTimer: number | undefined
 
-function apply({ type, clusterId, jobId, cluster }: Event): void {
-  if (cluster) showRow(cluster)
+function apply(type: string, { clusterId, jobId, cluster, job }: Event): void {
+  if (cluster) showCluster(cluster)
+  if (job) showJob(job)
   const kinds = [
     ...(clusterId ? [['clusters'], ['cluster', clusterId]] : []),
     ...(jobId ? [['jobs'], ['job', jobId]] : []),
@@ -169,12 +172,23 @@ function apply({ type, clusterId, jobId, cluster }: Event): void {
   }, REFETCH_MS)
 }
 
-/** The row is shown at once where it is shown already. */
-function showRow(cluster: Cluster): void {
-  client?.setQueriesData<{ items: Cluster[]; nextCursor: string | null }>({ queryKey: ['clusters'] }, (page) =>
-    page?.items.some(({ id }) => id === cluster.id)
-      ? { ...page, items: page.items.map((item) => (item.id === cluster.id ? { ...item, ...cluster } : item)) }
+type Page<T> = { items: T[]; nextCursor: string | null }
+
+/** What an event brings is shown at once where it is shown already. */
+function showCluster(cluster: Cluster): void {
+  showRow('clusters', cluster)
+  client?.setQueryData<ClusterDetail>(['cluster', cluster.id], (known) => known && { ...known, ...cluster })
+}
+
+function showJob(job: Job): void {
+  showRow('jobs', job)
+  client?.setQueryData<JobDetail>(['job', job.id], (known) => known && { ...known, ...job })
+}
+
+function showRow<T extends { id: string }>(list: string, row: T): void {
+  client?.setQueriesData<Page<T>>({ queryKey: [list] }, (page) =>
+    page?.items.some(({ id }) => id === row.id)
+      ? { ...page, items: page.items.map((item) => (item.id === row.id ? row : item)) }
       : page,
   )
-  client?.setQueryData<ClusterDetail>(['cluster', cluster.id], (known) => known && { ...known, ...cluster })
 }

@@ -41,7 +41,7 @@ export function Preview({ judgement, profile, isFresh, others, problem, children
           <dt>Takes</dt>
           <dd>
             {preview
-              ? `${preview.footprint.nodes} nodes, ${preview.footprint.vcpu} vCPU, ${preview.footprint.loadBalancers} load balancers`
+              ? `${preview.footprint.nodes} ${preview.footprint.nodes === 1 ? 'node' : 'nodes'}, ${preview.footprint.vcpu} vCPU, ${preview.footprint.loadBalancers} load balancers`
               : '–'}
           </dd>
         </dl>
