@@ -32,7 +32,7 @@ export default function Clusters() {
   const [, go] = useLocation()
   const caller = useCaller().data
   const found = useClusters(query)
-  const held = useHeld(found.data?.items, params.toString())
+  const held = useHeld(found.data?.items, params.toString(), found.isPlaceholderData)
   const spent = useSpent(found.data?.items ?? [])
   const [dialog, setDialog] = useState<RowDialog>()
   const selection = useSelection(held.rows ?? [])

@@ -24,7 +24,7 @@ export function durationsOf(marks: readonly Mark[], end: number | undefined): Ma
   return new Map(
     marks.flatMap(({ stage, at }, index): [string, number][] => {
       const until = marks[index + 1] ? Date.parse(marks[index + 1]?.at ?? '') : end
-      return until === undefined || stage === 'complete' ? [] : [[stage, until - Date.parse(at)]]
+      return until === undefined || stage === 'complete' ? [] : [[stage, Math.max(0, until - Date.parse(at))]]
     }),
   )
 }

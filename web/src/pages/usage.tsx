@@ -177,7 +177,7 @@ function Exports({ window, group }: { window: string; group: (typeof GROUPS)[num
         type="button"
         disabled={save.isPending}
         onClick={() =>
-          save.mutate({ accept: 'text/csv', query: { window, groupBy: group }, name: `usage-by-${group}.csv` })
+          save.mutate({ accept: 'text/csv', query: { window, groupBy: [group] }, name: `usage-by-${group}.csv` })
         }
       >
         <Icon name="download" /> CSV

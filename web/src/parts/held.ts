@@ -3,9 +3,10 @@ import { useState } from 'react'
 
 type Row = { id: string }
 
-export function useHeld<T extends Row>(rows: readonly T[] | undefined, view: string) {
+/** `isOld`: the rows are those of the view before, until the new ones come. */
+export function useHeld<T extends Row>(rows: readonly T[] | undefined, view: string, isOld: boolean) {
   const [held, setHeld] = useState<{ view: string; rows: readonly T[] }>()
-  if (rows === undefined) return { rows: undefined, added: 0, gone: new Set<string>(), show: () => undefined }
+  if (rows === undefined || isOld) return { rows, added: 0, gone: new Set<string>(), show: () => undefined }
   const isOther = held === undefined || held.view !== view || (held.rows.length === 0 && rows.length > 0)
   if (isOther) setHeld({ view, rows })
   const before = isOther ? rows : held.rows

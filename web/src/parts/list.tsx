@@ -39,7 +39,7 @@ export function List<T extends Row>({ caption, queryKey, fetch, columns, empty, 
     refetchInterval: ({ state }) => refresh(state.data?.items.some((row) => isMoving?.(row)) ?? false),
     placeholderData: (before) => before,
   })
-  const held = useHeld(query.data?.items, JSON.stringify([queryKey, cursor]))
+  const held = useHeld(query.data?.items, JSON.stringify([queryKey, cursor]), query.isPlaceholderData)
   return (
     <Shown query={query}>
       {({ nextCursor }) => {
