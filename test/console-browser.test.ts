@@ -182,6 +182,25 @@ it('a laptop that slept for two hours shows the time of now', async () => {
   expect(watched.troubles).toEqual([])
 })
 
+it('several at once: more than five are destroyed only for their number in words', async () => {
+  for (let n = 1; n <= 6; n++) await h.requestCluster(`bulk-${n}`, { team: 'red' })
+  const { page, troubles } = await open(h.admin, '/clusters?q=bulk')
+  await page.getByLabel('Select bulk-6').click()
+  await page.getByLabel('Select bulk-1').click({ modifiers: ['Shift'] })
+  await page.getByRole('region', { name: 'Selected clusters' }).getByRole('button', { name: 'Destroy…' }).click()
+  const destroy = page.getByRole('button', { name: 'Destroy 6 clusters' })
+  await page.getByLabel('Type six to go on').fill('seven')
+  expect(await destroy.isDisabled()).toBe(true)
+  await page.getByLabel('Type six to go on').fill('six')
+  await destroy.click()
+  await page.getByText('6 of 6 done').waitFor()
+  const waiting = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Save the result' }).click()
+  const result = JSON.parse(readFileSync(await (await waiting).path(), 'utf8')) as { outcome: string }[] // written by the page
+  expect(result.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 6 }, () => 'done'))
+  expect(troubles).toEqual([])
+})
+
 it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
   const { page } = await open(h.admin, '/clusters', { width, height: 900 })
   const seen = async () =>
@@ -193,6 +212,15 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
     await goTo(page, path)
     const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
     expect([path, wide]).toEqual([path, width])
+  }
+})
+
+it('in the dark nothing is harder to read', async () => {
+  const { page } = await open(h.admin, '/clusters')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  for (const path of ['/clusters', '/request', '/usage', `/clusters/${sample}`, `/clusters/${sample}?tab=log`]) {
+    await goTo(page, path)
+    expect([path, await seriousFaults(page)]).toEqual([path, []])
   }
 })
 

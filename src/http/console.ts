@@ -25,7 +25,8 @@ type File = { type: string; plain: Buffer<ArrayBuffer>; brotli: Buffer<ArrayBuff
 
 export function addConsole(http: OpenAPIHono<Env>): void {
   const files = readFiles()
-  const page = (c: Context<Env>) => {
+  const page = async (c: Context<Env>) => {
+    await c.var.limits.countRequest(c)
     const index = files.get('index.html')
     if (!index) return problem(c, new AppError('NOT_FOUND', 'the console is not built: run npm run build, and start again')) // prettier-ignore
     c.header('content-security-policy', POLICY)
@@ -36,7 +37,8 @@ export function addConsole(http: OpenAPIHono<Env>): void {
     http.get(`/${name}`, page)
     http.get(`/${name}/*`, page)
   }
-  for (const [name, file] of files) if (name !== 'index.html') http.get(`/${name}`, (c) => send(c, file))
+  for (const [name, file] of files)
+    if (name !== 'index.html') http.get(`/${name}`, async (c) => (await c.var.limits.countRequest(c), send(c, file)))
 }
 
 function send(c: Context<Env>, { type, plain, brotli, isHashed }: File): Response {

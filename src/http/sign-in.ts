@@ -46,7 +46,7 @@ export function addSignIn(http: OpenAPIHono<Env>): void {
   )
 }
 
-/** A refusal is told on the page where one signs in. */
+/** A refusal is told on the page where one signs in, which has its own words: a link must not put any there. */
 async function orPage(c: Context<Env>, goOn: () => Promise<string>): Promise<Response> {
   c.header('cache-control', 'no-store')
   c.header('referrer-policy', 'no-referrer')
@@ -54,7 +54,8 @@ async function orPage(c: Context<Env>, goOn: () => Promise<string>): Promise<Res
     return c.redirect(await goOn(), 303)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    return c.redirect(`${PATH}?problem=${encodeURIComponent(error.message)}`, 303)
+    c.var.app.log.info({ requestId: c.var.requestId, reason: error.message }, 'a sign-in with a browser was refused')
+    return c.redirect(`${PATH}?problem=${error.code.toLowerCase()}`, 303)
   }
 }
 

@@ -185,8 +185,8 @@ function showJob(job: Job): void {
   client?.setQueryData<JobDetail>(['job', job.id], (known) => known && { ...known, ...job })
 }
 
-function showRow<T extends { id: string }>(list: string, row: T): void {
-  client?.setQueriesData<Page<T>>({ queryKey: [list] }, (page) =>
+function showRow(list: string, row: Cluster | Job): void {
+  client?.setQueriesData<Page<Cluster | Job>>({ queryKey: [list] }, (page) =>
     page?.items.some(({ id }) => id === row.id)
       ? { ...page, items: page.items.map((item) => (item.id === row.id ? row : item)) }
       : page,

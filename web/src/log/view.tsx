@@ -84,6 +84,11 @@ export function LogView({
   useEffect(() => {
     scroll.current = goTo
   }, [scroll, goTo])
+  useEffect(() => {
+    const follow = () => wantedLine() > 0 && goTo(wantedLine())
+    addEventListener('hashchange', follow)
+    return () => removeEventListener('hashchange', follow)
+  }, [goTo])
   // A link to a line waits until the line is there.
   const isWaiting = useRef(marked > 0)
   useEffect(() => {

@@ -10,6 +10,15 @@ import { useSignIn } from '../session'
 const ownPath = (to: string | null) =>
   to?.startsWith('/') && !to.startsWith('//') && !to.startsWith('/\\') ? to : '/clusters'
 
+/** Of the way to the issuer and back. */
+const PROBLEMS: Record<string, string> = {
+  unauthenticated:
+    'The issuer did not sign you in, or the sign-in took too long. Begin again; the log of the service says more.',
+  unavailable: 'The issuer cannot be reached just now. Try again in a moment.',
+  conflict: 'Where the issuer sends you back to is not set up here: an operator must set OCPCTL_PUBLIC_URL.',
+  not_found: 'Sign-in with an issuer is not set up here.',
+}
+
 export default function SignIn() {
   useTitle('Sign in')
   const [params] = useSearchParams()
@@ -27,7 +36,7 @@ export default function SignIn() {
       go(to, { replace: true })
     },
   })
-  const problem = params.get('problem')
+  const problem = PROBLEMS[params.get('problem') ?? '']
   return (
     <main className="sign-in">
       <div className="card">
