@@ -1,12 +1,20 @@
-# The service alone: no dev dependency, no embedded PostgreSQL. TypeScript runs as it is.
+# The service alone: no dev dependency, no embedded PostgreSQL. TypeScript runs as it is; the console is built before.
+FROM node:24-slim AS console
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY web ./web
+RUN npm ci --ignore-scripts && node web/build.ts
+
 FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY web/package.json ./web/
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-slim AS command-line
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY web/package.json ./web/
 RUN npm ci --ignore-scripts
 COPY docs/openapi.json ./docs/
 COPY src ./src
@@ -20,6 +28,7 @@ COPY package.json ./
 COPY --from=command-line /app/cli/dist ./cli/dist
 COPY bin ./bin
 COPY src ./src
+COPY --from=console /app/web/dist ./web/dist
 COPY drizzle ./drizzle
 COPY profiles ./profiles
 RUN mkdir /data && chown node:node /data

@@ -14,6 +14,7 @@ process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} ${quickImpor
 /** They wait for most of their time; begun first, the others fill their pauses. */
 const LONGEST = [
   'cli-follow',
+  'console-browser',
   'crash-points',
   'fleet',
   'chaos',

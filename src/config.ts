@@ -43,6 +43,7 @@ const variables = z.object({
     .optional(),
   OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
   OCPCTL_OIDC_CLI_CLIENT_ID: z.string().min(1).optional(),
+  OCPCTL_OIDC_CLIENT_SECRET: z.string().min(1).optional(),
   OCPCTL_OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
   OCPCTL_AWS_IAM_SERVER_ID: z
     .string()
@@ -123,7 +124,15 @@ export type Config = Readonly<{
   publicUrl: string | undefined
   pullSecretFile: string | undefined
   /** undefined: nobody signs in with OIDC. */
-  oidc: { issuer: string; audience: string; groupsClaim: string; cliClientId: string | undefined } | undefined
+  oidc:
+    | {
+        issuer: string
+        audience: string
+        groupsClaim: string
+        cliClientId: string | undefined
+        clientSecret: string | undefined
+      }
+    | undefined
   /** stsEndpoints undefined: the endpoints of AWS. accounts undefined: any account. */
   awsIam:
     | { serverId: string; accounts: string[] | undefined; stsEndpoints: string[] | undefined; region: string }
@@ -222,7 +231,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     oidc:
       issuer === undefined || audience === undefined
         ? undefined
-        : { issuer, audience, groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM, cliClientId: env.OCPCTL_OIDC_CLI_CLIENT_ID },
+        : {
+            issuer,
+            audience,
+            groupsClaim: env.OCPCTL_OIDC_GROUPS_CLAIM,
+            cliClientId: env.OCPCTL_OIDC_CLI_CLIENT_ID,
+            clientSecret: env.OCPCTL_OIDC_CLIENT_SECRET,
+          },
     awsIam:
       serverId === undefined
         ? undefined

@@ -118,6 +118,7 @@ it.each([
   ['@smithy/', ['commands/token.ts']],
   ['nodemailer', ['outbound/mailer.ts']],
   ['jose', ['auth/oidc.ts']],
+  ['openid-client', ['auth/oidc-code.ts']],
   ['pino', ['observability/log.ts']],
   ['swagger-ui-dist', []],
   ['rate-limiter-flexible', ['http/limits.ts']],
@@ -153,6 +154,20 @@ it('policy, diagnosis, install-config and metadata are pure', () => {
 it('no file is longer than 300 lines', () => {
   const lines = (file: string) => textOf(file).trimEnd().split('\n').length
   expect(files.filter((file) => lines(file) > 300)).toEqual([])
+})
+
+it('the console is a program of its own, which knows the service by HTTP alone', () => {
+  const home = join(ROOT, 'web/src')
+  const pages = readdirSync(home, { recursive: true, encoding: 'utf8' }).filter((name) => /(?<!\.d)\.tsx?$/.test(name))
+  expect(pages.length).toBeGreaterThan(30)
+  const text = (page: string) => readFileSync(join(home, page), 'utf8')
+  expect(pages.filter((page) => text(page).trimEnd().split('\n').length > 300)).toEqual([])
+  const outward = pages.flatMap((page) =>
+    [...text(page).matchAll(/(?:from|import\() ?'(\.[^']*)'/g)].flatMap(([, to = '']) =>
+      relative(home, join(home, dirname(page), to)).startsWith('..') ? [`${page} ${to}`] : [],
+    ),
+  )
+  expect(outward).toEqual([])
 })
 
 it('the environment is read in one place, and the simulator is a program of its own', () => {

@@ -380,7 +380,7 @@ function addressCases(): Case[] {
     '/docs/__proto__',
     '/docs/constructor',
     '/openapi.json/x',
-    '/metrics/..',
+    '/metrics/../nothing',
   ])
     cases.push({ name: `GET ${path}`, path })
   const key = (name: string, value: string) =>

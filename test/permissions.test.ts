@@ -44,6 +44,7 @@ type Who = (typeof callers)[number]
 type Case = {
   path?: (at: { clusterId: string; jobId: string }, who: Who) => string | Promise<string>
   body?: object | ((who: Who) => object)
+  headers?: Record<string, string>
   /** In the order of the callers above. */
   expected: number[]
 }
@@ -168,6 +169,14 @@ const table: Record<string, Case> = {
   'GET /api/v1/profiles': { expected: offered },
   'GET /api/v1/profiles/{name}': { path: () => '/api/v1/profiles/aws-minimal-test', expected: offered },
   'GET /api/v1/whoami': { expected: listed },
+  'GET /api/v1/session': { expected: open },
+  'POST /api/v1/session': {
+    body: (who: Who) => ({ token: tokens[who] ?? 'none' }),
+    headers: { 'sec-fetch-site': 'same-origin' },
+    expected: [401, 401, ...callers.slice(2).map(() => 201)],
+  },
+  // Without a session there is nothing to end.
+  'DELETE /api/v1/session': { expected: callers.map(() => 204) },
   'GET /api/v1/api-tokens': { expected: offered },
   'POST /api/v1/api-tokens': { body: { name: 'matrix' }, expected: anyOwn(201) },
   'DELETE /api/v1/api-tokens/{id}': {
@@ -246,7 +255,8 @@ describe.each(operations)('%s', (operation) => {
       const answer = await h.call(method, path, {
         key: newId('evt'),
         ...(body === undefined ? {} : { body }),
-        ...(who === 'nobody' ? { headers: { authorization: '' } } : { token: tokens[who] ?? '' }),
+        ...(who === 'nobody' ? {} : { token: tokens[who] ?? '' }),
+        headers: { ...wanted?.headers, ...(who === 'nobody' ? { authorization: '' } : {}) },
       })
       expect(answer.status, JSON.stringify(answer.body)).toBe(status)
       if (status === 401) expect(answer.headers.get('www-authenticate')).toBe('Bearer')

@@ -1,4 +1,4 @@
-// Turns a bearer credential into a caller with its bindings, or throws UNAUTHENTICATED. Deny by default.
+// Turns a credential into a caller with its bindings, or throws UNAUTHENTICATED. Deny by default.
 import type { Config } from '../config.ts'
 import type { Db, Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
@@ -6,11 +6,18 @@ import type { Events } from '../events.ts'
 import type { Log } from '../observability/log.ts'
 import { openAccess, type Access } from './access.ts'
 import { AWS_TOKEN_PREFIX, openAwsIam, type AwsIam } from './aws-iam.ts'
+import { openOidcCode, type OidcCode } from './oidc-code.ts'
 import { openOidc, type Oidc } from './oidc.ts'
 import type { Caller, Identity, Origin } from './principal.ts'
+import { requireSession, type Session } from './sessions.ts'
 
 /** The kinds of sign-in that this service accepts. undefined: not set up here. */
-export type Authenticators = Readonly<{ access: Access; awsIam: AwsIam | undefined; oidc: Oidc | undefined }>
+export type Authenticators = Readonly<{
+  access: Access
+  awsIam: AwsIam | undefined
+  oidc: Oidc | undefined
+  oidcCode: OidcCode | undefined
+}>
 
 export function openAuthenticators(config: Config, db: Db, events: Events, log: Log): Authenticators {
   const access = openAccess(db, events, log)
@@ -20,8 +27,12 @@ export function openAuthenticators(config: Config, db: Db, events: Events, log: 
     awsIam:
       awsIam && openAwsIam({ ...awsIam, groupOwners: access.iamGroupOwners, iam: { region: awsIam.region }, log }),
     oidc: oidc && openOidc({ ...oidc, log }),
+    oidcCode: oidc && openOidcCode({ ...oidc, log }),
   }
 }
+
+/** What came with a request: the header Authorization, or an opened session of the console. */
+export type Credential = string | Session | undefined
 
 /** Tokens of AWS carry a session of up to some kilobytes. */
 const LONGEST_TOKEN = 12 * 1024
@@ -30,10 +41,12 @@ const JWT = /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/
 /** Throws UNAUTHENTICATED, or UNAVAILABLE when the service that confirms the caller's identity does not answer. */
 export async function authenticate(
   authenticators: Authenticators,
-  authorization: string | undefined,
+  credential: Credential,
   origin: Origin,
 ): Promise<Caller> {
-  const identity = await identify(authenticators, tokenIn(authorization))
+  const identity = await (typeof credential === 'object'
+    ? identifySession(authenticators, credential)
+    : identify(authenticators, tokenIn(credential)))
   const bindings = await authenticators.access.bindingsOf([identity.principal, ...identity.groups])
   return { kind: 'caller', ...identity, bindings, origin }
 }
@@ -44,11 +57,12 @@ export async function authenticate(
  */
 export async function renewCaller(
   { access }: Authenticators,
-  authorization: string | undefined,
+  credential: Credential,
   by: Caller,
   tx: Transaction,
 ): Promise<Caller> {
-  if (by.tokenId !== undefined && !(await access.tokenOf(tokenIn(authorization), tx))) throw unknownToken()
+  if (typeof credential === 'object') await requireSession(access, credential, tx)
+  else if (by.tokenId !== undefined && !(await access.tokenOf(tokenIn(credential), tx))) throw unknownToken()
   return { ...by, bindings: await access.bindingsOf([by.principal, ...by.groups], tx) }
 }
 
@@ -62,6 +76,13 @@ function tokenIn(authorization: string | undefined): string {
   if (token.length > LONGEST_TOKEN)
     throw new AppError('UNAUTHENTICATED', `the token is longer than ${LONGEST_TOKEN / 1024} KiB`)
   return token
+}
+
+async function identifySession(authenticators: Authenticators, session: Session): Promise<Identity> {
+  await requireSession(authenticators.access, session)
+  if (session.token !== undefined) return identify(authenticators, session.token)
+  if (session.identity === undefined) throw new AppError('UNAUTHENTICATED', 'the session is of nobody: sign in again')
+  return session.identity
 }
 
 async function identify({ access, awsIam, oidc }: Authenticators, token: string): Promise<Identity> {

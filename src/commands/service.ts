@@ -174,6 +174,7 @@ function greet(app: App, server: Server, token: string | undefined, role: Role):
     [
       '',
       `ocpctl listens at ${url}, its documentation is at ${url}/docs`,
+      `The console: ${url}/`,
       app.installer.simulated ? `Clusters are simulated, at ${app.config.simulator.speed} times the real speed.` : '',
       token
         ? `The first administrator's token, shown only this once: ${token}`

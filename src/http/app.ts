@@ -12,6 +12,7 @@ import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
 import { openDenials, openRefusals } from './denials.ts'
 import { addCommandLine } from './command-line.ts'
+import { addConsole } from './console.ts'
 import { addDocs } from './docs.ts'
 import type { Env } from './env.ts'
 import { openEventHub } from './event-hub.ts'
@@ -35,7 +36,10 @@ import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
 import { retentionRoutes } from './routes/retention.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
+import { sessionRoutes } from './routes/session.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
+import { credentialOf, isReading, originOf, requireSameOrigin, SESSION_PATH } from './session.ts'
+import { addSignIn } from './sign-in.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
@@ -56,7 +60,7 @@ const securityHeaders = secureHeaders({
   xDownloadOptions: false,
   xPermittedCrossDomainPolicies: false,
   xXssProtection: false,
-  overwrite: false, // the pages under /docs have a policy of their own
+  overwrite: false, // the pages of /docs and of the console have policies of their own
 })
 // Callers carry their credential in a header, which a page must set itself. A browser adds none by itself.
 const CORS = {
@@ -111,7 +115,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     await next()
   })
   if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
-  for (const path of ['/docs/*', '/openapi.json', '/links/*', '/downloads/*', '/.well-known/*'])
+  for (const path of ['/docs/*', '/openapi.json', '/links/*', '/downloads/*', '/.well-known/*', '/sign-in/*'])
     http.use(path, async (c, next) => {
       await limits.countRequest(c)
       await next()
@@ -122,26 +126,28 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.res.headers.set('cache-control', 'no-store')
   })
   http.use('/api/v1/*', async (c, next) => {
-    const origin = {
-      requestId: c.var.requestId,
-      address: c.var.address,
-      agent: c.req.header('user-agent')?.slice(0, 256),
-    }
-    const renew = () => authenticate(app.authenticators, c.req.header('authorization'), origin)
+    const credential = credentialOf(c)
+    c.set('credential', credential)
+    if (typeof credential === 'object') requireSameOrigin(c)
+    // Whoever signs in is nobody yet.
+    if (c.req.path === SESSION_PATH) return next()
+    const renew = () => authenticate(app.authenticators, credential, originOf(c))
     c.set('renew', renew)
-    c.set('by', await limits.countFailures(c, renew))
+    c.set('by', await limits.countFailures(c, credential, renew))
     await limits.countCaller(c, nameOf(c.var.by))
     await next()
   })
   http.use('/api/v1/*', limitBody, checkInput(operations), async (c, next) => {
     // A sender may take as long as it likes to send a body. So the caller and its rights are read again when the body
     // is there.
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') c.set('by', await c.var.renew())
+    if (!isReading(c) && c.req.path !== SESSION_PATH) c.set('by', await c.var.renew())
     await next()
   })
   addRoutes(http)
   addDocs(http, document)
   addCommandLine(http, app.config)
+  addSignIn(http)
+  addConsole(http)
   http.notFound((c) => {
     const methods = operations.methodsOf(c.req.path)
     if (methods.length === 0)
@@ -241,6 +247,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     findingRoutes,
     profileRoutes,
     whoamiRoutes,
+    sessionRoutes,
     tokenRoutes,
     bindingRoutes,
     auditRoutes,

@@ -1,6 +1,7 @@
 // What a request carries inside the HTTP door.
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
+import type { Credential } from '../auth/authenticate.ts'
 import type { Caller } from '../auth/principal.ts'
 import type { Platform } from '../vocabulary.ts'
 import type { EventHub } from './event-hub.ts'
@@ -9,6 +10,7 @@ import type { ShownClusters } from './shown.ts'
 export type Env = {
   Variables: {
     app: App
+    credential: Credential
     by: Caller
     /** Reads the caller as it is now. Throws UNAUTHENTICATED when its credential counts no longer. */
     renew: () => Promise<Caller>
@@ -34,7 +36,7 @@ export type Limits = Readonly<{
    * token is looked at, unless that token was good before. Other tokens cost no more than any request, and many share
    * an address.
    */
-  countFailures: <T>(c: Context<Env>, authenticate: () => Promise<T>) => Promise<T>
+  countFailures: <T>(c: Context<Env>, credential: Credential, authenticate: () => Promise<T>) => Promise<T>
   /** Throws RATE_LIMITED when the caller has too many open. Returns a function that gives it back. */
   openStream: (name: string) => () => void
 }>

@@ -47,15 +47,15 @@ export function openLimits({ perMinute, addressPerMinute }: Config['rateLimit'])
     },
     countRequest: (c) => count(addresses, c),
     countCaller: (c, name) => callers?.count(c, name) ?? Promise.resolve(),
-    async countFailures(c, authenticate) {
+    async countFailures(c, credential, authenticate) {
       const network = networkOf(c.var.address)
-      const authorization = c.req.header('authorization') ?? ''
-      if (!failures || network === undefined || !/^bearer ocpctl-aws-/i.test(authorization)) return authenticate()
-      const credential = createHash('sha256').update(authorization).digest('base64')
-      if (!good.has(credential)) await failures.check(c, network)
+      const isOfAws = typeof credential === 'string' && /^bearer ocpctl-aws-/i.test(credential)
+      if (!failures || network === undefined || !isOfAws) return authenticate()
+      const hash = createHash('sha256').update(credential).digest('base64')
+      if (!good.has(hash)) await failures.check(c, network)
       try {
         const caller = await authenticate()
-        good.set(credential, true)
+        good.set(hash, true)
         return caller
       } catch (error) {
         if (error instanceof AppError && error.code === 'UNAUTHENTICATED') await failures.count(c, network)

@@ -49,7 +49,7 @@ export async function oncePrepared<T, Prepared>(
     prepare,
     async (tx, prepared) => {
       // This request may have waited for another one with its key.
-      const now = await renewCaller(app.authenticators, c.req.header('authorization'), by, tx)
+      const now = await renewCaller(app.authenticators, c.var.credential, by, tx)
       if (!isDeepStrictEqual(now.bindings, by.bindings))
         throw new AppError('UNAVAILABLE', 'your roles have changed meanwhile: ask again')
       return { status, body: await change(tx, prepared) }

@@ -1,0 +1,255 @@
+// The console in a real browser against the real service: nothing between them is made up.
+import { readFileSync } from 'node:fs'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Role } from '../src/vocabulary.ts'
+import { openBrowser, openConsole, openPage, seriousFaults, signIn, type Console, type Watched } from './chromium.ts'
+import { openHarness, type Harness } from './harness.ts'
+
+let h: Harness
+let browser: Browser
+let at: Console
+let sample = ''
+const opened: Watched[] = []
+
+async function open(token: string, to?: string, options?: { width?: number; height?: number }): Promise<Watched> {
+  const watched = await openPage(browser, at, options)
+  opened.push(watched)
+  await signIn(watched.page, token, to)
+  return watched
+}
+
+beforeAll(async () => {
+  // Forty minutes of an installation are three seconds, so that there is something to follow.
+  h = await openHarness({ speed: 800 })
+  await h.startWorker()
+  at = await openConsole(h)
+  const { cluster } = await h.requestCluster('sample', { team: 'red' })
+  sample = cluster.id
+  browser = await openBrowser()
+  await h.reach(sample, 'READY')
+}, 300_000)
+afterAll(async () => {
+  await browser.close()
+  await at.stop()
+  await h.close()
+})
+
+it('from the request to the proved end', async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  const { page, troubles } = await open(token)
+  await page.getByRole('link', { name: 'Request a cluster' }).first().click()
+  await page.getByLabel('Name').fill('Walk!')
+  await page.getByText('must be a DNS label').waitFor()
+  await page.getByLabel('Name').fill('walk')
+  await page.getByLabel('Ends after, in hours').fill('5000')
+  await page.getByRole('button', { name: /^Use \d/ }).click()
+  await page.getByText('install-config.yaml').click()
+  await page.getByText('baseDomain: clusters.example.com').waitFor()
+  await page.getByRole('button', { name: 'Request the cluster' }).dblclick()
+
+  await page.getByRole('heading', { name: 'walk', level: 1 }).waitFor()
+  await page.getByText('Creating infrastructure resources...').waitFor()
+  await page.locator('h1 ~ .lead .pill', { hasText: 'Ready' }).waitFor()
+  await page.getByText('Install complete!').waitFor()
+  await page.getByLabel('Search in the log').fill('install complete')
+  await page.getByText(/^1 of \d+ lines/).waitFor()
+
+  await page.getByRole('link', { name: 'Access', exact: true }).click()
+  const waiting = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'Download' }).click()
+  expect(readFileSync(await (await waiting).path(), 'utf8')).toContain('apiVersion')
+  await page.getByRole('button', { name: 'Show the password' }).click()
+  await page
+    .getByRole('button', { name: /^Copy .{10,}/ })
+    .last()
+    .waitFor()
+
+  await page.getByRole('button', { name: 'Extend…' }).click()
+  await page.getByLabel('Hours from now').fill('5')
+  await page.getByRole('button', { name: 'Move the end' }).click()
+  await page.getByText(/^walk ends .* for \$/).waitFor()
+  await page
+    .getByText(/^in (4 h 59 min|5 h)/)
+    .first()
+    .waitFor()
+
+  await page.getByRole('button', { name: 'Actions of walk' }).click()
+  await page.getByRole('menuitem', { name: 'Destroy…' }).click()
+  const destroy = page.getByRole('button', { name: 'Destroy it' })
+  expect(await destroy.isDisabled()).toBe(true)
+  await page.getByLabel('Type walk to go on').fill('walk')
+  await destroy.click()
+  await page.locator('h1 ~ .lead .pill', { hasText: 'Destroyed' }).waitFor()
+  expect(await h.rows(`select name from clusters where name = 'walk'`)).toHaveLength(1)
+  expect(h.resources().filter((name) => name.includes('walk'))).toEqual([])
+  expect(troubles).toEqual([])
+})
+
+const PAGES = ['/clusters', '/request', '/jobs', '/usage', '/profiles', '/tokens']
+const OF_ROLE: Record<Role, string[]> = {
+  requester: [],
+  team_admin: ['/access', '/access?tab=webhooks'],
+  auditor: ['/findings', '/findings?tab=leaks', '/audit'],
+  platform_admin: ['/findings', '/audit', '/access', '/access?tab=tokens', '/jobs?tab=schedules'],
+}
+const TABS = ['', '?tab=activity', '?tab=log', '?tab=access', '?tab=cost', '?tab=stored']
+
+/** As a link of the page does, without loading the files again. */
+async function goTo(page: Page, path: string): Promise<void> {
+  await page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)})`)
+  await page.locator('main .loading').first().waitFor({ state: 'detached' })
+  await page.locator('.page-head').waitFor()
+}
+
+/** Presses every button of the page that is not pressed yet, and leaves what opens by Escape. */
+async function pressAll(page: Page, path: string, pressed: Set<string>): Promise<void> {
+  const buttons = page.locator('main button:enabled:visible:not([role=menuitem])')
+  const names = await buttons.evaluateAll((all) => all.map((each) => each.ariaLabel ?? each.textContent ?? ''))
+  for (const [index, name] of names.entries()) {
+    if (pressed.has(name)) continue
+    pressed.add(name)
+    await buttons
+      .nth(index)
+      .click({ timeout: 1000, noWaitAfter: true })
+      .catch(() => undefined)
+    if ((await page.locator('dialog[open], [popover]:popover-open').count()) > 0) await page.keyboard.press('Escape')
+    if (new URL(page.url()).pathname !== path.split('?')[0]) await goTo(page, path)
+  }
+}
+
+it.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
+  const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
+  const { page, troubles } = await open(token)
+  const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]
+  const pressed = new Set<string>()
+  const faults: string[] = []
+  for (const path of paths) {
+    await goTo(page, path)
+    // Each page once is enough, and the administrator sees the most of it.
+    if (role === 'platform_admin') faults.push(...(await seriousFaults(page)).map((fault) => `${path} ${fault}`))
+    await pressAll(page, path, pressed)
+  }
+  expect(pressed.size).toBeGreaterThan(20)
+  expect(faults).toEqual([])
+  expect(troubles).toEqual([])
+})
+
+it('what one may not see is not there, and what one may not do says why', async () => {
+  const stranger = await open(await h.tokenFor([{ team: 'blue', role: 'requester' }]), '/clusters')
+  await stranger.page.goto(`/clusters/${sample}`)
+  await stranger.page.getByText('There is nothing here that you may see').waitFor()
+  const auditor = await open(await h.tokenFor([{ team: 'red', role: 'auditor' }]), `/clusters/${sample}`)
+  await auditor.page.getByRole('button', { name: 'Actions of sample' }).click()
+  const destroy = auditor.page.getByRole('menuitem', { name: 'Destroy…' })
+  await expect.poll(() => destroy.getAttribute('aria-disabled')).toBe('true')
+  expect(await destroy.textContent()).toContain('the role auditor may not')
+})
+
+it('a page outlives the API, and says while it cannot hear it', async () => {
+  const { page } = await open(h.admin, '/clusters')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  await at.stop()
+  await page.getByRole('button', { name: 'Reconnecting' }).waitFor()
+  expect(await page.getByRole('link', { name: 'sample' }).isVisible()).toBe(true)
+  await at.start()
+  await page.getByRole('button', { name: 'Live' }).waitFor()
+  await h.requestCluster('while-open', { team: 'red' })
+  await page.getByRole('button', { name: '1 new: show' }).click()
+  await page.getByRole('link', { name: 'while-open' }).waitFor()
+})
+
+it('a token that is revoked under a page leads to the sign-in, and from there back', async () => {
+  const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
+  const { page } = await open(token, `/clusters/${sample}?tab=cost`)
+  const { body } = await h.call('GET', '/api/v1/whoami', { token })
+  await h.call('DELETE', `/api/v1/api-tokens/${body.principal.id}`)
+  await page.getByRole('heading', { name: 'Sign in to ocpctl' }).waitFor()
+  await page.getByLabel('Token').fill(h.admin)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.getByText('USD by day and state').first().waitFor()
+})
+
+it('a laptop that slept for two hours shows the time of now', async () => {
+  const watched = await openPage(browser, at)
+  await watched.page.clock.install()
+  await signIn(watched.page, h.admin, `/clusters/${sample}`)
+  const left = watched.page.locator('.lead .until')
+  const before = await left.textContent()
+  await watched.page.clock.fastForward('02:00:00')
+  await expect.poll(() => left.textContent()).not.toBe(before)
+  await watched.page.getByRole('button', { name: 'Live' }).waitFor()
+  expect(watched.troubles).toEqual([])
+})
+
+it('several at once: more than five are destroyed only for their number in words', async () => {
+  for (let n = 1; n <= 6; n++) await h.requestCluster(`bulk-${n}`, { team: 'red' })
+  const { page, troubles } = await open(h.admin, '/clusters?q=bulk')
+  await page.getByLabel('Select bulk-6').click()
+  await page.getByLabel('Select bulk-1').click({ modifiers: ['Shift'] })
+  await page.getByRole('region', { name: 'Selected clusters' }).getByRole('button', { name: 'Destroy…' }).click()
+  const destroy = page.getByRole('button', { name: 'Destroy 6 clusters' })
+  await page.getByLabel('Type six to go on').fill('seven')
+  expect(await destroy.isDisabled()).toBe(true)
+  await page.getByLabel('Type six to go on').fill('six')
+  await destroy.click()
+  await page.getByText('6 of 6 done').waitFor()
+  const waiting = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Save the result' }).click()
+  const result = JSON.parse(readFileSync(await (await waiting).path(), 'utf8')) as { outcome: string }[] // written by the page
+  expect(result.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 6 }, () => 'done'))
+  expect(troubles).toEqual([])
+})
+
+it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
+  const { page } = await open(h.admin, '/clusters', { width, height: 900 })
+  const seen = async () =>
+    (await page.locator('th:visible').allTextContents()).map((text) => text.trim()).filter((text) => text !== '')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  const all = ['Cluster', 'State', 'Region', 'Version', 'Profile', 'Owner', 'Ends', 'Cost', 'Actions']
+  expect(await seen()).toEqual(width === 320 ? ['Cluster', 'State', 'Ends', 'Actions'] : all)
+  for (const path of ['/clusters', '/request', '/jobs', '/usage', ...TABS.map((tab) => `/clusters/${sample}${tab}`)]) {
+    await goTo(page, path)
+    const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
+    expect([path, wide]).toEqual([path, width])
+  }
+})
+
+it('in the dark nothing is harder to read', async () => {
+  const { page } = await open(h.admin, '/clusters')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  for (const path of ['/clusters', '/request', '/usage', `/clusters/${sample}`, `/clusters/${sample}?tab=log`]) {
+    await goTo(page, path)
+    expect([path, await seriousFaults(page)]).toEqual([path, []])
+  }
+})
+
+it('the keyboard is enough', async () => {
+  const { page } = await open(h.admin, '/jobs')
+  await page.keyboard.press('Control+k')
+  await page.getByLabel('Command, page, or name of a cluster').fill('samp')
+  await page.getByRole('option', { name: /^sample\./ }).waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('c')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('sample')
+  await page.waitForURL(/q=sample/)
+  await page.keyboard.press('Tab')
+  await page.evaluate('document.activeElement.blur()')
+  await page.keyboard.press('?')
+  const sheet = page.getByRole('heading', { name: 'Keyboard shortcuts' })
+  await sheet.waitFor()
+  await page.keyboard.press('Escape')
+  await sheet.waitFor({ state: 'detached' })
+  await page.keyboard.press('j')
+  await page.keyboard.press('d')
+  const question = page.getByRole('heading', { name: 'Destroy sample' })
+  await question.waitFor()
+  await page.keyboard.press('Escape')
+  await question.waitFor({ state: 'detached' })
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
+})

@@ -1,0 +1,136 @@
+// What the pages of clusters know, and how they ask for it.
+import { useQuery, type QueryClient } from '@tanstack/react-query'
+import { api, take, type Cluster, type ClusterDetail } from '../api'
+import { useRefresh } from '../live'
+import { fetchUsage } from '../usage'
+
+export const STATES = [
+  'PENDING',
+  'CREATING',
+  'READY',
+  'SCALING',
+  'HIBERNATING',
+  'HIBERNATED',
+  'RESUMING',
+  'DESTROYING',
+  'DESTROYED',
+  'FAILED',
+  'DESTROY_FAILED',
+] as const satisfies Cluster['status'][]
+
+const MOVING: readonly string[] = ['PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DESTROYING']
+export const isMoving = (cluster: Pick<Cluster, 'status'> | undefined): boolean =>
+  cluster !== undefined && MOVING.includes(cluster.status)
+
+/** What the list shows first: all that may still cost something. */
+const LIVING = STATES.filter((state) => state !== 'DESTROYED')
+export const VIEWS = {
+  living: { label: 'Living', states: LIVING },
+  ready: { label: 'Ready', states: ['READY'] },
+  moving: { label: 'In transition', states: STATES.filter((state) => MOVING.includes(state)) },
+  failed: { label: 'Failed', states: ['FAILED', 'DESTROY_FAILED'] },
+  destroyed: { label: 'Destroyed', states: ['DESTROYED'] },
+  all: { label: 'All', states: [] },
+} as const satisfies Record<string, { label: string; states: readonly Cluster['status'][] }>
+export type View = keyof typeof VIEWS
+
+export const FILTERS = ['q', 'team', 'owner', 'platform', 'profile', 'region'] as const
+export type ClusterQuery = { view: View; cursor?: string | undefined } & Partial<
+  Record<(typeof FILTERS)[number], string>
+>
+
+export const PAGE = 50
+
+export function useClusters({ view, ...query }: ClusterQuery) {
+  const refresh = useRefresh()
+  return useQuery({
+    queryKey: ['clusters', { view, ...query }],
+    queryFn: () =>
+      take(
+        api.GET('/api/v1/clusters', {
+          params: {
+            query: { limit: PAGE, status: [...VIEWS[view].states], ...(query as Record<string, never>) },
+          },
+        }),
+      ),
+    refetchInterval: ({ state }) => refresh(state.data?.items.some(isMoving) ?? false),
+    placeholderData: (before) => before,
+  })
+}
+
+export const fetchCluster = (id: string): Promise<ClusterDetail> =>
+  take(api.GET('/api/v1/clusters/{id}', { params: { path: { id } } }))
+
+export function useCluster(id: string, isWanted = true) {
+  const refresh = useRefresh()
+  return useQuery({
+    queryKey: ['cluster', id],
+    queryFn: () => fetchCluster(id),
+    enabled: isWanted,
+    refetchInterval: ({ state }) => refresh(isMoving(state.data)),
+  })
+}
+
+/** Of each cluster of a page, in one question. */
+export function useSpent(clusters: readonly Cluster[]) {
+  const first = clusters.map(({ createdAt }) => createdAt).toSorted()[0]
+  return useQuery({
+    // By the hour, so that a page that grows asks again only when it reaches further back.
+    queryKey: ['spent', first?.slice(0, 13)],
+    queryFn: async () => {
+      const from = new Date(Date.parse(first ?? '') - 1000).toISOString()
+      const { items } = await fetchUsage({ from, groupBy: ['cluster'] })
+      return new Map(items.map(({ cluster, usd }) => [cluster, usd]))
+    },
+    enabled: first !== undefined,
+    refetchInterval: 60_000,
+    placeholderData: (before) => before,
+  })
+}
+
+/** Since when a cluster is what it is, as far as its row and its newest job tell. */
+export function sinceOf(cluster: Cluster, detail: ClusterDetail | undefined): string {
+  if (cluster.status === 'DESTROYED') return cluster.destroyedAt ?? cluster.createdAt
+  if (cluster.status === 'READY') return cluster.readyAt ?? cluster.createdAt
+  if (cluster.status === 'PENDING') return cluster.createdAt
+  const job = detail?.job
+  if (job) return (isMoving(cluster) ? (job.startedAt ?? job.createdAt) : job.endedAt) ?? job.createdAt
+  return cluster.createdAt
+}
+
+/** After a change: the answer is shown at once, and what else shows the cluster is asked for again. */
+export function keepCluster(queries: QueryClient, cluster: Cluster): void {
+  queries.setQueryData<ClusterDetail>(['cluster', cluster.id], (known) => known && { ...known, ...cluster })
+  queries.setQueriesData<{ items: Cluster[]; nextCursor: string | null }>(
+    { queryKey: ['clusters'] },
+    (page) => page && { ...page, items: page.items.map((item) => (item.id === cluster.id ? cluster : item)) },
+  )
+  for (const key of [['clusters'], ['cluster', cluster.id], ['jobs'], ['may', cluster.id]])
+    void queries.invalidateQueries({ queryKey: key })
+}
+
+/** How far a run is, and when it will be done if it goes on as it did. undefined: too early to say. */
+export function progressOf({ job, attempt }: Pick<ClusterDetail, 'job' | 'attempt'>, now: number) {
+  if (!job || !attempt || attempt.endedAt !== null) return undefined
+  const percent = attempt.progressPercent
+  const ranMs = now - Date.parse(attempt.startedAt)
+  const leftMs = percent >= 5 && percent < 100 ? (ranMs * (100 - percent)) / percent : undefined
+  return { stage: attempt.stage, percent, leftMs, ranMs }
+}
+
+const STAGES: Record<string, string> = {
+  claimed: 'Starting',
+  cleanup: 'Cleaning up an earlier attempt',
+  manifests: 'Manifests',
+  'ignition-configs': 'Ignition configs',
+  infrastructure: 'Infrastructure',
+  api: 'Kubernetes API',
+  bootstrap: 'Bootstrap',
+  'bootstrap-destroy': 'Removing the bootstrap node',
+  initialize: 'Operators',
+  stability: 'Settling',
+  complete: 'Complete',
+  destroy: 'Destroying resources',
+  verify: 'Proving that nothing is left',
+}
+export const stageName = (stage: string): string => STAGES[stage] ?? stage

@@ -1,0 +1,16 @@
+import { Page } from '../parts/page'
+import { nameOf, useCaller } from '../session'
+import { TokenList } from '../access/tokens'
+
+export default function MyTokens() {
+  const caller = useCaller().data
+  if (!caller) return null
+  return (
+    <Page
+      title="My tokens"
+      lead="For programs that act as you. Sessions of this console are among them: revoking one ends it at once."
+    >
+      <TokenList createdBy={nameOf(caller)} mayMake />
+    </Page>
+  )
+}
