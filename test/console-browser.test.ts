@@ -118,7 +118,7 @@ async function pressAll(page: Page, path: string, pressed: Set<string>): Promise
   }
 }
 
-it.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
+it.concurrent.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
   const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
   const { page, troubles } = await open(token)
   const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]
