@@ -111,14 +111,14 @@ async function pressAll(page: Page, path: string, pressed: Set<string>): Promise
     pressed.add(name)
     await buttons
       .nth(index)
-      .click({ timeout: 1000, noWaitAfter: true })
-      .catch(() => undefined)
+      .dispatchEvent('click', {}, { timeout: 500 })
+      .catch(() => undefined) // gone with what another one did
     if ((await page.locator('dialog[open], [popover]:popover-open').count()) > 0) await page.keyboard.press('Escape')
     if (new URL(page.url()).pathname !== path.split('?')[0]) await goTo(page, path)
   }
 }
 
-it.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
+it.concurrent.each(Object.keys(OF_ROLE) as Role[])('as a %s, everything may be pressed', async (role) => {
   const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
   const { page, troubles } = await open(token)
   const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]

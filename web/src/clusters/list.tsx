@@ -271,9 +271,9 @@ function useSelection(rows: readonly Cluster[]) {
     (index: number, isRange: boolean) => {
       const row = rows[index]
       if (!row) return
+      const from = isRange ? (last.current ?? index) : index
       setIds((before) => {
         const next = new Set(before)
-        const from = isRange ? (last.current ?? index) : index
         const wanted = !before.has(row.id)
         for (const { id } of rows.slice(Math.min(from, index), Math.max(from, index) + 1))
           if (wanted) next.add(id)
