@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { claimJob, type Claim } from '../src/jobs/claim.ts'
 import { openJobLogs } from '../src/jobs/log.ts'
 import { openHome, serve, type Home } from './cli.ts'
-import { eventually, exitOf, openHarness, type Harness } from './harness.ts'
+import { eventually, exitOf, isThorough, openHarness, type Harness } from './harness.ts'
 
-const KILLS = 20
+const KILLS = isThorough ? 20 : 4
 const LINES_EACH = 50
 
 let h: Harness

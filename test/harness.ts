@@ -38,6 +38,9 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 export type Answer = { status: number; headers: Headers; body: any } // eslint-disable-line -- the JSON of any operation
 
+/** THOROUGH=1: tests that are cut short in the suite run whole. */
+export const isThorough = process.env['THOROUGH'] === '1'
+
 export type Harness = {
   app: App
   url: string

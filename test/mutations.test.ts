@@ -81,6 +81,8 @@ it.concurrent.each<[string, Mutation[], string, string]>([
   try {
     for (const part of [
       'src',
+      'cli',
+      'docs',
       'test',
       'bin',
       'drizzle',
