@@ -9,7 +9,7 @@ import { openJobLogs } from '../src/jobs/log.ts'
 import { openHome, serve, type Home } from './cli.ts'
 import { eventually, exitOf, isThorough, openHarness, type Harness } from './harness.ts'
 
-const KILLS = isThorough ? 20 : 4
+const KILLS = isThorough ? 20 : 3
 const LINES_EACH = 50
 
 let h: Harness

@@ -2,7 +2,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { eventually, isThorough, openHarness, type Harness } from './harness.ts'
 
-const CLUSTERS = isThorough ? 100 : 40
+const CLUSTERS = isThorough ? 100 : 24
 
 let h: Harness
 afterEach(() => h.close())
