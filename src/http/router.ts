@@ -173,7 +173,7 @@ export const operationsOf =
     createRoute<R['path'], R>({
       ...route,
       tags: [tag],
-      security: [{ bearer: [] }],
+      security: route.security ?? [{ bearer: [] }],
       responses: { ...route.responses, ...problems(...fails) },
     } as unknown as R) // what it lacks is not asked for, and what it adds is thrown
 

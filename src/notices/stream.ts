@@ -27,7 +27,7 @@ export const textOfPlace = ({ position, sequence }: Place): string => `${positio
 
 /** undefined for what is no place. */
 export function placeOf(text: string): Place | undefined {
-  const [, position, sequence] = /^(\d{1,15})-(\d{1,15})$/.exec(text) ?? []
+  const [, position, sequence] = /^(\d+)-(\d+)$/.exec(text) ?? []
   return position === undefined ? undefined : { position: Number(position), sequence: Number(sequence) }
 }
 

@@ -32,7 +32,9 @@ export const eventRoutes = router().openapi(
       headers: z.object({
         'last-event-id': z
           .string()
-          .regex(/^\d{1,15}-\d{1,15}$/)
+          .min(3)
+          .max(31)
+          .regex(/^[0-9]+-[0-9]+$/)
           .optional(),
       }),
     },
