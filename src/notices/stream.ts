@@ -25,10 +25,10 @@ export const isBehind = (place: Place, other: Place): boolean =>
 
 export const textOfPlace = ({ position, sequence }: Place): string => `${position}-${sequence}`
 
-/** undefined for what is no place. */
-export function placeOf(text: string): Place | undefined {
+/** What is no place of ours gives one that nobody has told yet. */
+export function placeOf(text: string): Place {
   const [, position, sequence] = /^(\d+)-(\d+)$/.exec(text) ?? []
-  return position === undefined ? undefined : { position: Number(position), sequence: Number(sequence) }
+  return { position: Number(position ?? Number.MAX_SAFE_INTEGER), sequence: Number(sequence ?? 0) }
 }
 
 /** What comes behind a place, in order. Tests of webhooks are of no interest here. */
