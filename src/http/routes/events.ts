@@ -10,7 +10,8 @@ const operation = operationsOf('events')
 
 /** A reader that is further behind is cut off. */
 const UNREAD_BYTES = 256 * 1024
-const RENEW_MS = 5000
+/** Of what a change of roles or tokens does not tell: that a credential has run out. */
+const RENEW_MS = 30_000
 const types = [...noticeTypes.filter((type) => type !== 'webhook.test'), ...changeTypes]
 const nouns = new Set(types.map((type) => type.split('.')[0] ?? ''))
 const [first = '', ...others] = [...nouns, ...types]
@@ -59,7 +60,7 @@ export const eventRoutes = router().openapi(
       if (isOver) return
       isOver = true
       clearInterval(timer)
-      unhear()
+      for (const stop of stopHearing) stop()
       unfollow()
       close()
     }
@@ -71,7 +72,7 @@ export const eventRoutes = router().openapi(
       write(Buffer.from(`event: refused\ndata: ${data}\n\n`))
       finish()
     }
-    const unhear = app.events.on('access', 'all', look)
+    const stopHearing = [app.events.on('access', 'all', look), app.events.onGap(look)]
     const timer = setInterval(look, RENEW_MS)
     const behind = resumed === undefined ? undefined : placeOf(resumed)
     // The body is handed over first: what is behind it is read while it is taken.
