@@ -1,5 +1,6 @@
 // The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched. It stays
-// open until an inventory has proved that nothing of it is left.
+// open until an inventory has proved that nothing of it is left, or, in a cloud that cannot be asked, until the
+// installer's log has told that nothing was begun.
 import { and, asc, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'

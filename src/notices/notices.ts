@@ -37,7 +37,7 @@ export function tellOfChange(
   writeNotice(tx, { data: {}, ...change })
 }
 
-/** What a cluster's new state is told as. States that a cluster only passes through are not told. */
+/** What a cluster's new state is told as. States that a cluster only passes through are told in the stream of events alone. */
 const told: Partial<Record<ClusterStatus, { type: NoticeType; isMailed: boolean }>> = {
   PENDING: { type: 'cluster.requested', isMailed: false },
   CREATING: { type: 'cluster.creating', isMailed: false },

@@ -31,7 +31,7 @@ async function readPrograms({ installer }: Pick<App, 'installer'>): Promise<Omit
 }
 
 /** Whether a worker with these abilities can install this version in FIPS mode. */
-export const canInstallFips = ({ simulated, fips }: Abilities, version: string): boolean =>
+const canInstallFips = ({ simulated, fips }: Abilities, version: string): boolean =>
   simulated || fips.versions.includes(version)
 
 /**
