@@ -18,7 +18,7 @@ export type StreamedNotice = Place &
     rowVersion: string | null
   }
 
-export const beginning: Place = { position: 0, sequence: 0 }
+const beginning: Place = { position: 0, sequence: 0 }
 
 export const isBehind = (place: Place, other: Place): boolean =>
   place.position < other.position || (place.position === other.position && place.sequence < other.sequence)
