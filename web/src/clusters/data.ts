@@ -4,19 +4,21 @@ import { api, take, type Cluster, type ClusterDetail } from '../api'
 import { useRefresh } from '../live'
 import { fetchUsage } from '../usage'
 
-export const STATES = [
-  'PENDING',
-  'CREATING',
-  'READY',
-  'SCALING',
-  'HIBERNATING',
-  'HIBERNATED',
-  'RESUMING',
-  'DESTROYING',
-  'DESTROYED',
-  'FAILED',
-  'DESTROY_FAILED',
-] as const satisfies Cluster['status'][]
+/** A state that the API has and that is missing here does not compile. */
+const all: Record<Cluster['status'], true> = {
+  PENDING: true,
+  CREATING: true,
+  READY: true,
+  SCALING: true,
+  HIBERNATING: true,
+  HIBERNATED: true,
+  RESUMING: true,
+  DESTROYING: true,
+  DESTROYED: true,
+  FAILED: true,
+  DESTROY_FAILED: true,
+}
+export const STATES = Object.keys(all) as Cluster['status'][] // its keys
 
 const MOVING: readonly string[] = ['PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DESTROYING']
 export const isMoving = (cluster: Pick<Cluster, 'status'> | undefined): boolean =>
