@@ -1,7 +1,7 @@
 // The console in a real browser against the real service: nothing between them is made up.
 import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { Role } from '../src/vocabulary.ts'
 import { openBrowser, openConsole, openPage, seriousFaults, signIn, type Console, type Watched } from './chromium.ts'
 import { type Harness, isThorough, openHarness } from './harness.ts'
@@ -29,6 +29,10 @@ beforeAll(async () => {
   browser = await openBrowser()
   await h.reach(sample, 'READY')
 }, 300_000)
+// A page that stays open goes on following what happens.
+afterEach(async () => {
+  for (const { context } of opened.splice(0)) await context.close()
+})
 afterAll(async () => {
   await browser.close()
   await at.stop()
@@ -121,7 +125,7 @@ async function pressAll(page: Page, path: string, pressed: Set<string>): Promise
 // These two see the least and the most.
 const crawlers: Role[] = isThorough ? (Object.keys(OF_ROLE) as Role[]) : ['requester', 'platform_admin']
 
-it.concurrent.each(crawlers)('as a %s, everything may be pressed', async (role) => {
+it.each(crawlers)('as a %s, everything may be pressed', { timeout: 180_000 }, async (role) => {
   const token = await h.tokenFor([{ team: role === 'platform_admin' ? '*' : 'red', role }])
   const { page, troubles } = await open(token)
   const paths = [...PAGES, ...OF_ROLE[role], ...TABS.map((tab) => `/clusters/${sample}${tab}`)]
@@ -175,6 +179,7 @@ it('a token that is revoked under a page leads to the sign-in, and from there ba
 
 it('a laptop that slept for two hours shows the time of now', async () => {
   const watched = await openPage(browser, at)
+  opened.push(watched)
   await watched.page.clock.install()
   await signIn(watched.page, h.admin, `/clusters/${sample}`)
   const left = watched.page.locator('.lead .until')

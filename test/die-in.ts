@@ -7,7 +7,7 @@ import { moveLogs } from '../src/jobs/stored-log.ts'
 import { publishNotices } from '../src/notices/publish.ts'
 import type { Db } from '../src/db/client.ts'
 import { rollUpDays, sampleUsage } from '../src/usage/series.ts'
-import { openTestApp } from './harness.ts'
+import { openTestApp } from './test-app.ts'
 
 const [piece = '', point = ''] = process.argv.slice(2)
 const config = readConfig(process.env)

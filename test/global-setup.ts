@@ -4,10 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PostgreSqlContainer } from '@testcontainers/postgresql'
 import { Client } from 'pg'
 import type { TestProject } from 'vitest/node'
-import { buildCommandLine } from '../cli/build.ts'
 import { startEmbeddedPostgres } from '../src/db/embedded.ts'
 import { migrateDatabase } from '../src/db/migrate.ts'
 import { migrateQueue } from '../src/queue/setup.ts'
@@ -22,6 +20,14 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // A run within a run has all of it.
+  const { TEST_DATABASE_URL: outer, TEST_TEMPLATE: outerTemplate } = process.env
+  if (outer !== undefined && outerTemplate !== undefined) {
+    project.provide('serverUrl', outer)
+    project.provide('template', outerTemplate)
+    return async () => undefined
+  }
+  const { buildCommandLine } = await import('../cli/build.ts')
   await buildCommandLine()
   const server = await startServer()
   const template = `template_${process.pid}`
@@ -41,6 +47,7 @@ async function startServer(): Promise<{ url: string; stop: () => Promise<unknown
   const given = process.env['TEST_DATABASE_URL']
   if (given) return { url: given, stop: async () => undefined }
   if (dockerAnswers()) {
+    const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
     const container = await new PostgreSqlContainer('postgres:17-alpine')
       .withCommand(['-c', 'fsync=off', '-c', 'max_connections=300'])
       .start()

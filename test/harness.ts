@@ -1,38 +1,27 @@
 // A whole service for one test: its own database, data directory and simulated cloud; real child processes, real bytes.
 import { randomBytes } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { inject } from 'vitest'
 import { stringify } from 'yaml'
 import type { App } from '../src/app.ts'
-import { openStore } from '../src/artifacts/store.ts'
 import { createToken } from '../src/auth/api-tokens.ts'
-import { openAuthenticators } from '../src/auth/authenticate.ts'
 import type { Scope } from '../src/auth/principal.ts'
 import { rbacMappings } from '../src/auth/tables.ts'
 import type { Role } from '../src/vocabulary.ts'
-import { openSimulatedInventory } from '../src/clouds/simulated.ts'
-import { readConfig, type Config } from '../src/config.ts'
-import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
-import { openEvents } from '../src/events.ts'
+import { readConfig } from '../src/config.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
-import { openInstallation } from '../src/installation.ts'
-import { openInstaller } from '../src/installer/openshift-install.ts'
 import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import { renewEveryMs } from '../src/jobs/lock.ts'
-import { openQueue } from '../src/queue/pg-boss.ts'
-import { openLog } from '../src/observability/log.ts'
-import { openMailer } from '../src/outbound/mailer.ts'
-import { openSender } from '../src/outbound/sender.ts'
-import { loadCatalog } from '../src/profiles/catalog.ts'
-import { createSecretBox } from '../src/secrets.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
+import { filesUnder } from './fixtures/installer/installer.ts'
 import { query, withDatabase } from './global-setup.ts'
+import { openTestApp } from './test-app.ts'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -224,12 +213,9 @@ export async function openHarness(
     },
     resources: () => {
       const root = join(config.simulator.cloudDir, 'resources')
-      if (!existsSync(root)) return []
-      return readdirSync(root).flatMap((folder) =>
-        readdirSync(join(root, folder))
-          .filter((name) => !name.startsWith('.'))
-          .map((name) => `${folder}/${name}`),
-      )
+      return filesUnder(root)
+        .map((file) => relative(root, file))
+        .filter((name) => !basename(name).startsWith('.'))
     },
     journal: () => {
       const file = join(config.simulator.cloudDir, 'journal.ndjson')
@@ -269,44 +255,6 @@ function heard(app: App, clusterId: string): Promise<void> {
   })
 }
 
-export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
-  const log = openLog(config.logLevel)
-  const events = await openEvents(url, log)
-  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test', tell: events.tell })
-  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
-  const queue = await openQueue({ url, log, name: 'test', max: 6 })
-  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
-  const mailer = config.smtpUrl === undefined ? undefined : openMailer(config.smtpUrl)
-  return {
-    app: {
-      config,
-      installationId: await openInstallation(database.db, box, log),
-      runsJobs: true,
-      log,
-      db: database.db,
-      leaseDb: leases.db,
-      queue,
-      events,
-      authenticators: openAuthenticators(config, database.db, events, log),
-      catalog: loadCatalog(config.profilesDir),
-      store: openStore(config.artifactsUrl, config),
-      box,
-      inventory: openSimulatedInventory(config.simulator.cloudDir),
-      installer: openInstaller(config),
-      sender: openSender(config.webhookAllow),
-      mailer,
-      onStep: () => undefined,
-    },
-    close: async () => {
-      mailer?.close()
-      await queue.close()
-      await events.close()
-      await leases.close()
-      await database.close()
-    },
-  }
-}
-
 /** The child's exit code, or the signal that ended it. */
 export function exitOf(child: ChildProcess): Promise<number | string | null> {
   return new Promise((resolve) => {
@@ -315,13 +263,13 @@ export function exitOf(child: ChildProcess): Promise<number | string | null> {
   })
 }
 
-/** Waits until the condition gives something, looking often; the test's own timeout ends it. */
+/** Waits until the condition gives something, looking less and less often; the test's own timeout ends it. */
 export async function eventually<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
-  for (;;) {
+  for (let waitMs = 10; ; waitMs = Math.min(waitMs * 1.5, 200)) {
     const value = await condition()
     if (value !== undefined && value !== false) return value
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
   }
 }

@@ -7,37 +7,37 @@ import { expect, inject, it } from 'vitest'
 import { exitOf, ROOT } from './harness.ts'
 
 type Mutation = { file: string; from: string | RegExp; to: string }
+/** The file, and the name of the one test in it that fails. */
+type Test = [string, string]
 
-it.concurrent.each<[string, Mutation[], string, string]>([
+/** What shares a copy has nothing to do with each other. */
+it.concurrent.each<[string, Mutation[], Test[]]>([
   [
-    'the fence',
-    [{ file: 'src/jobs/lock.ts', from: 'if (!held) throw', to: 'if (!held && lock.fence < 0) throw' }],
-    'lock.test.ts',
-    'every write of the first is refused',
+    'the fence, and without the lease runner,',
+    [
+      { file: 'src/jobs/lock.ts', from: 'if (!held) throw', to: 'if (!held && lock.fence < 0) throw' },
+      { file: 'bin/lease-run', from: '= fork //', to: '= exec { $command[0] } @command;' },
+    ],
+    [
+      ['lock.test.ts', 'every write of the first is refused'],
+      ['lease-run.test.ts', 'kills the whole group when the writer is gone'],
+    ],
   ],
   [
-    'the lease runner',
-    [{ file: 'bin/lease-run', from: '= fork //', to: '= exec { $command[0] } @command;' }],
-    'lease-run.test.ts',
-    'kills the whole group when the writer is gone',
-  ],
-  [
-    'the kernel’s timer',
-    [{ file: 'bin/lease-run', from: 'return unless $calls;', to: 'return;' }],
-    'lease-run.test.ts',
-    'ends its command while all of it is frozen',
-  ],
-  [
-    'the lease that a lock is seen for',
-    [{ file: 'src/jobs/lock-watch.ts', from: 'at - sinceMs >= leaseMs', to: 'at - sinceMs >= 0' }],
-    'lock.test.ts',
-    'believes no clock of the database',
+    'the lease that a lock is seen for, and without the kernel’s timer,',
+    [
+      { file: 'src/jobs/lock-watch.ts', from: 'at - sinceMs >= leaseMs', to: 'at - sinceMs >= 0' },
+      { file: 'bin/lease-run', from: 'return unless $calls;', to: 'return;' },
+    ],
+    [
+      ['lock.test.ts', 'believes no clock of the database'],
+      ['lease-run.test.ts', 'ends its command while all of it is frozen'],
+    ],
   ],
   [
     'the driver’s use of the lease',
     [{ file: 'src/worker/operation.ts', from: 'untilMs: lease.untilMs()', to: 'untilMs: 0' }],
-    'main-job.test.ts',
-    'has infraID and state in ledger',
+    [['main-job.test.ts', 'has infraID and state in ledger']],
   ],
   [
     'the ledger-first order',
@@ -55,8 +55,7 @@ it.concurrent.each<[string, Mutation[], string, string]>([
       { file: 'src/worker/create.ts', from: /if \(entries\.length !== 1 [^\n]*\n[^\n]*/, to: 'void entries' },
       { file: 'src/worker/create.ts', from: 'await keeper?.stop()', to: 'await later.add?.()' },
     ],
-    'main-job.test.ts',
-    'has infraID and state in ledger',
+    [['main-job.test.ts', 'has infraID and state in ledger']],
   ],
   [
     'the inventory check',
@@ -67,16 +66,14 @@ it.concurrent.each<[string, Mutation[], string, string]>([
         to: 'if (answer.resources.length < 0)',
       },
     ],
-    'failures.test.ts',
-    'whose leftovers the installer does not see',
+    [['failures.test.ts', 'whose leftovers the installer does not see']],
   ],
   [
     'the metadata guard',
     [{ file: 'src/worker/take-away.ts', from: 'assertSameMetadata(stored, entry.metadata)', to: '' }],
-    'failures.test.ts',
-    'of metadata that differs from the ledger',
+    [['failures.test.ts', 'of metadata that differs from the ledger']],
   ],
-])('without %s a test fails', { timeout: 180_000 }, async (_, mutations, file, name) => {
+])('without %s a test fails', { timeout: 180_000 }, async (_, mutations, tests) => {
   const copy = mkdtempSync(join(tmpdir(), 'ocpctl-mutation-'))
   try {
     for (const part of [
@@ -105,19 +102,23 @@ it.concurrent.each<[string, Mutation[], string, string]>([
       [
         'node_modules/vitest/vitest.mjs',
         'run',
-        `test/${file}`,
+        ...tests.map(([file]) => `test/${file}`),
         '-t',
-        name,
+        tests.map(([, name]) => name).join('|'),
         '--testTimeout=15000',
         '--reporter=json',
         '--outputFile=report.json',
       ],
-      { cwd: copy, stdio: 'ignore', env: { ...process.env, TEST_DATABASE_URL: inject('serverUrl') } },
+      {
+        cwd: copy,
+        stdio: 'ignore',
+        env: { ...process.env, TEST_DATABASE_URL: inject('serverUrl'), TEST_TEMPLATE: inject('template') },
+      },
     )
     expect(await exitOf(child)).toBe(1)
-    // The test itself failed: a copy that does not even load proves nothing.
+    // The tests themselves failed: a copy that does not even load proves nothing.
     const report = JSON.parse(readFileSync(join(copy, 'report.json'), 'utf8'))
-    expect(report).toMatchObject({ numFailedTests: 1, numPassedTests: 0 })
+    expect(report).toMatchObject({ numFailedTests: tests.length, numPassedTests: 0 })
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }

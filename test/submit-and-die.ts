@@ -2,7 +2,7 @@
 import { readConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/client.ts'
 import { prepareRequest, requestCluster } from '../src/clusters/submit.ts'
-import { openTestApp } from './harness.ts'
+import { openTestApp } from './test-app.ts'
 
 const config = readConfig(process.env)
 const url = config.databaseUrl ?? ''

@@ -2,7 +2,7 @@
 // { [cluster name]: [{ attempt, step }] } as its argument.
 import { readConfig } from '../src/config.ts'
 import { startWorker } from '../src/worker/worker.ts'
-import { openTestApp } from './harness.ts'
+import { openTestApp } from './test-app.ts'
 
 type Plan = Record<string, { attempt: number; step: string }[]>
 

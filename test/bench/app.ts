@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config.ts'
 import { migrateDatabase } from '../../src/db/migrate.ts'
 import { openLog } from '../../src/observability/log.ts'
 import { migrateQueue } from '../../src/queue/setup.ts'
-import { openTestApp } from '../harness.ts'
+import { openTestApp } from '../test-app.ts'
 import type { Ground } from './ground.ts'
 
 export async function openBenchApp(

@@ -1,0 +1,54 @@
+// The parts of the service in one process. What a process that a test kills needs, and no more: it starts often.
+import type { App } from '../src/app.ts'
+import { openStore } from '../src/artifacts/store.ts'
+import { openAuthenticators } from '../src/auth/authenticate.ts'
+import { openSimulatedInventory } from '../src/clouds/simulated.ts'
+import type { Config } from '../src/config.ts'
+import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
+import { openEvents } from '../src/events.ts'
+import { openInstallation } from '../src/installation.ts'
+import { openInstaller } from '../src/installer/openshift-install.ts'
+import { openQueue } from '../src/queue/pg-boss.ts'
+import { openLog } from '../src/observability/log.ts'
+import { openMailer } from '../src/outbound/mailer.ts'
+import { openSender } from '../src/outbound/sender.ts'
+import { loadCatalog } from '../src/profiles/catalog.ts'
+import { createSecretBox } from '../src/secrets.ts'
+
+export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
+  const log = openLog(config.logLevel)
+  const events = await openEvents(url, log)
+  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test', tell: events.tell })
+  const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
+  const queue = await openQueue({ url, log, name: 'test', max: 6 })
+  const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
+  const mailer = config.smtpUrl === undefined ? undefined : openMailer(config.smtpUrl)
+  return {
+    app: {
+      config,
+      installationId: await openInstallation(database.db, box, log),
+      runsJobs: true,
+      log,
+      db: database.db,
+      leaseDb: leases.db,
+      queue,
+      events,
+      authenticators: openAuthenticators(config, database.db, events, log),
+      catalog: loadCatalog(config.profilesDir),
+      store: openStore(config.artifactsUrl, config),
+      box,
+      inventory: openSimulatedInventory(config.simulator.cloudDir),
+      installer: openInstaller(config),
+      sender: openSender(config.webhookAllow),
+      mailer,
+      onStep: () => undefined,
+    },
+    close: async () => {
+      mailer?.close()
+      await queue.close()
+      await events.close()
+      await leases.close()
+      await database.close()
+    },
+  }
+}
