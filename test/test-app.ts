@@ -1,4 +1,5 @@
 // The parts of the service in one process. What a process that a test kills needs, and no more: it starts often.
+import { fileURLToPath } from 'node:url'
 import type { App } from '../src/app.ts'
 import { openStore } from '../src/artifacts/store.ts'
 import { openAuthenticators } from '../src/auth/authenticate.ts'
@@ -12,8 +13,15 @@ import { openQueue } from '../src/queue/pg-boss.ts'
 import { openLog } from '../src/observability/log.ts'
 import { openMailer } from '../src/outbound/mailer.ts'
 import { openSender } from '../src/outbound/sender.ts'
-import { loadCatalog } from '../src/profiles/catalog.ts'
+import { loadCatalog, type Catalog } from '../src/profiles/catalog.ts'
 import { createSecretBox } from '../src/secrets.ts'
+
+const PROFILES = fileURLToPath(new URL('../profiles', import.meta.url))
+
+/** Read once: no test changes the project's own. */
+let ours: Catalog | undefined
+const catalogOf = (directory: string) =>
+  directory === PROFILES ? (ours ??= loadCatalog(directory)) : loadCatalog(directory)
 
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
@@ -34,7 +42,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       queue,
       events,
       authenticators: openAuthenticators(config, database.db, events, log),
-      catalog: loadCatalog(config.profilesDir),
+      catalog: catalogOf(config.profilesDir),
       store: openStore(config.artifactsUrl, config),
       box,
       inventory: openSimulatedInventory(config.simulator.cloudDir),

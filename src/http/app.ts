@@ -199,8 +199,12 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   return http
 }
 
-/** The OpenAPI document. Nothing need be running for it. */
-export function describeApi() {
+let described: ReturnType<typeof describe> | undefined
+
+/** The OpenAPI document, made once. Nothing need be running for it. */
+export const describeApi = () => (described ??= describe())
+
+function describe() {
   const document = addRoutes(router()).getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -16,12 +16,15 @@ const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><ti
 
 const docsStart = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true })`
 
+const files = new Map<string, Buffer<ArrayBuffer>>()
+const docsHome = () => dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+
 export function addDocs(http: OpenAPIHono<Env>, document: object): void {
-  const home = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-  // Each is read once. A copy for every request would be memory that a stranger could fill.
-  const openapi = JSON.stringify(document)
-  const files = new Map([...docsFiles].map(([name, type]) => [name, { type, text: readFileSync(join(home, name)) }]))
-  http.get('/openapi.json', (c) => c.body(openapi, 200, { 'content-type': 'application/json' }))
+  // Each is made when it is first asked for, and once. A copy for every request would be memory that a stranger could fill.
+  let openapi: string | undefined
+  http.get('/openapi.json', (c) =>
+    c.body((openapi ??= JSON.stringify(document)), 200, { 'content-type': 'application/json' }),
+  )
   http.get('/docs', (c) => {
     c.header(
       'content-security-policy',
@@ -32,8 +35,10 @@ export function addDocs(http: OpenAPIHono<Env>, document: object): void {
   http.get('/docs/start.js', (c) => c.body(docsStart, 200, { 'content-type': 'text/javascript' }))
   http.get('/docs/:file', (c) => {
     const file = c.req.param('file')
-    const found = files.get(file)
-    if (!found) return c.notFound()
-    return c.body(found.text, 200, { 'content-type': found.type, 'cache-control': 'max-age=86400' })
+    const type = docsFiles.get(file)
+    if (type === undefined) return c.notFound()
+    const text = files.get(file) ?? readFileSync(join(docsHome(), file))
+    files.set(file, text)
+    return c.body(text, 200, { 'content-type': type, 'cache-control': 'max-age=86400' })
   })
 }
