@@ -166,6 +166,17 @@ it('a page outlives the API, and says while it cannot hear it', async () => {
   await page.getByRole('link', { name: 'while-open' }).waitFor()
 })
 
+it('what changes is on the page by the stream alone', async () => {
+  const { page, troubles } = await open(h.admin, '/clusters?q=sample')
+  await page.getByRole('link', { name: 'sample' }).waitFor()
+  await page.getByRole('button', { name: 'Live' }).waitFor()
+  // From here on no question of the page is answered.
+  await page.route(/\/api\/v1\/(?!events\/)/, () => undefined)
+  const { body } = await h.call('POST', `/clusters/${sample}/extend`, { key: 'later', body: { hours: 30 } })
+  await page.locator(`.until[datetime="${body.cluster.destroyAt}"]`).waitFor()
+  expect(troubles).toEqual([])
+})
+
 it('a token that is revoked under a page leads to the sign-in, and from there back', async () => {
   const token = await h.tokenFor([{ team: 'red', role: 'requester' }])
   const { page } = await open(token, `/clusters/${sample}?tab=cost`)
@@ -261,3 +272,46 @@ it('the keyboard is enough', async () => {
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
 })
+
+it(
+  'a log of a million lines is read, searched and linked to, a screen of it at a time',
+  { timeout: 120_000 },
+  async () => {
+    const [job] = await h.rows<{ id: string; seq: number }>(
+      `select j.id, max(l.last_seq) as seq from jobs j join job_log_chunks l on l.job_id = j.id where j.cluster_id = '${sample}' group by j.id`,
+    )
+    const before = job?.seq ?? 0
+    // Text that becomes JSON once is written in a third of the time.
+    await h.rows(`
+    insert into job_log_chunks (job_id, first_seq, last_seq, lines)
+      select '${job?.id}', ${before} + c * 500 + 1, ${before} + c * 500 + 500,
+        (select '[' || string_agg('{"seq":' || ${before} + c * 500 + n || ',"at":"2026-01-01T00:00:00Z","level":"' ||
+          case when n = 7 then 'warning' else 'debug' end || '","message":"step ' || c * 500 + n || '"}', ',' order by n) || ']'
+        from generate_series(1, 500) n)::jsonb
+      from generate_series(0, 1999) c`)
+    const counted = new Intl.NumberFormat('en-US').format(before + 1_000_000)
+    const { page, troubles } = await open(h.admin, `/clusters/${sample}`)
+    await page.goto(`/clusters/${sample}?tab=log#L${before + 500_000}`)
+    await page.getByText(`${counted} lines`, { exact: true }).waitFor({ timeout: 0 })
+    const lines = page.locator('.lines .line')
+    const line = (step: number) => lines.filter({ hasText: `step ${step}` }).filter({ visible: true })
+    const areFew = async () => expect(await lines.count()).toBeLessThan(150)
+    expect(await page.locator('.line[data-marked=true]').textContent()).toContain('step 500000')
+    await areFew()
+    await page.getByRole('button', { name: 'Follow' }).click()
+    await line(1_000_000).waitFor()
+    await areFew()
+    await page.getByLabel('Search in the log').fill('STEP 77777')
+    await page.getByText(`11 of ${counted} lines`).waitFor()
+    const steps = [77_777, ...Array.from({ length: 10 }, (_, n) => 777_770 + n)]
+    await expect
+      .poll(async () => (await lines.locator('span').allTextContents()).toSorted())
+      .toEqual(steps.map((step) => `step ${step}`).toSorted())
+    await page.getByLabel('Search in the log').fill('step')
+    await page.getByLabel('Least level').selectOption('warning')
+    await page.getByText(`2,000 of ${counted} lines`).waitFor()
+    await line(999_507).waitFor()
+    await areFew()
+    expect(troubles).toEqual([])
+  },
+)

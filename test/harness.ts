@@ -142,10 +142,7 @@ export async function openHarness(
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       },
     )
-    // The stream of events has no end.
-    const isEndless = response.ok && path.includes('/events/stream')
-    if (isEndless) await response.body?.cancel()
-    const text = isEndless ? '' : await response.text()
+    const text = await response.text()
     const isJson = /^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
   }

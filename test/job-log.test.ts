@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { claimJob, type Claim } from '../src/jobs/claim.ts'
 import { LockLost } from '../src/jobs/lock.ts'
 import { openJobLogs } from '../src/jobs/log.ts'
+import { readLog } from '../src/jobs/queries.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -88,4 +89,26 @@ it('what may have been stored when the answer was lost is stored once', async ()
   await log.flush()
   expect(await stored(claimed.job.id)).toEqual(numbered(4))
   await log.close()
+})
+
+it('a page has the lines that come next, however they lie in chunks', async () => {
+  const { job } = await h.requestCluster('pages')
+  // The first chunk was stored again as part of the second one.
+  for (const [first, last] of [
+    [1, 3],
+    [1, 5],
+    [6, 6],
+    [7, 20],
+    [21, 22],
+  ])
+    // prettier-ignore
+    await h.rows(`insert into job_log_chunks (job_id, first_seq, last_seq, lines) select '${job.id}', ${first}, ${last},
+      jsonb_agg(jsonb_build_object('seq', n, 'at', now(), 'level', 'info', 'message', 'line ' || n) order by n) from generate_series(${first}, ${last}) n`)
+  for (const limit of [1, 2, 3, 6, 15, 1000])
+    for (let after = 0; after <= 22; after++) {
+      const lines = await readLog(h.app, job.id, after, limit)
+      expect(lines.map(({ seq }) => seq)).toEqual(
+        Array.from({ length: Math.min(limit, 22 - after) }, (_, n) => after + n + 1),
+      )
+    }
 })

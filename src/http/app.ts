@@ -14,6 +14,7 @@ import { openDenials, openRefusals } from './denials.ts'
 import { addCommandLine } from './command-line.ts'
 import { addConsole } from './console.ts'
 import { addDocs } from './docs.ts'
+import { writeEndless } from './endless.ts'
 import type { Env } from './env.ts'
 import { openEventHub } from './event-hub.ts'
 import { checkInput, readOperations } from './input.ts'
@@ -102,7 +103,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const readiness = openReadiness(app)
   const shownClusters = openShownClusters(app.db)
   const events = openEventHub(app, shownClusters)
-  http.use(securityHeaders)
+  http.use(writeEndless, securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
     c.set('requestId', requestIdOf(c))
@@ -131,7 +132,9 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     if (typeof credential === 'object') requireSameOrigin(c)
     // Whoever signs in is nobody yet.
     if (c.req.path === SESSION_PATH) return next()
-    const renew = () => authenticate(app.authenticators, credential, originOf(c))
+    const origin = originOf(c)
+    // A stream keeps this for as long as it lives, and must not keep all of the request with it.
+    const renew = () => authenticate(app.authenticators, credential, origin)
     c.set('renew', renew)
     c.set('by', await limits.countFailures(c, credential, renew))
     await limits.countCaller(c, nameOf(c.var.by))

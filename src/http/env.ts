@@ -1,4 +1,5 @@
 // What a request carries inside the HTTP door.
+import type { ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Credential } from '../auth/authenticate.ts'
@@ -20,6 +21,8 @@ export type Env = {
     limits: Limits
     shownClusters: ShownClusters
     events: EventHub
+    /** What an answer that does not end by itself is handed to, once its head is written. */
+    endless: ((outgoing: ServerResponse) => void) | undefined
     readiness: () => Promise<Readiness>
   }
 }

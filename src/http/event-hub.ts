@@ -1,8 +1,7 @@
 // Follows the stream of notices once for all readers of this process, and gives each what it may see. A reader that
 // does not read is cut off, and comes back with the place that it has reached.
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
-import { isAllowedOn, type Action } from '../auth/permissions.ts'
-import type { Caller } from '../auth/principal.ts'
 import { messageOf } from '../errors.ts'
 import { readJobs } from '../jobs/queries.ts'
 import { publishNotices } from '../notices/publish.ts'
@@ -16,6 +15,7 @@ import {
   type StreamedNotice,
 } from '../notices/stream.ts'
 import { uptimeMs } from '../uptime.ts'
+import type { EventView } from './event-view.ts'
 import { showJob } from './routes/shapes.ts'
 import type { ShownClusters } from './shown.ts'
 
@@ -25,18 +25,16 @@ const LOOK_MS = 1000
 /** A worker hands on what is written. Where none has done so by then, this process does it. */
 const WORKER_MS = 400
 const HEARTBEAT_MS = 15_000
-
-/** What a reader wants: a noun such as `cluster`, or a whole type. undefined: all. */
-export type EventFilter = Readonly<{
-  team?: string | undefined
-  cluster?: string | undefined
-  types?: readonly string[] | undefined
-}>
+/**
+ * Writes are most of what a stream costs. After each round this waits so long for each reader, and what comes meanwhile
+ * goes together.
+ */
+const ROUND_MS_OF_ONE = 1
+const LONGEST_ROUND_MS = 400
 
 export type EventReader = Readonly<{
-  /** Who reads, as of the last look. */
-  by: () => Caller
-  filter: EventFilter
+  /** As of the last look at who reads. */
+  view: () => EventView
   /** Takes a piece of the stream. Returns false when the reader is gone, or does not read. */
   write: (bytes: Uint8Array) => boolean
   /** Resolves when the reader has read, so that it can be given more. false: it is gone. */
@@ -96,7 +94,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
     ]
     while (readers.size > 0 && place) {
       const word = new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_MS)
+        const timer = globalThis.setTimeout(resolve, LOOK_MS)
         wake = () => (clearTimeout(timer), resolve())
       })
       try {
@@ -110,8 +108,9 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
         if (last) {
           place = last
           askedAt = undefined
-          giveAll((reader, has) => bytesFor(reader, events.filter(({ notice }) => isBehind(has, notice))), last) // prettier-ignore
+          giveAll(openGiving(events), last)
           if (events.length === BATCH) continue
+          await setTimeout(Math.min(LONGEST_ROUND_MS, readers.size * ROUND_MS_OF_ONE), undefined, { ref: false })
         }
         if (uptimeMs() - spokeAt >= HEARTBEAT_MS) {
           spokeAt = uptimeMs()
@@ -138,7 +137,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
       for (let until = place ?? newest; isBehind(at, until); until = place ?? newest) {
         const events = (await read(at)).filter(({ notice }) => !isBehind(until, notice))
         const last = events.at(-1)?.notice
-        if (!(await reader.ready()) || !reader.write(bytesFor(reader, events))) return () => undefined
+        if (!(await reader.ready()) || !reader.write(openGiving(events)(reader, at))) return () => undefined
         at = last ?? until
       }
       place ??= at
@@ -179,32 +178,22 @@ async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNot
   })
 }
 
-/** A reader that sees nothing of it is still told how far it has got. */
-function bytesFor({ by, filter }: EventReader, events: Event[]): Buffer {
-  const caller = by()
-  const seen = events.filter(({ notice }) => isWanted(filter, notice) && maySee(caller, notice))
-  const last = events.at(-1)
-  if (last === undefined) return Buffer.alloc(0)
-  const bytes = seen.map((event) => event.bytes)
-  return Buffer.concat(seen.includes(last) ? bytes : [...bytes, Buffer.from(`id: ${textOfPlace(last.notice)}\n\n`)])
+/** For each reader what it sees of these. Readers with the same view are given the same bytes. */
+function openGiving(events: Event[]): (reader: EventReader, has: Place) => Buffer {
+  const made = new Map<string, Buffer>()
+  const make = (view: EventView, has: Place) => {
+    const last = events.at(-1)
+    if (last === undefined || !isBehind(has, last.notice)) return Buffer.alloc(0)
+    const seen = events.filter(({ notice }) => isBehind(has, notice) && view.shows(notice))
+    // A reader that sees nothing of it is still told how far it has got.
+    const rest = seen.includes(last) ? '' : `id: ${textOfPlace(last.notice)}\n\n`
+    return Buffer.concat([...seen.map(({ bytes }) => bytes), Buffer.from(rest)])
+  }
+  return (reader, has) => {
+    const view = reader.view()
+    const key = `${textOfPlace(has)} ${view.name}`
+    const bytes = made.get(key) ?? make(view, has)
+    made.set(key, bytes)
+    return bytes
+  }
 }
-
-function isWanted({ team, cluster, types }: EventFilter, notice: StreamedNotice): boolean {
-  const { type } = notice
-  return (
-    (team === undefined || notice.team === team) &&
-    (cluster === undefined || notice.clusterId === cluster) &&
-    (types === undefined || types.some((wanted) => type === wanted || type.startsWith(`${wanted}.`)))
-  )
-}
-
-const actionOf = (type: string): Action => {
-  const [noun] = type.split('.')
-  if (noun === 'job') return 'job.read'
-  if (noun === 'finding') return 'finding.read'
-  if (noun === 'quota') return 'usage.read'
-  return noun === 'webhook' ? 'webhook.read' : 'cluster.read'
-}
-
-const maySee = (by: Caller, { type, team, owner }: StreamedNotice): boolean =>
-  type !== 'webhook.test' && isAllowedOn(by, actionOf(type), { team, owner })

@@ -1,5 +1,5 @@
 // Reading jobs and their logs. A caller who may see a cluster may see its jobs.
-import { and, asc, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, min, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -12,6 +12,9 @@ import type { JobStatus, JobType } from '../vocabulary.ts'
 import { readStoredLog } from './stored-log.ts'
 import type { LogLine } from './tables.ts'
 import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
+
+/** Of the column that numbers them. */
+const MOST_LINES = 2_147_483_647
 
 export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
   const [found] = await db
@@ -73,27 +76,58 @@ export async function listJobs(db: Reader, by: Actor, filter: JobFilter, page: P
   return rows.map((row) => row.job)
 }
 
+type LogSource = Pick<App, 'db' | 'store' | 'box' | 'config'>
+
 /**
  * Lines with a higher number than `after`, oldest first, at most `limit`, from wherever the log is by now. The caller was
  * allowed to see the job. Throws UNAVAILABLE, CONFLICT when it was stored and is damaged.
  */
-export async function readLog(
-  app: Pick<App, 'db' | 'store' | 'box' | 'config'>,
-  jobId: string,
-  after: number,
-  limit: number,
-): Promise<LogLine[]> {
-  const lines = await readChunks(app.db, jobId, after, limit)
-  return lines.length > 0 ? lines : readStoredLog(app, jobId, after, limit)
+export async function readLog(app: LogSource, jobId: string, after: number, limit: number): Promise<LogLine[]> {
+  for await (const lines of readLogOn(app, jobId, after, limit)) return lines
+  return []
 }
 
+/** All lines that are there by now, so many at a time. As readLog, but a stored log is read once for all of them. */
+export async function* readLogOn(
+  app: LogSource,
+  jobId: string,
+  after: number,
+  size: number,
+): AsyncGenerator<LogLine[]> {
+  let last = after
+  for (;;) {
+    const lines = await readChunks(app.db, jobId, last, size)
+    if (lines.length === 0) break
+    last = lines.at(-1)?.seq ?? last
+    yield lines
+  }
+  let lines: LogLine[] = []
+  for await (const line of readStoredLog(app, jobId, last)) {
+    lines.push(line)
+    if (lines.length < size) continue
+    yield lines
+    lines = []
+  }
+  if (lines.length > 0) yield lines
+}
+
+/**
+ * Whole chunks, up to the first one that reaches the last line asked for: lines are numbered without gaps. Both bounds are
+ * looked up in the primary key.
+ */
 async function readChunks(db: Reader, jobId: string, after: number, limit: number): Promise<LogLine[]> {
+  const { lastSeq } = jobLogChunks
+  const reaching = db
+    .select({ lastSeq: min(lastSeq) })
+    .from(jobLogChunks)
+    .where(and(eq(jobLogChunks.jobId, jobId), sql`${lastSeq} >= ${after}::bigint + ${limit}`))
   const chunks = await db
     .select({ lines: jobLogChunks.lines })
     .from(jobLogChunks)
-    .where(and(eq(jobLogChunks.jobId, jobId), gt(jobLogChunks.lastSeq, after)))
-    .orderBy(asc(jobLogChunks.lastSeq))
-    .limit(Math.max(1, Math.ceil(limit / 10)))
+    .where(
+      and(eq(jobLogChunks.jobId, jobId), gt(lastSeq, after), sql`${lastSeq} <= coalesce((${reaching}), ${MOST_LINES})`),
+    )
+    .orderBy(asc(lastSeq))
   // A chunk whose commit was in doubt may have been stored again as part of a longer one.
   const lines: LogLine[] = []
   for (const line of chunks.flatMap((chunk) => chunk.lines))

@@ -108,22 +108,23 @@ async function* linesOf(db: Db, jobId: string): AsyncGenerator<string> {
   }
 }
 
-/** Nothing for a log that is not in the store. Throws UNAVAILABLE, CONFLICT when the object is not what was stored. */
-export async function readStoredLog(
+/**
+ * The lines with a higher number than `after`; none of a log that is not in the store. Each call reads it from its
+ * beginning. Throws UNAVAILABLE, CONFLICT when the object is not what was stored.
+ */
+export async function* readStoredLog(
   { db, store, box, config }: Pick<App, 'db' | 'store' | 'box' | 'config'>,
   jobId: string,
   after: number,
-  limit: number,
-): Promise<LogLine[]> {
+): AsyncGenerator<LogLine> {
   const [stored] = await db
     .select({ key: clusterArtifacts.key, sha256: clusterArtifacts.sha256 })
     .from(jobs)
     .innerJoin(clusterArtifacts, eq(clusterArtifacts.id, jobs.logArtifactId))
     .where(eq(jobs.id, jobId))
-  if (!stored) return []
+  if (!stored) return
   const { key, sha256 } = stored
   const workDir = join(config.dataDir, 'work')
-  const found: LogLine[] = []
   try {
     const archive = await openSnapshot(store, box, { key, sha256, workDir, context: key })
     const text = archive.pipe(createZstdDecompress())
@@ -131,16 +132,14 @@ export async function readStoredLog(
     try {
       for await (const line of linesIn(text)) {
         const read = JSON.parse(line) as LogLine // as linesOf wrote it
-        if (read.seq > after) found.push(read)
-        if (found.length === limit) break
+        if (read.seq > after) yield read
       }
     } finally {
       text.destroy()
       archive.destroy()
     }
-    return found
   } catch (error) {
-    if (error instanceof ArtifactMissing) return []
+    if (error instanceof ArtifactMissing) return
     throw unreadable(error, `the log of ${jobId}`) ?? error
   }
 }

@@ -14,7 +14,6 @@ export type Place = Readonly<{ position: number; sequence: number }>
 export type StreamedNotice = Place &
   Pick<NoticeRow, 'at' | 'type' | 'team' | 'clusterId' | 'jobId' | 'data'> & {
     /** Of the cluster that it is about; null: it is about none, or that is gone. */
-    owner: string | null
     rowVersion: string | null
   }
 
@@ -44,7 +43,6 @@ export async function readStream(db: Reader, behind: Place, limit: number): Prom
       clusterId,
       jobId,
       data,
-      owner: clusters.owner,
       rowVersion: sql<string | null>`${clusters}.xmin::text`,
     })
     .from(notices)

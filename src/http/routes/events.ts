@@ -1,15 +1,17 @@
+import type { ServerResponse } from 'node:http'
 import { z } from '@hono/zod-openapi'
-import { type Caller, nameOf } from '../../auth/principal.ts'
+import { nameOf } from '../../auth/principal.ts'
 import { AppError } from '../../errors.ts'
 import { idPattern } from '../../ids.ts'
-import { placeOf } from '../../notices/stream.ts'
+import { type Place, placeOf } from '../../notices/stream.ts'
 import { changeTypes, noticeTypes } from '../../vocabulary.ts'
+import { isRead, openOutlet } from '../endless.ts'
+import type { Env } from '../env.ts'
+import { type EventFilter, viewOf } from '../event-view.ts'
 import { operationsOf, repeatedQuery, router } from '../router.ts'
 
 const operation = operationsOf('events')
 
-/** A reader that is further behind is cut off. */
-const UNREAD_BYTES = 256 * 1024
 /** Of what a change of roles or tokens does not tell: that a credential has run out. */
 const RENEW_MS = 30_000
 const types = [...noticeTypes.filter((type) => type !== 'webhook.test'), ...changeTypes]
@@ -47,91 +49,46 @@ export const eventRoutes = router().openapi(
     const { by, renew, limits, events, app } = c.var
     const { team, cluster, type } = c.req.valid('query')
     const resumed = c.req.valid('header')['last-event-id']
-    const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
-    // Nobody reads or ends the body of an answer to HEAD.
-    if (c.req.method === 'HEAD') return c.body(null, 200, headers)
-    const filter = { team, cluster, types: type }
-    const close = limits.openStream(nameOf(by))
-    let caller: Caller = by
-    let unfollow = () => undefined as void
-    let isOver = false
-    const { body, write, ready, finish, fail } = openBody(UNREAD_BYTES, () => end())
-    const end = () => {
-      if (isOver) return
-      isOver = true
-      clearInterval(timer)
-      for (const stop of stopHearing) stop()
-      unfollow()
-      close()
+    if (isRead(c)) {
+      const close = limits.openStream(nameOf(by))
+      const filter = { team, cluster, types: type }
+      const behind = resumed === undefined ? undefined : placeOf(resumed)
+      c.set('endless', (outgoing) => tell(outgoing, { app, events, by, renew, filter, behind, close }))
     }
-    // The caller is renewed, because a stream outlives roles and credentials.
-    const look = () => void renew().then((now) => (caller = now), refuse)
-    const refuse = (error: unknown) => {
-      if (!(error instanceof AppError) || isOver) return
-      const data = JSON.stringify({ code: error.code, detail: error.message })
-      write(Buffer.from(`event: refused\ndata: ${data}\n\n`))
-      finish()
-    }
-    const stopHearing = [app.events.on('access', 'all', look), app.events.onGap(look)]
-    const timer = setInterval(look, RENEW_MS)
-    const behind = resumed === undefined ? undefined : placeOf(resumed)
-    // The body is handed over first: what is behind it is read while it is taken.
-    const begin = async () => {
-      unfollow = await events.follow({ by: () => caller, filter, write, ready }, behind)
-      if (isOver) unfollow()
-    }
-    void begin().catch(fail)
-    return c.body(body, 200, headers)
+    return c.body(null, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
   },
 )
 
-/** The body of an answer that goes on. `ended` is called once it has ended, whoever ended it. */
-function openBody(unreadBytes: number, ended: () => void) {
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  let isOpen = true
-  let pulled = Promise.withResolvers<void>()
-  const end = () => {
-    isOpen = false
-    pulled.resolve()
-    ended()
+type Telling = Pick<Env['Variables'], 'app' | 'events' | 'by' | 'renew'> & {
+  filter: EventFilter
+  behind: Place | undefined
+  close: () => void
+}
+
+function tell(outgoing: ServerResponse, { app, events, by, renew, filter, behind, close }: Telling): void {
+  let view = viewOf(by, filter)
+  let unfollow = () => undefined as void
+  let isOver = false
+  const { write, ready, end, breakOff } = openOutlet(outgoing, () => {
+    isOver = true
+    clearInterval(timer)
+    for (const stop of stopHearing) stop()
+    unfollow()
+    close()
+  })
+  const refuse = (error: unknown) => {
+    if (!(error instanceof AppError) || isOver) return
+    const data = JSON.stringify({ code: error.code, detail: error.message })
+    write(Buffer.from(`event: refused\ndata: ${data}\n\n`))
+    end()
   }
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (its) => {
-        controller = its
-      },
-      pull: () => pulled.resolve(),
-      cancel: end,
-    },
-    { highWaterMark: unreadBytes, size: (bytes) => bytes?.length ?? 0 },
-  )
-  const isFull = () => (controller?.desiredSize ?? 0) <= 0
-  return {
-    body,
-    write: (bytes: Uint8Array): boolean => {
-      if (!isOpen) return false
-      if (isFull()) {
-        end()
-        controller?.error(new Error('the reader does not read'))
-        return false
-      }
-      if (bytes.length > 0) controller?.enqueue(bytes)
-      return true
-    },
-    ready: async (): Promise<boolean> => {
-      if (isFull()) await (pulled = Promise.withResolvers()).promise
-      return isOpen
-    },
-    finish: () => {
-      if (!isOpen) return
-      end()
-      controller?.close()
-    },
-    /** Breaks the answer off, so that the reader comes back. */
-    fail: (error: unknown) => {
-      if (!isOpen) return
-      end()
-      controller?.error(error)
-    },
+  // The caller is renewed, because a stream outlives roles and credentials.
+  const look = () => void renew().then((now) => (view = viewOf(now, filter)), refuse)
+  const stopHearing = [app.events.on('access', 'all', look), app.events.onGap(look)]
+  const timer = setInterval(look, RENEW_MS)
+  const begin = async () => {
+    unfollow = await events.follow({ view: () => view, write, ready }, behind)
+    if (isOver) unfollow()
   }
+  void begin().catch(breakOff)
 }

@@ -5,7 +5,8 @@ import { retryJob } from '../../clusters/commands.ts'
 import { toPage } from '../../db/page.ts'
 import { AppError } from '../../errors.ts'
 import { cancelJob } from '../../jobs/commands.ts'
-import { isJobOver, jobFor, listJobs, readLog } from '../../jobs/queries.ts'
+import { isJobOver, jobFor, listJobs, readLog, readLogOn } from '../../jobs/queries.ts'
+import type { LogLine } from '../../jobs/tables.ts'
 import { jobStatuses, jobTypes } from '../../vocabulary.ts'
 import { once } from '../once.ts'
 import {
@@ -35,10 +36,14 @@ const operation = operationsOf('jobs')
 const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
 const id = idParam('job')
 const LOG_PAGE = 1000
+/** So many lines of a stream are read and written together. */
+const STREAM_LINES = 5000
 /** How long a stream waits for word of new lines before it looks by itself. */
 const STREAM_LOOK_MS = 2000
 /** How long a stream is silent before it shows that it lives. It is less than a socket may be idle. */
 const HEARTBEAT_MS = 15_000
+
+const eventOf = (line: LogLine) => `event: line\ndata: ${JSON.stringify(line)}\nid: ${line.seq}\n\n`
 
 export const jobRoutes = router()
   .openapi(
@@ -141,22 +146,23 @@ export const jobRoutes = router()
         )
         stream.onAbort(() => wake())
         let spokeAt = 0
+        // The caller is renewed, because a stream outlives roles and credentials.
+        const isOver = async () => isJobOver(app.db, await c.var.renew(), job.id)
         try {
           while (!stream.aborted) {
             const word = new Promise<void>((resolve) => {
               const timer = setTimeout(resolve, STREAM_LOOK_MS)
               wake = () => (clearTimeout(timer), resolve())
             })
-            // `over` is read first, because every line is stored before the job ends. The caller is renewed, because a
-            // stream outlives roles and credentials.
-            const over = await isJobOver(app.db, await c.var.renew(), job.id)
-            const lines = await readLog(app, job.id, after, LOG_PAGE)
-            for (const line of lines)
-              await stream.writeSSE({ id: String(line.seq), event: 'line', data: JSON.stringify(line) })
-            after = lines.at(-1)?.seq ?? after
-            if (lines.length > 0) {
+            // `over` is read first, because every line is stored before the job ends.
+            const over = await isOver()
+            for await (const lines of readLogOn(app, job.id, after, STREAM_LINES)) {
+              await stream.write(lines.map(eventOf).join(''))
+              after = lines.at(-1)?.seq ?? after
               spokeAt = Date.now()
-              continue
+              if (stream.aborted) return
+              // Throws when the caller may read no further.
+              await isOver()
             }
             if (over) {
               await stream.writeSSE({ event: 'end', data: '{}' })

@@ -119,6 +119,7 @@ export class LogStore {
         if (done) break
         heard()
         parser.feed(decoder.decode(value, { stream: true }))
+        this.#tellOfLines()
       }
       if (isOurs()) this.#again()
     } catch {
@@ -142,6 +143,9 @@ export class LogStore {
     const stage = stageIn(line.message)
     if (stage !== undefined && this.marks.at(-1)?.stage !== stage)
       this.marks.push({ stage, seq: line.seq, at: line.at })
+  }
+
+  #tellOfLines(): void {
     if (this.matches) void this.#look()
     if (this.state === 'reconnecting') this.state = 'reading'
     clearTimeout(this.#quiet)
