@@ -53,6 +53,16 @@ export const commands: Record<string, Command> = {
   readJobLog: { words: 'job logs', short: 'logs', example: 'demo --tail 50', own: true },
   streamJobLog: { words: 'job logs', short: 'logs', example: 'demo --follow', own: true },
 
+  createOperation: {
+    words: 'operation create',
+    places: ['verb'],
+    example: 'destroy --filter status=READY --filter team=blue --dry-run',
+    confirm: 'It is done to every cluster that matches; --dry-run shows to which.',
+  },
+  listOperations: { words: 'operation list', example: '' },
+  getOperation: { words: 'operation get', example: 'ops_01k0000000e0000000000000000' },
+  listOperationItems: { words: 'operation items', example: 'ops_01k0000000e0000000000000000 --outcome REFUSED -o csv' },
+
   listArtifacts: { words: 'artifact list', example: 'demo' },
   readArtifact: {
     words: 'artifact download',
