@@ -134,7 +134,7 @@ export const commands: Record<string, Command> = {
 export const withoutCommand = ['askLink', 'useLink', 'getSignIn', 'signIn', 'signOut']
 
 /** What people call the fields whose name in the API says too little, or is a list. */
-const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope' }
+const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope', ids: 'cluster' }
 
 export const flagOf = (field: string) =>
   flagNames[field] ?? field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

@@ -50,7 +50,7 @@ const filter = z
 const request = z
   .strictObject({
     verb: z.enum(operationVerbs).openapi({
-      description: 'retry: the newest job of each, where it failed; cancel: the job that each is at.',
+      description: 'destroy; extend; retry: the newest job of each, where it failed; cancel: the job that each is at.',
     }),
     ids: z.array(z.string().max(64)).min(1).max(MOST_IDS).optional(),
     filter: filter.optional(),
