@@ -112,7 +112,7 @@ function conditionOf(by: Actor, filter: ClusterFilter): SQL | undefined {
 
 /** What the verbs judge a cluster by, without its profile's snapshot, which is long. */
 export type Judged = Pick<ClusterRow, (typeof judgedBy)[number]>
-const judgedBy = ['id', 'name', 'team', 'owner', 'status', 'protectedUntil', 'protectedReason', 'usdPerHour', 'destroyAt', 'createdAt', 'profile', 'profileHash'] as const // prettier-ignore
+const judgedBy = ['id', 'name', 'team', 'owner', 'status', 'protectedUntil', 'protectedReason', 'usdPerHour', 'destroyAt', 'createdAt', 'profileHash'] as const // prettier-ignore
 
 /** The clusters that the actor may see, of a filter or of these ids, newest first. */
 export async function listJudged(

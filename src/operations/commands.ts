@@ -19,7 +19,8 @@ import { operations, type Asker, type OperationRow } from './tables.ts'
 export const MOST_CLUSTERS = 10_000
 const SAMPLES = 10
 const KEPT_DAYS = 30
-const FORGOTTEN_AT_ONCE = 100
+/** Each may have ten thousand items. */
+const FORGOTTEN_AT_ONCE = 10
 
 export type OperationRequest = {
   verb: OperationVerb

@@ -1,0 +1,59 @@
+// Previews of operations over many clusters: the same 2,000 of them among 10,000 and among 1,000,000, of which a tenth
+// live.
+import { medianOf, newRequest, query, rateOf, startServer, type Ground, type Server } from './ground.ts'
+import type { Report } from './report.ts'
+
+const ROUNDS = 5
+const verbs = [{ verb: 'destroy' }, { verb: 'extend', hours: 30 }, { verb: 'retry' }, { verb: 'cancel' }]
+const filters = { 'by team': { team: 'many' }, 'by region': { region: 'eu-west-1' } }
+
+export async function measurePreviews(ground: Ground, report: Report): Promise<void> {
+  const database = await ground.createDatabase('previews')
+  const server = await startServer(ground, database)
+  try {
+    await server.call('POST', '/api/v1/clusters', newRequest())
+    await addClusters(database, 'm', 2000, `'many', 'eu-west-1', 'READY', null::timestamptz`)
+    await addClusters(database, 'd', 8000, destroyed)
+    const few = await timesOf(server)
+    await addClusters(database, 'o', 98_000, `'team-' || n % 1000, region, 'READY', null::timestamptz`)
+    await addClusters(database, 'e', 892_000, destroyed)
+    const many = await timesOf(server)
+    for (const [name, seconds] of few) {
+      report.figure(`preview, ${name}, of 2 000 among 10 000 clusters`, seconds * 1000, 'ms')
+      report.ratio(`preview, ${name}, among 1 000 000 / among 10 000`, (many.get(name) ?? 0) / seconds, '≤ 2')
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function timesOf(server: Server): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  for (const [name, filter] of Object.entries(filters))
+    for (const body of verbs) {
+      const ask = () => server.call('POST', '/api/v1/operations?dryRun=true', { ...body, filter })
+      const { matched } = JSON.parse(await ask()) as { matched: number }
+      if (matched !== 2000) throw new Error(`${matched} match`)
+      const rates: number[] = []
+      for (let round = 0; round < ROUNDS; round++) rates.push((await rateOf(ask, 1, 10)).perSecond)
+      times.set(`${body.verb} ${name}`, 1 / medianOf(rates))
+    }
+  return times
+}
+
+const destroyed = `'team-' || n % 1000, region, 'DESTROYED', now() - interval '40 days'`
+
+/** `fields`: team, region, state and when it was destroyed. */
+async function addClusters(database: string, kind: string, count: number, fields: string): Promise<void> {
+  await query(
+    database,
+    // Without what triggers write for each.
+    `set session_replication_role = replica; insert into clusters (id, name, base_domain, platform, version, profile, profile_hash, profile_snapshot, owner, team, region,
+       status, destroyed_at, requested_by, request, request_tags, effective_tags, ttl_hours, destroy_at, usd_per_hour)
+     select 'clu_00' || lpad(to_hex(hashtext('${kind}' || n)::bit(32)::bigint), 8, '0') || '${kind}' || to_char(n, 'FM000000000000000'), '${kind}-' || n, base_domain, platform, version, profile,
+       profile_hash, profile_snapshot, owner, ${fields}, requested_by, request, request_tags,
+       effective_tags, ttl_hours, now() + interval '20 hours', usd_per_hour
+     from (select * from clusters order by id desc limit 1) c, generate_series(1, ${count}) n`,
+  )
+  await query(database, 'vacuum analyze clusters')
+}
