@@ -12,7 +12,7 @@ import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { cents } from '../policy/spend.ts'
 import { clusterStatuses, type OperationEffect, type OperationVerb } from '../vocabulary.ts'
-import { actionOf, judgeAll, type Order } from './judge.ts'
+import { actionOf, judgeAll } from './judge.ts'
 import { operations, type Asker, type OperationRow } from './tables.ts'
 
 /** How many clusters one operation may be over. */
@@ -51,7 +51,7 @@ export async function previewOperation(
   asked: OperationRequest,
 ): Promise<Preview> {
   const clusters = await selectClusters(app.db, by, asked)
-  const all = await judgeAll(app, by, orderOf(asked), clusters)
+  const all = await judgeAll(app, by, { verb: asked.verb, hours: asked.hours }, clusters)
   const able = all.flatMap((each) => ('effect' in each ? [each] : []))
   const unable = all.flatMap((each) => ('refusal' in each ? [each] : []))
   const sample = ({ cluster }: { cluster: Judged }): Sample => ({ clusterId: cluster.id, name: cluster.name })
@@ -70,7 +70,7 @@ export async function previewOperation(
       samples: those.slice(0, SAMPLES).map((each) => ({ ...sample(each), detail: each.refusal.message })),
     })),
     usdPerHour: cents(able.reduce((sum, { cluster }) => sum + cluster.usdPerHour, 0)),
-    usdAdded: cents(able.reduce((sum, each) => sum + each.usdAdded, 0)),
+    usdAdded: cents(able.reduce((sum, each) => sum + (each.usdAdded ?? 0), 0)),
   }
 }
 
@@ -117,8 +117,6 @@ export async function requestOperation(
   announce(tx, 'operation', 'all')
   return row
 }
-
-export const orderOf = ({ verb, hours }: Pick<OperationRequest, 'verb'> & { hours?: number | null | undefined }): Order => ({ verb, hours: hours ?? undefined }) // prettier-ignore
 
 async function selectClusters(db: Reader, by: Caller, asked: OperationRequest): Promise<Judged[]> {
   const { verb, expected } = asked

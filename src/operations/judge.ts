@@ -1,5 +1,6 @@
 // What an operation would do to each of its clusters, by the same rules as the single verbs. It changes nothing and waits
 // for nobody, so what happens meanwhile may turn out otherwise.
+import { setImmediate } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { denial, isAllowedOn, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -14,10 +15,14 @@ import { findNewestJobs, listOpenJobsOf } from '../jobs/queries.ts'
 import type { JobRow } from '../jobs/tables.ts'
 import type { OperationEffect, OperationVerb } from '../vocabulary.ts'
 
-export type Order = { verb: OperationVerb; hours: number | undefined }
-/** `usdAdded`: what a moved end adds; 0 for other verbs. */
-export type Judgement = { cluster: Judged } & ({ effect: OperationEffect; usdAdded: number } | { refusal: AppError })
-type Judge = (cluster: Judged) => Promise<OperationEffect> | OperationEffect
+type Order = { verb: OperationVerb; hours: number | undefined }
+/** `usdAdded`: what a moved end adds. */
+type Verdict = { effect: OperationEffect; usdAdded?: number }
+export type Judgement = { cluster: Judged } & (Verdict | { refusal: AppError })
+type Judge = (cluster: Judged) => Promise<Verdict> | Verdict
+
+/** So many are judged before the process does other things. */
+const AT_ONCE = 500
 
 /** What it takes to do this to a cluster. */
 export const actionOf: Record<OperationVerb, Action> = {
@@ -33,25 +38,24 @@ export async function judgeAll(
   { verb, hours = 0 }: Order,
   clusters: readonly Judged[],
 ): Promise<Judgement[]> {
-  let usdAdded = 0
   const judges: Record<OperationVerb, () => Promise<Judge>> = {
     destroy: () => openDestroy(app.db, clusters),
-    extend: () => openExtend(app, clusters, hours, (usd) => (usdAdded = usd)),
+    extend: () => openExtend(app, clusters, hours),
     retry: () => openRetry(app, by, clusters),
     cancel: () => openCancel(app.db, clusters),
   }
   const judge = await judges[verb]()
   const all: Judgement[] = []
-  for (const cluster of clusters)
+  for (const cluster of clusters) {
+    if (all.length % AT_ONCE === AT_ONCE - 1) await setImmediate()
     try {
       if (!isAllowedOn(by, actionOf[verb], cluster)) throw denial(by, actionOf[verb], cluster)
-      usdAdded = 0
-      const effect = await judge(cluster)
-      all.push({ cluster, effect, usdAdded })
+      all.push({ cluster, ...(await judge(cluster)) })
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       all.push({ cluster, refusal: error })
     }
+  }
   return all
 }
 
@@ -63,14 +67,13 @@ async function openDestroy(db: Reader, clusters: readonly Judged[]): Promise<Jud
   const at = new Date()
   const destroying = idsOf(clusters, ({ status }) => status === 'DESTROYING')
   const underWay = clusterIdsOf(await listDestroysUnderWay(db, destroying))
-  return (cluster) => judgeDestroy(cluster, at, underWay.has(cluster.id))
+  return (cluster) => ({ effect: judgeDestroy(cluster, at, underWay.has(cluster.id)) })
 }
 
 async function openExtend(
   { db, catalog }: Pick<App, 'db' | 'catalog'>,
   clusters: readonly Judged[],
   hours: number,
-  tell: (usdAdded: number) => void,
 ): Promise<Judge> {
   const at = new Date()
   const snapshots = await readSnapshots(db, clusters)
@@ -90,8 +93,7 @@ async function openExtend(
     const usage = { ...nothingHeld, usdThisMonth: team?.sum ?? 0, profileUsdThisMonth: profile?.sum ?? 0 }
     const { addedThisMonth, usdAdded } = judgeCost(ending, plan, quota, usage, at)
     for (const holder of [team, profile]) if (holder) holder.sum += addedThisMonth
-    tell(usdAdded)
-    return plan.isLater ? 'end-later' : 'end-earlier'
+    return { effect: plan.isLater ? 'end-later' : 'end-earlier', usdAdded }
   }
 }
 
@@ -108,14 +110,14 @@ async function openRetry(
     if (effect === 'destroy-again') {
       if (!isAllowedOn(by, 'cluster.destroy', cluster)) throw denial(by, 'cluster.destroy', cluster)
       await destroy(cluster)
-      return effect
+      return { effect }
     }
     const limit = catalog.quotaOf(cluster.team).concurrentInstalls
-    if (limit === undefined) return effect
+    if (limit === undefined) return { effect }
     const holder = await installs(cluster.team)
     requireInstall(cluster.team, holder.sum, limit)
     holder.sum++
-    return effect
+    return { effect }
   }
 }
 
@@ -125,7 +127,7 @@ async function openCancel(db: Reader, clusters: readonly Judged[]): Promise<Judg
   return (cluster) => {
     const job = requireJob(open.get(cluster.id), NOTHING_OPEN)
     judgeCancel(cluster, job, at)
-    return cancelEffect(job)
+    return { effect: cancelEffect(job) }
   }
 }
 
