@@ -247,6 +247,15 @@ it('ends with the right of who asked: the rest is refused', async () => {
   expect((await itemsOf(first, '&outcome=DONE')).map(({ name }) => name)).toEqual(['t-3'])
 })
 
+it('goes on past a cluster with which it breaks', async () => {
+  await make('odd', ['odd-1', 'odd-3'])
+  await make('odd', ['odd-2'], { profile_snapshot: `'{}'` })
+  const { id, items } = await done({ verb: 'extend', hours: 5, filter: { team: 'odd' } })
+  expect(items.map(({ name, outcome }) => `${name} ${outcome}`)).toEqual(['odd-2 FAILED', 'odd-3 DONE', 'odd-1 DONE'])
+  expect(items[0]).toMatchObject({ code: 'INTERNAL', detail: `something went wrong; the log has it under ${id}` })
+  expect(await show(id)).toMatchObject({ done: 2, failed: 1 })
+})
+
 it('does each item once, with two workers at it', async () => {
   const ids = await make(
     'pair',

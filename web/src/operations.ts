@@ -1,5 +1,6 @@
 // Operations over many clusters: what is asked, what it would come to, and the words for what it does.
 import { api, keyed, take, type Schemas } from './api'
+import { count } from './money'
 import type { operations } from './openapi'
 
 export type Operation = Schemas['Operation']
@@ -21,6 +22,16 @@ export const submitOperation = (body: Body, key: string) =>
     if (!('id' in answer)) throw new Error('an operation was answered with its preview')
     return answer
   })
+
+const titles: Record<Verb, string> = {
+  destroy: 'Destroy',
+  extend: 'Move the end of',
+  retry: 'Try again with',
+  cancel: 'Cancel the jobs of',
+}
+/** undefined: the number is not known yet. */
+export const titleOf = (verb: Verb, number: number | undefined): string =>
+  `${titles[verb]} ${number === undefined ? '…' : count(number)} ${number === 1 ? 'cluster' : 'clusters'}`
 
 /** An effect that the API has and that is missing here does not compile. */
 export const effects: Record<Preview['effects'][number]['effect'], string> = {

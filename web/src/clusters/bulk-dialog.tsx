@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import { newKey, Problem } from '../api'
 import { count, usd } from '../money'
-import { effects, previewOf, submitOperation, type Preview, type Target, type Verb } from '../operations'
+import { effects, previewOf, submitOperation, titleOf, type Preview, type Target, type Verb } from '../operations'
 import { Ask, Refusal } from '../parts/dialog'
 import { wordOf } from '../parts/pill'
 import { inWords } from './words'
@@ -11,12 +11,6 @@ import { inWords } from './words'
 const ASK_IN_WORDS_ABOVE = 5
 const TYPING_MS = 300
 
-const titles: Record<Verb, (number: string) => string> = {
-  destroy: (number) => `Destroy ${number} clusters`,
-  extend: (number) => `Move the end of ${number} clusters`,
-  retry: (number) => `Try again with ${number} clusters`,
-  cancel: (number) => `Cancel the jobs of ${number} clusters`,
-}
 export default function BulkDialog({ verb, target, onClose }: { verb: Verb; target: Target; onClose: () => void }) {
   const [, go] = useLocation()
   const [hours, setHours] = useState('24')
@@ -50,7 +44,7 @@ export default function BulkDialog({ verb, target, onClose }: { verb: Verb; targ
       void preview.refetch()
     },
   })
-  const title = titles[verb](shown ? count(able) : '…')
+  const title = titleOf(verb, shown?.allowed)
   return (
     <Ask
       title={title}

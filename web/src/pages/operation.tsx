@@ -4,7 +4,7 @@ import { Link, useParams } from 'wouter'
 import { api, take, type Schemas } from '../api'
 import { useRefresh } from '../live'
 import { count } from '../money'
-import { effects, type Operation } from '../operations'
+import { effects, titleOf, type Operation } from '../operations'
 import { useFilters } from '../parts/address'
 import { Icon } from '../parts/icon'
 import { List } from '../parts/list'
@@ -54,7 +54,7 @@ function Found({ operation }: { operation: Operation }) {
   })
   return (
     <Page
-      title={`${wordOf(verb.toUpperCase())} ${count(total)} ${total === 1 ? 'cluster' : 'clusters'}`}
+      title={titleOf(verb, total)}
       lead={
         <span className="row">
           <Pill state={status} />

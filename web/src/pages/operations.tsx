@@ -1,9 +1,9 @@
 import { Link } from 'wouter'
 import { api, take } from '../api'
 import { count } from '../money'
-import type { Operation } from '../operations'
+import { titleOf, type Operation } from '../operations'
 import { List } from '../parts/list'
-import { Pill, wordOf } from '../parts/pill'
+import { Pill } from '../parts/pill'
 import { shortName } from '../session'
 import { Ago } from '../time'
 
@@ -19,7 +19,7 @@ export const OperationList = () => (
         head: 'Operation',
         cell: ({ id, verb, total }) => (
           <Link href={`/operations/${id}`} className="strong">
-            {wordOf(verb.toUpperCase())} {count(total)} {total === 1 ? 'cluster' : 'clusters'}
+            {titleOf(verb, total)}
           </Link>
         ),
       },
