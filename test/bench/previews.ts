@@ -4,45 +4,50 @@ import { medianOf, newRequest, query, rateOf, startServer, type Ground, type Ser
 import type { Report } from './report.ts'
 
 const ROUNDS = 5
+const CALLS = 5
 const verbs = [{ verb: 'destroy' }, { verb: 'extend', hours: 30 }, { verb: 'retry' }, { verb: 'cancel' }]
 const filters = { 'by team': { team: 'many' }, 'by region': { region: 'eu-west-1' } }
 
 export async function measurePreviews(ground: Ground, report: Report): Promise<void> {
-  const database = await ground.createDatabase('previews')
-  const server = await startServer(ground, database)
+  const servers: Server[] = []
   try {
-    await server.call('POST', '/api/v1/clusters', newRequest())
-    await addClusters(database, 'm', 2000, `profile_snapshot, 'many', 'eu-west-1', 'READY', null::timestamptz`)
-    await addClusters(database, 'o', 8000, `profile_snapshot, 'team-' || n % 1000, region, 'READY', null::timestamptz`)
-    const few = await timesOf(server)
-    await addClusters(
-      database,
-      'd',
-      990_000,
-      `'{}', 'team-' || n % 1000, region, 'DESTROYED', now() - interval '40 days'`,
-    )
-    const many = await timesOf(server)
-    for (const [name, seconds] of few) {
-      report.figure(`preview, ${name}, of 2 000 among 10 000 clusters`, seconds * 1000, 'ms')
-      report.ratio(`preview, ${name}, among 1 000 000 / among 10 000`, (many.get(name) ?? 0) / seconds, '≤ 2')
+    for (const size of ['few', 'many']) {
+      const database = await ground.createDatabase(`previews_${size}`)
+      const server = await startServer(ground, database)
+      servers.push(server)
+      await server.call('POST', '/api/v1/clusters', newRequest())
+      await addClusters(database, 'm', 2000, `profile_snapshot, 'many', 'eu-west-1', 'READY', null::timestamptz`)
+      await addClusters(
+        database,
+        'o',
+        8000,
+        `profile_snapshot, 'team-' || n % 1000, region, 'READY', null::timestamptz`,
+      )
+      if (size === 'many') await addClusters(database, 'd', 990_000, `'{}', 'team-' || n % 1000, region, 'DESTROYED', now() - interval '40 days'`) // prettier-ignore
     }
+    for (const [name, filter] of Object.entries(filters))
+      for (const body of verbs) {
+        // They alternate, so that whatever else the machine does is met by both.
+        const rates: number[][] = servers.map(() => [])
+        for (let round = 0; round <= ROUNDS; round++)
+          for (const [index, server] of servers.entries()) {
+            const rate = await rateOf(() => preview(server, { ...body, filter }), 1, CALLS)
+            if (round > 0) rates[index]?.push(rate.perSecond) // the first one warms
+          }
+        const [few = 0, many = 0] = rates.map((each) => 1 / medianOf(each))
+        report.figure(`preview of ${body.verb} ${name}, 2 000 of 10 000 clusters`, few * 1000, 'ms')
+        report.ratio(`preview of ${body.verb} ${name}, of 1 000 000 / of 10 000`, many / few, '≤ 2')
+      }
   } finally {
-    await server.stop()
+    for (const server of servers) await server.stop()
   }
 }
 
-async function timesOf(server: Server): Promise<Map<string, number>> {
-  const times = new Map<string, number>()
-  for (const [name, filter] of Object.entries(filters))
-    for (const body of verbs) {
-      const ask = () => server.call('POST', '/api/v1/operations?dryRun=true', { ...body, filter })
-      const { matched } = JSON.parse(await ask()) as { matched: number }
-      if (matched !== 2000) throw new Error(`${matched} match`)
-      const rates: number[] = []
-      for (let round = 0; round < ROUNDS; round++) rates.push((await rateOf(ask, 1, 10)).perSecond)
-      times.set(`${body.verb} ${name}`, 1 / medianOf(rates))
-    }
-  return times
+async function preview(server: Server, body: object): Promise<void> {
+  const { matched } = JSON.parse(await server.call('POST', '/api/v1/operations?dryRun=true', body)) as {
+    matched: number
+  }
+  if (matched !== 2000) throw new Error(`${matched} match`)
 }
 
 /** `fields`: snapshot of the profile, team, region, state and when it was destroyed. */
