@@ -12,6 +12,7 @@ export default defineConfig({
     './src/usage/tables.ts',
     './src/workers/table.ts',
     './src/notices/tables.ts',
+    './src/operations/tables.ts',
     './src/idempotency.ts',
     './src/installation.ts',
   ],

@@ -53,12 +53,17 @@ export function readOperations(document: Document): Operation[] {
     const list = [schema, ...(schema.anyOf ?? [])].find((each) => each.type === 'array')
     const choices = (list?.items?.enum ?? schema.enum)?.filter((choice) => choice !== null)
     const said = description ?? schema.description
+    const type = typeOf(schema, list)
+    const properties = type === 'map' ? Object.entries(schema.properties ?? {}) : []
+    const lists = properties.flatMap(([key, each]) => (each.type === 'array' ? [key] : []))
     return {
       name,
       in: where,
-      type: typeOf(schema, list),
+      type,
       required,
       ...(choices ? { choices } : {}),
+      ...(properties.length > 0 ? { keys: properties.map(([key]) => key) } : {}),
+      ...(lists.length > 0 ? { lists } : {}),
       ...(said === undefined ? {} : { description: said }),
     }
   }
@@ -110,7 +115,8 @@ function typeOf(schema: Schema, list: Schema | undefined): FieldType {
   if (type === 'boolean') return 'boolean'
   if (schema.enum?.join() === 'true,false') return 'boolean'
   if (type === 'string') return 'string'
-  return type === 'object' && schema.properties === undefined ? 'map' : 'other'
+  const isText = (each: Schema) => each.type === 'string' || (each.type === 'array' && each.items?.type === 'string')
+  return type === 'object' && Object.values(schema.properties ?? {}).every(isText) ? 'map' : 'other'
 }
 
 const operations: Plugin = {

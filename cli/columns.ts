@@ -11,6 +11,11 @@ const shown: Record<string, [string, string]> = {
     'id type status clusterId:CLUSTER createdAt:ASKED endedAt:ENDED reason',
     'startedAt:STARTED requestedBy:BY message',
   ],
+  Operation: [
+    'id verb status total done refused failed createdAt:ASKED endedAt:ENDED',
+    'hours filter requestedBy:BY pending startedAt:STARTED',
+  ],
+  OperationItem: ['name outcome effect code detail', 'clusterId:CLUSTER jobId:JOB endedAt:ENDED'],
   Profile: ['name displayName:TITLE platform enabled', 'description'],
   Finding: [
     'id type clusterName:CLUSTER firstSeenAt:SINCE resolvedAt:RESOLVED detail',

@@ -53,6 +53,16 @@ export const commands: Record<string, Command> = {
   readJobLog: { words: 'job logs', short: 'logs', example: 'demo --tail 50', own: true },
   streamJobLog: { words: 'job logs', short: 'logs', example: 'demo --follow', own: true },
 
+  createOperation: {
+    words: 'operation create',
+    places: ['verb'],
+    example: 'destroy --filter status=READY --filter team=blue --dry-run',
+    confirm: 'It is done to every cluster that matches; --dry-run shows to which.',
+  },
+  listOperations: { words: 'operation list', example: '' },
+  getOperation: { words: 'operation get', example: 'ops_01k0000000e0000000000000000' },
+  listOperationItems: { words: 'operation items', example: 'ops_01k0000000e0000000000000000 --outcome REFUSED -o csv' },
+
   listArtifacts: { words: 'artifact list', example: 'demo' },
   readArtifact: {
     words: 'artifact download',
@@ -124,7 +134,7 @@ export const commands: Record<string, Command> = {
 export const withoutCommand = ['askLink', 'useLink', 'getSignIn', 'signIn', 'signOut']
 
 /** What people call the fields whose name in the API says too little, or is a list. */
-const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope' }
+const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope', ids: 'cluster' }
 
 export const flagOf = (field: string) =>
   flagNames[field] ?? field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

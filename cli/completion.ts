@@ -21,6 +21,7 @@ type Item = {
   name?: string
   status?: string
   type?: string
+  verb?: string
   role?: string
   principal?: string
   origin?: string
@@ -39,6 +40,10 @@ const sources: Record<string, { path: string; offer: (item: Item) => Offered[] }
           ],
   },
   job: { path: '/jobs', offer: ({ id, type, status }) => [{ value: id, description: `${type} ${status}` }] },
+  operation: {
+    path: '/operations',
+    offer: ({ id, verb, status }) => [{ value: id, description: `${verb} ${status}` }],
+  },
   profile: { path: '/profiles', offer: ({ name = '' }) => [{ value: name, description: 'profile' }] },
   schedule: { path: '/schedules', offer: ({ name = '' }) => [{ value: name, description: 'schedule' }] },
   token: { path: '/api-tokens', offer: ({ id, name = '' }) => [{ value: id, description: name }] },

@@ -61,10 +61,10 @@ function optionsOf(field: Field, command: Command): Option[] {
   return [option]
 }
 
-function describe({ type, choices, description = '' }: Field): string {
+function describe({ type, choices, keys, description = '' }: Field): string {
   const more = {
     strings: 'may be repeated, or have commas',
-    map: 'may be repeated',
+    map: keys ? `any of ${keys.join(', ')}; may be repeated` : 'may be repeated',
     time: 'a time, or a span such as 2d',
   }[type as string]
   return [description, choices?.join(', '), more].filter((each) => each !== undefined && each !== '').join('; ')
@@ -112,14 +112,15 @@ function valueOf(field: Field, value: unknown): unknown {
   }
   if (field.type === 'time') return readTime(String(value), AHEAD.includes(field.name) ? 'ahead' : 'back')
   if (field.type === 'strings') return (value as string[]).flatMap((each) => each.split(',')) // collected by argParser
-  if (field.type === 'map')
-    return Object.fromEntries(
-      (value as string[]).map((each) => {
-        const [, key, text] = /^([^=]+)=(.*)$/s.exec(each) ?? []
-        if (key === undefined) throw new Failure('usage', `${flag} takes key=value, not "${each}"`)
-        return [key, text]
-      }),
-    )
+  if (field.type === 'map') {
+    const map: Record<string, unknown> = {}
+    for (const each of value as string[]) {
+      const [, key, text] = /^([^=]+)=(.*)$/s.exec(each) ?? []
+      if (key === undefined || text === undefined) throw new Failure('usage', `${flag} takes key=value, not "${each}"`)
+      map[key] = field.lists?.includes(key) ? [...((map[key] as string[]) ?? []), ...text.split(',')] : text
+    }
+    return map
+  }
   return value
 }
 

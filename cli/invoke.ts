@@ -11,7 +11,7 @@ import type { Operation } from './operation.ts'
 import { isForPeople, print, printList, printObject, say, table, type Form, type Item, type Page } from './output.ts'
 import { findCluster } from './resolve.ts'
 import { confirm } from './terminal.ts'
-import { waitForJob } from './wait.ts'
+import { showOperation, waitForJob } from './wait.ts'
 
 export type Options = Record<string, unknown> & { output: Form; wait?: string | true; idempotencyKey?: string }
 
@@ -52,6 +52,12 @@ export async function invoke(
 async function show(api: Api, operation: Operation, value: unknown, options: Options): Promise<void> {
   const form = options.output
   if (value === undefined) return isForPeople(form) ? say('done') : undefined
+  if (operation.id === 'createOperation' && 'id' in (value as object)) {
+    const { id } = value as { id: string } // of an operation, and not of its preview
+    if (options.wait !== undefined) return showOperation(api, id, options.wait, form)
+    await printObject(form, value)
+    return isForPeople(form) ? say(`it goes on by itself; follow it with \`ocpctl wait ${id}\``) : undefined
+  }
   const { cluster, job } = submittedIn(operation, value)
   if (job === undefined) {
     await printObject(form, value, { shape: operation.shape ?? '' })
@@ -147,6 +153,9 @@ async function nameClusters(api: Api, operation: Operation, given: Given): Promi
     path['id'] = await findCluster(api, path['id'])
   for (const name of ['clusterId', 'cluster'])
     if (typeof query[name] === 'string') query[name] = await findCluster(api, query[name])
+  const ids = given.body?.['ids']
+  if (Array.isArray(ids))
+    given.body = { ...given.body, ids: await Promise.all(ids.map((id) => findCluster(api, String(id)))) }
 }
 
 /** A profile is of one platform, so nobody need say both. A key comes from a file. */

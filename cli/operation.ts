@@ -7,6 +7,9 @@ export type Field = {
   type: FieldType
   required: boolean
   choices?: string[]
+  /** Of a map: the keys that it may have, and those whose values are lists. */
+  keys?: string[]
+  lists?: string[]
   description?: string
 }
 

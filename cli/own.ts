@@ -15,14 +15,15 @@ import { callApi } from './raw.ts'
 import { findCluster, findJob } from './resolve.ts'
 import { openSession } from './session.ts'
 import { unpack } from './unpack.ts'
-import { goals, waitForCluster, waitForJob } from './wait.ts'
+import { goals, showOperation, waitForCluster, waitForJob } from './wait.ts'
 
 type Offline = typeof import('./offline.ts')
 export type Connect = (command: Commander) => Promise<Api>
 
 const nouns: Record<string, string> = {
   cluster: 'clusters, from request to proved destruction',
-  job: 'operations asked of clusters, and their logs',
+  job: 'what is asked of each cluster, and its log',
+  operation: 'one thing done to many clusters',
   artifact: 'what is stored of a cluster',
   profile: 'what is on offer',
   usage: 'hours and cost',
@@ -99,14 +100,15 @@ export function addOwn(program: Commander, environment: Environment, connect: Co
     .option('--cluster <cluster>', 'of one cluster')
     .option('--type <type...>', 'such as job, or cluster.ready')
     .action(async () => watchEvents(await connect(watch), watch.optsWithGlobals()))
-  const wait = place(program, 'wait', 'Wait for a cluster or a job', 'demo --for ready --timeout 90m')
+  const wait = place(program, 'wait', 'Wait for a cluster, a job or an operation', 'demo --for ready --timeout 90m')
   wait
-    .argument('<cluster|job>')
+    .argument('<cluster|job|operation>')
     .addOption(new Option('--for <goal>', 'what to wait for').choices(goals))
     .option('--timeout <span>', 'how long at most, such as 90m')
     .action(async (id: string, options: { for?: (typeof goals)[number]; timeout?: string }) => {
       const api = await connect(wait)
       const span = options.timeout ?? true
+      if (id.startsWith('ops_')) return showOperation(api, id, span, wait.optsWithGlobals<Options>().output)
       const goal = options.for ?? (id.startsWith('job_') ? 'job' : 'ready')
       if (goal !== 'job' && id.startsWith('job_'))
         throw new Failure('usage', `a job is not ${goal}: give the cluster, or --for job`)

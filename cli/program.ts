@@ -104,6 +104,7 @@ function addCommon(made: Commander, operation: Operation, command: Command): voi
   if (operation.id === 'listClusters') made.option('-a, --all', 'destroyed ones too')
   if (operation.answers === 'file') made.option('--file <name>', 'write it to a new file')
   if (operation.makesJob) made.option('--wait [span]', 'until its job has ended, or as long as is said: --wait=30m')
+  if (operation.id === 'createOperation') made.option('--wait [span]', 'until all is done, or as long as is said')
   if (operation.keyed) made.option('--idempotency-key <key>', 'of an earlier try, so that nothing is done twice')
   if (command.confirm !== undefined) made.option('-y, --yes', 'do not ask')
 }

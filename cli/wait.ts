@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { v1, type Api } from './api.ts'
 import { Failure } from './failure.ts'
 import { followJob, isOver, openPatience, type Job } from './follow.ts'
-import { colour, say } from './output.ts'
+import { colour, printObject, say, type Form } from './output.ts'
 import { findCluster } from './resolve.ts'
 import { whileFollowing } from './terminal.ts'
 import { readSpan, shortSpan } from './times.ts'
@@ -52,6 +52,44 @@ export async function waitForCluster(
   } finally {
     done()
     later.stop()
+  }
+}
+
+type Many = { id: string; verb: string; status: string; total: number; done: number; refused: number; failed: number }
+
+/** Waits for an operation over many clusters and prints it. Throws Failure when something was not done. */
+export async function showOperation(api: Api, id: string, wait: string | true, form: Form): Promise<void> {
+  const again = `ocpctl wait ${id}`
+  const later = deadline(wait, again)
+  const done = whileFollowing(`It goes on without you. Come back with: ${again}`)
+  try {
+    const operation = await later.unlessLate(() => reachEnd(api, id, later.signal))
+    await printObject(form, operation)
+    const { total, refused, failed: broken } = operation
+    if (refused + broken > 0)
+      throw new Failure(
+        'failed',
+        `${refused + broken} of ${total} were not done: \`ocpctl operation items ${id} --outcome REFUSED,FAILED\` says why`,
+      )
+  } finally {
+    done()
+    later.stop()
+  }
+}
+
+async function reachEnd(api: Api, id: string, signal: AbortSignal): Promise<Many> {
+  const patient = openPatience(tellOfLoss)
+  let told = ''
+  for (;;) {
+    const operation = await patient<Many>(() => api.json('GET', `${v1}/operations/${id}`, { signal }))
+    if (operation) {
+      const { verb, status, total, done, refused, failed: broken } = operation
+      if (status === 'ENDED') return operation
+      const line = `${verb}: ${done + refused + broken} of ${total}${refused + broken > 0 ? `, ${refused + broken} not done` : ''}`
+      if (line !== told) say(`${new Date().toISOString()} ${line}`)
+      told = line
+    }
+    await setTimeout(LOOK_MS, undefined, { signal })
   }
 }
 

@@ -14,8 +14,11 @@ const SHORTEST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 10_000
 const GAP = Symbol('gap')
 
-/** `work all`: the queue has something to do. `notice all`: somebody is to be told something. `event all`: it is handed on. */
-export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access' | 'work' | 'notice' | 'event'
+/**
+ * `work all`: the queue has something to do. `notice all`: somebody is to be told something. `event all`: it is handed on.
+ * `operation all`: one was asked for.
+ */
+export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access' | 'work' | 'notice' | 'event' | 'operation'
 
 /** Sent after the transaction has committed: a NOTIFY within it would make all commits wait for each other. */
 export function announce(tx: Transaction, topic: EventTopic, id: string): void {

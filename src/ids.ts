@@ -16,6 +16,7 @@ export type IdPrefix =
   | 'whk'
   | 'dlv'
   | 'wrk'
+  | 'ops'
 
 export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 

@@ -22,6 +22,7 @@ export const schedules = {
   'keep-usage': { cron: '42 3 * * *', does: 'makes room for the samples of the next months, and drops old ones' },
   'move-logs': { cron: '*/2 * * * *', does: 'moves the logs of ended jobs to the artifact store' },
   'apply-retention': { cron: '52 * * * *', does: 'removes what profiles no longer keep of destroyed clusters' },
+  'forget-operations': { cron: '37 * * * *', does: 'forgets operations over many clusters that ended a month ago' },
   'forget-notices': { cron: '27 * * * *', does: 'forgets what was told more than a week ago' },
   'purge-idempotency-keys': { cron: '17 * * * *', does: 'removes expired idempotency keys' },
 } as const

@@ -86,3 +86,26 @@ export type WebhookForm = (typeof webhookForms)[number]
 
 export const deliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED', 'SKIPPED'] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
+
+export const operationVerbs = ['destroy', 'extend', 'retry', 'cancel'] as const
+export type OperationVerb = (typeof operationVerbs)[number]
+
+export const operationStatuses = ['PENDING', 'RUNNING', 'ENDED'] as const
+export type OperationStatus = (typeof operationStatuses)[number]
+
+/** FAILED: it broke, as no rule foresees. */
+export const itemOutcomes = ['PENDING', 'DONE', 'REFUSED', 'FAILED'] as const
+export type ItemOutcome = (typeof itemOutcomes)[number]
+
+/** What an operation does to one of its clusters. */
+export const operationEffects = [
+  'destroy-begins',
+  'destroy-under-way',
+  'end-later',
+  'end-earlier',
+  'create-again',
+  'destroy-again',
+  'create-cancelled',
+  'destroy-cancelled',
+] as const
+export type OperationEffect = (typeof operationEffects)[number]

@@ -59,7 +59,7 @@ const floors = [
   ],
   ['audit', 'auth', 'idempotency.ts'],
   ['app.ts'],
-  ['clusters', 'installation.ts', 'jobs', 'notices', 'reconcile', 'schedules.ts', 'usage', 'workers'],
+  ['clusters', 'installation.ts', 'jobs', 'notices', 'operations', 'reconcile', 'schedules.ts', 'usage', 'workers'],
   ['cron', 'http', 'worker'],
   ['wiring.ts'],
   ['commands'],

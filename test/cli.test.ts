@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { readOperations } from '../cli/build.ts'
 import { commands, withoutCommand } from '../cli/commands.ts'
+import { startOperations } from '../src/cron/operations.ts'
 import { openHome, PROGRAM, serve, type Home } from './cli.ts'
 import { eventually, openHarness, ROOT, type Harness } from './harness.ts'
 
@@ -289,6 +290,34 @@ describe('how it ends', () => {
     h.setFaults([])
     expect((await home.run(['destroy', 'broken', '--wait'])).code).toBe(0)
     expect((await home.run(['wait', 'broken', '--for', 'destroyed'])).code).toBe(0)
+  })
+
+  it('0 when one thing is done to many, 1 when it was not done to all of them', async () => {
+    const [one] = [
+      await h.requestCluster('many-1', { team: 'many' }),
+      await h.requestCluster('many-2', { team: 'many' }),
+    ]
+    const which = ['--filter', 'team=many', '--filter', 'status=PENDING,CREATING', '--filter', 'status=READY']
+    const preview = await home.json('operation', 'create', 'destroy', ...which, '--dry-run')
+    expect(preview).toMatchObject({ matched: 2, allowed: 2, effects: [{ effect: 'destroy-begins', count: 2 }] })
+    const stop = await startOperations(h.app)
+    const all = ['operation', 'create', 'destroy', ...which, '--expected', '2', '--wait', '-o', 'json']
+    const { code, stdout } = await home.run(all)
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, status: 'ENDED', done: 2 })
+    const asked = await home.json(
+      'operation',
+      'create',
+      'extend',
+      '--cluster',
+      `many-2,${one.cluster.id}`,
+      '--hours',
+      '5',
+    )
+    const waited = await home.run(['wait', asked.id])
+    expect(waited).toMatchObject({ code: 1, stderr: expect.stringContaining(`2 of 2 were not done: \`ocpctl operation items ${asked.id}`) }) // prettier-ignore
+    const items = await home.run(['operation', 'items', asked.id, '--outcome', 'REFUSED,FAILED', '-o', 'csv'])
+    expect(items.stdout).toMatch(/^clusterId,name,outcome,.*\n.*,many-2,REFUSED,.*\n.*,many-1,REFUSED,/)
+    await stop()
   })
 
   it('2 when the command is wrong, and says what is right', async () => {

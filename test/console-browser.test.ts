@@ -1,15 +1,20 @@
 // The console in a real browser against the real service: nothing between them is made up.
 import { readFileSync } from 'node:fs'
+import { eq } from 'drizzle-orm'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { Role } from '../src/vocabulary.ts'
+import { clusters } from '../src/clusters/tables.ts'
+import { startOperations } from '../src/cron/operations.ts'
 import { openBrowser, openConsole, openPage, seriousFaults, signIn, type Console, type Watched } from './chromium.ts'
+import { newId } from '../src/ids.ts'
 import { type Harness, isThorough, openHarness } from './harness.ts'
 
 let h: Harness
 let browser: Browser
 let at: Console
 let sample = ''
+let stopOperations = async () => undefined as void
 const opened: Watched[] = []
 
 async function open(token: string, to?: string, options?: { width?: number; height?: number }): Promise<Watched> {
@@ -23,6 +28,7 @@ beforeAll(async () => {
   // Forty minutes of an installation are three seconds, so that there is something to follow.
   h = await openHarness({ speed: 800 })
   await h.startWorker()
+  stopOperations = await startOperations(h.app)
   at = await openConsole(h)
   const { cluster } = await h.requestCluster('sample', { team: 'red' })
   sample = cluster.id
@@ -35,6 +41,7 @@ afterEach(async () => {
 })
 afterAll(async () => {
   await browser.close()
+  await stopOperations()
   await at.stop()
   await h.close()
 })
@@ -90,7 +97,7 @@ it('from the request to the proved end', async () => {
   expect(troubles).toEqual([])
 })
 
-const PAGES = ['/clusters', '/request', '/jobs', '/usage', '/profiles', '/tokens']
+const PAGES = ['/clusters', '/request', '/jobs', '/jobs?tab=operations', '/usage', '/profiles', '/tokens']
 const OF_ROLE: Record<Role, string[]> = {
   requester: [],
   team_admin: ['/access', '/access?tab=webhooks'],
@@ -212,11 +219,14 @@ it('several at once: more than five are destroyed only for their number in words
   expect(await destroy.isDisabled()).toBe(true)
   await page.getByLabel('Type six to go on').fill('six')
   await destroy.click()
+  await page.waitForURL(/operations\/ops_/)
+  // What is done is the server's, and not this page's.
+  await page.reload()
   await page.getByText('6 of 6 done').waitFor()
   const waiting = page.waitForEvent('download')
   await page.getByRole('button', { name: 'Save the result' }).click()
-  const result = JSON.parse(readFileSync(await (await waiting).path(), 'utf8')) as { outcome: string }[] // written by the page
-  expect(result.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 6 }, () => 'done'))
+  const result = JSON.parse(readFileSync(await (await waiting).path(), 'utf8')) as { items: { outcome: string }[] } // written by the page
+  expect(result.items.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 6 }, () => 'DONE'))
   expect(troubles).toEqual([])
 })
 
@@ -227,7 +237,14 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
   await page.getByRole('link', { name: 'sample' }).waitFor()
   const all = ['Cluster', 'State', 'Region', 'Version', 'Profile', 'Owner', 'Ends', 'Cost', 'Actions']
   expect(await seen()).toEqual(width === 320 ? ['Cluster', 'State', 'Ends', 'Actions'] : all)
-  for (const path of ['/clusters', '/request', '/jobs', '/usage', ...TABS.map((tab) => `/clusters/${sample}${tab}`)]) {
+  for (const path of [
+    '/clusters',
+    '/request',
+    '/jobs',
+    '/jobs?tab=operations',
+    '/usage',
+    ...TABS.map((tab) => `/clusters/${sample}${tab}`),
+  ]) {
     await goTo(page, path)
     const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
     expect([path, wide]).toEqual([path, width])
@@ -273,6 +290,34 @@ it('the keyboard is enough', async () => {
   await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
 })
 
+// Near the end, since what it makes fills the first page of the list.
+it('all that match, on all pages, with what is refused and why', async () => {
+  await copySample(53)
+  await h.rows(
+    `update clusters set protected = true, protected_until = now() + interval '5 days', protected_reason = 'a fair' where name = 'copy-7'`,
+  )
+  const { page, troubles } = await open(h.admin, '/clusters?q=copy')
+  await page.getByLabel('Select all on this page').click()
+  const bar = page.getByRole('region', { name: 'Selected clusters' })
+  await bar.getByText('50 selected').waitFor()
+  await bar.getByRole('button', { name: 'Select all 53 that match' }).click()
+  await bar.getByText('All 53 that match').waitFor()
+  await bar.getByRole('button', { name: 'Destroy…' }).click()
+  await page.getByLabel('Type fifty-two to go on').waitFor()
+  await page.getByText(/^copy-7: the cluster is protected until .* \(a fair\)/).waitFor()
+  expect(await seriousFaults(page)).toEqual([])
+  await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+  await bar.getByRole('button', { name: 'Extend…' }).click()
+  await page.getByLabel('Hours from now').fill('30')
+  await page.getByRole('button', { name: 'Move the end of 53 clusters' }).click()
+  await page.getByText('53 of 53 done').waitFor()
+  expect(await seriousFaults(page)).toEqual([])
+  await goTo(page, '/jobs?tab=operations')
+  await page.getByRole('link', { name: 'Move the end of 53 clusters' }).waitFor()
+  expect(await h.rows(`select count(*)::int as moved from clusters where name like 'copy-%' and end_revision = 2`)).toEqual([{ moved: 53 }]) // prettier-ignore
+  expect(troubles).toEqual([])
+})
+
 it(
   'a log of a million lines is read, searched and linked to, a screen of it at a time',
   { timeout: 120_000 },
@@ -315,3 +360,17 @@ it(
     expect(troubles).toEqual([])
   },
 )
+
+/** Rows without jobs, which nothing was made for. */
+async function copySample(count: number): Promise<void> {
+  const [row] = await h.app.db.select().from(clusters).where(eq(clusters.id, sample))
+  if (!row) throw new Error('the sample is gone')
+  const destroyAt = new Date(Date.now() + 20 * 3_600_000)
+  const copies = Array.from({ length: count }, (_, n) => ({
+    ...row,
+    id: newId('clu'),
+    name: `copy-${n + 1}`,
+    destroyAt,
+  }))
+  await h.app.db.insert(clusters).values(copies)
+}

@@ -4,6 +4,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createHttp } from '../src/http/app.ts'
 import type { Env } from '../src/http/env.ts'
+import { runOperation } from '../src/operations/run.ts'
 import { startIssuer, type Issuer } from './oidc-issuer.ts'
 import { openHarness, type Harness } from './harness.ts'
 
@@ -123,6 +124,28 @@ it('signing out ends it in every process, for whoever kept the cookie too', asyn
   expect((await whoami(cookie)).status).toBe(401)
   expect((await whoami(cookie, other)).status).toBe(401)
   expect((await asSession(cookie, '/api/v1/session', { method: 'DELETE', headers: SAME })).status).toBe(204)
+})
+
+it('what it asked to be done to many clusters ends with it, too', async () => {
+  const ids = [(await h.requestCluster('many-1')).cluster.id, (await h.requestCluster('many-2')).cluster.id]
+  const ask = async (cookie: string, id = '') => {
+    const answer = await asSession(cookie, '/api/v1/operations', {
+      method: 'POST',
+      headers: { ...SAME, 'content-type': 'application/json', 'idempotency-key': id },
+      body: JSON.stringify({ verb: 'cancel', ids: [id] }),
+    })
+    return ((await answer.json()) as { id: string }).id // of this operation's answer
+  }
+  const outcomeOf = async (id: string) => {
+    await runOperation(h.app, id, new AbortController().signal)
+    const { body } = await h.call('GET', `/api/v1/operations/${id}/items`)
+    return body.items[0].code ?? body.items[0].effect
+  }
+  const cookie = await sessionFor(h.admin)
+  const [first, second] = [await ask(cookie, ids[0]), await ask(cookie, ids[1])]
+  expect(await outcomeOf(first)).toBe('create-cancelled')
+  await asSession(cookie, '/api/v1/session', { method: 'DELETE', headers: SAME })
+  expect(await outcomeOf(second)).toBe('UNAUTHENTICATED')
 })
 
 it('it ends with its token, with its own row, and in twelve hours', async () => {

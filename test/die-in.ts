@@ -2,6 +2,7 @@
 // when its first transaction is about to commit, `after` when it has committed.
 import { warnOfEnds } from '../src/clusters/warnings.ts'
 import { readConfig } from '../src/config.ts'
+import { startOperations } from '../src/cron/operations.ts'
 import { startTelling } from '../src/cron/telling.ts'
 import { moveLogs } from '../src/jobs/stored-log.ts'
 import { publishNotices } from '../src/notices/publish.ts'
@@ -30,6 +31,7 @@ const pieces: Record<string, () => Promise<unknown>> = {
   warn: () => warnOfEnds(dying),
   publish: () => publishNotices(dying),
   deliver: () => startTelling(dying),
+  operate: () => startOperations(dying),
   sample: () => sampleUsage(dying),
   'roll-up': () => rollUpDays(dying),
   'move-log': () => moveLogs(dying),
@@ -37,4 +39,4 @@ const pieces: Record<string, () => Promise<unknown>> = {
 const run = pieces[piece]
 if (!run) throw new Error(`there is no piece ${piece}`)
 await run()
-if (piece !== 'deliver') process.exit(0)
+if (!['deliver', 'operate'].includes(piece)) process.exit(0)

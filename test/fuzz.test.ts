@@ -106,6 +106,11 @@ beforeAll(async () => {
     await h.call('POST', '/api/v1/webhooks', { body: { team: `t${n}`, url: 'https://hooks.example.com/' } })
   real.set('webhooks', await idsOf('select id from webhooks'))
   real.set('links', await linksOf(clusters))
+  for (const verb of ['cancel', 'destroy']) {
+    const body = { verb, filter: { profile: 'aws-minimal-test' } }
+    await h.call('POST', '/api/v1/operations', { key: verb, body })
+  }
+  real.set('operations', await idsOf('select id from operations'))
   real.set('schedules', ['purge-idempotency-keys'])
   cursors = [...real.values()].flat().filter((id) => /^[a-z]{3}_/.test(id))
 })
@@ -155,9 +160,20 @@ const hints: Record<string, fc.Arbitrary<unknown>> = {
   from: fc.integer({ min: 1, max: 30 }).map((days) => new Date(Date.now() - days * 86_400_000).toISOString()),
   to: fc.constantFrom(new Date().toISOString(), '9999-12-31T23:59:59.999Z'),
   clusterId: fc.nat().map((n) => oneOf('clusters', n)),
+  ids: fc.array(
+    fc.nat().map((n) => oneOf('clusters', n)),
+    { minLength: 1, maxLength: 5 },
+  ),
   workerReplicas: fc.constant(0),
   sshPublicKey: fc.constant(ED25519),
   tags: fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.stringMatching(/^[a-zA-Z0-9 ]{1,8}$/), { maxKeys: 3 }),
+}
+
+/** Bodies whose fields depend on each other, by operation. */
+const bodies: Record<string, fc.Arbitrary<unknown>> = {
+  createOperation: fc
+    .tuple(fc.constantFrom('destroy', 'extend', 'retry', 'cancel'), fc.boolean(), hints['ids'] ?? fc.constant([]), fc.constantFrom({ platform: 'aws' }, { status: ['READY'] }, { q: 'fuzz' })) // prettier-ignore
+    .map(([verb, isNamed, ids, filter]) => ({ verb, ...(isNamed ? { ids } : { filter }), ...(verb === 'extend' ? { hours: 2 } : {}) })), // prettier-ignore
 }
 
 /** Values that fit a schema, or nearly: what a pattern or another rule of the service says is beyond it. */
@@ -240,8 +256,8 @@ const oneOf = (kind: string, n: number) => {
   return ids[n % ids.length] ?? 'none'
 }
 
-function bodyOf(schema: Schema): fc.Arbitrary<string> {
-  const good = fitting(schema) as fc.Arbitrary<Record<string, unknown>> // every body is an object
+function bodyOf(schema: Schema, hint = fitting(schema)): fc.Arbitrary<string> {
+  const good = fc.oneof(hint, fitting(schema)) as fc.Arbitrary<Record<string, unknown>> // every body is an object
   const fields = Object.keys(schema.properties ?? {})
   const nearly = fc.tuple(good, fc.constantFrom(...fields), hostile).map(([body, field, value]) => ({ ...body, [field]: value })) // prettier-ignore
   const lacking = fc.tuple(good, fc.constantFrom(...fields)).map(([body, field]) => ({ ...body, [field]: undefined }))
@@ -301,7 +317,7 @@ function requestOf(path: string, operation: Operation): fc.Arbitrary<Request> {
       filled,
       query,
       headers,
-      body: asked ? bodyOf(asked) : fc.constant(undefined),
+      body: asked ? bodyOf(asked, bodies[operation.operationId]) : fc.constant(undefined),
     })
     .map(({ filled, query, headers, body }) => {
       const search = query.flat().join('&')

@@ -80,6 +80,14 @@ const newWebhook = async () => {
 }
 const ofWebhook = (rest: string) => () => `/api/v1/webhooks/${webhookId}${rest}`
 
+/** Of the owner's own operation. */
+const asked = [401, 401, 403, 403, 200, 200, 404, 404, 404, 404, 200, 200]
+const ofOperation = (rest: string) => async () => {
+  const body = { verb: 'destroy', filter: { owner: 'nobody' } }
+  const answer = await h.call('POST', '/api/v1/operations', { token: tokens.owner ?? '', key: newId('evt'), body })
+  return `/api/v1/operations/${answer.body.id}${rest}`
+}
+
 const table: Record<string, Case> = {
   'GET /healthz': { expected: open },
   'GET /readyz': { expected: open },
@@ -126,6 +134,13 @@ const table: Record<string, Case> = {
   'GET /api/v1/jobs/{id}/log/stream': { expected: seen },
   'POST /api/v1/jobs/{id}/cancel': { expected: owners(202) },
   'POST /api/v1/jobs/{id}/retry': { expected: owners(409) },
+  'POST /api/v1/operations': {
+    body: { verb: 'extend', hours: 5, filter: { owner: 'nobody' } },
+    expected: [401, 401, 403, 403, 403, 202, 202, 202, 202, 202, 403, 202],
+  },
+  'GET /api/v1/operations': { expected: offered },
+  'GET /api/v1/operations/{id}': { path: ofOperation(''), expected: asked },
+  'GET /api/v1/operations/{id}/items': { path: ofOperation('/items'), expected: asked },
   'GET /api/v1/findings': { expected: audited },
   'GET /api/v1/leaks': { expected: audited },
   'GET /api/v1/usage': { expected: listed },

@@ -27,7 +27,7 @@ export function writeAudit(tx: Transaction, by: Actor, entry: AuditEntry): void 
     clusterId: entry.clusterId ?? null,
     jobId: entry.jobId ?? null,
     outcome: entry.outcome ?? 'success',
-    detail: entry.detail ?? {},
+    detail: { ...entry.detail, ...(origin?.operationId === undefined ? {} : { operationId: origin.operationId }) },
     requestId: origin?.requestId ?? null,
     address: origin?.address ?? null,
     agent: origin?.agent ?? null,

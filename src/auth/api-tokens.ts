@@ -1,6 +1,6 @@
 // API tokens: 256 random bits, stored as a hash. The secret is shown once, when the token is made.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
 import { alias, type AnyPgColumn } from 'drizzle-orm/pg-core'
 import { writeAudit } from '../audit/audit.ts'
 import type { Config } from '../config.ts'
@@ -170,6 +170,16 @@ export async function findToken(db: Reader, secret: string): Promise<KnownToken 
     scopes: row.scopes.filter((scope) => scope === 'read' || scope === 'write'),
     expiresAt: row.expiresAt,
   }
+}
+
+/** Whether all of these tokens count still, and those that they stand for. */
+export async function areLiving(db: Reader, ids: string[]): Promise<boolean> {
+  const living = await db
+    .select({ id: apiTokens.id })
+    .from(apiTokens)
+    .leftJoin(parent, and(eq(apiTokens.principalType, 'token'), eq(parent.id, apiTokens.principal)))
+    .where(and(inArray(apiTokens.id, ids), isLiving(apiTokens), or(isNull(parent.id), isLiving(parent))))
+  return living.length === ids.length
 }
 
 /**

@@ -8,8 +8,13 @@ export type Principal = Readonly<{ type: PrincipalType; id: string }>
  * team `*` means every team. `via` is the principal that the role was given to: the caller's own, or one of its groups.
  */
 export type Binding = Readonly<{ id: string; team: string; role: Role; via: Principal }>
-/** Where a request came from, for the audit trail. */
-export type Origin = Readonly<{ requestId: string; address: string | undefined; agent: string | undefined }>
+/** Where a request came from, for the audit trail. `operationId`: of the operation that acts in the caller's name. */
+export type Origin = Readonly<{
+  requestId: string
+  address: string | undefined
+  agent: string | undefined
+  operationId?: string
+}>
 
 /** The identity that a credential proves. */
 export type Identity = Readonly<{

@@ -1,17 +1,17 @@
 // The verbs on clusters. Each one reads in this order: who, input, change, audit, return. It runs in the caller's
 // transaction.
-import { and, eq, gt, inArray } from 'drizzle-orm'
+import { and, eq, gt } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { Transaction } from '../db/client.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { openJob, openJobs, supersedeJobs } from '../jobs/commands.ts'
-import { openJobStatuses } from '../jobs/job.ts'
 import { jobForChange, listOpenJobsOf } from '../jobs/queries.ts'
 import { jobs, type JobRow } from '../jobs/tables.ts'
-import { requireUnprotected, unprotected } from './end.ts'
-import { transitionCluster, transitionClusters } from './lifecycle.ts'
+import type { JobType } from '../vocabulary.ts'
+import { requireUnprotected, timeFor, unprotected } from './end.ts'
+import { requireTransition, transitionCluster, transitionClusters } from './lifecycle.ts'
 import { clusterFor, DUE } from './queries.ts'
 import { requireInstallTurn } from './quota.ts'
 import { clusters, type ClusterRow } from './tables.ts'
@@ -25,27 +25,34 @@ export async function destroyCluster(
   tx: Transaction,
   by: Actor,
   id: string,
-): Promise<{ cluster: ClusterRow; job: JobRow }> {
+): Promise<{ cluster: ClusterRow; job: JobRow; isNew: boolean }> {
   const cluster = await clusterFor(tx, by, 'cluster.destroy', id, { lock: true })
-  await requireUnprotected(tx, cluster)
-  if (cluster.status === 'DESTROYING') {
-    const [underWay] = await tx
-      .select()
-      .from(jobs)
-      .where(
-        and(
-          eq(jobs.clusterId, id),
-          inArray(jobs.type, ['DESTROY', 'JANITOR_DESTROY']),
-          inArray(jobs.status, openJobStatuses),
-        ),
-      )
-    if (underWay) return { cluster, job: underWay }
-  }
+  const [underWay] = cluster.status === 'DESTROYING' ? await listDestroysUnderWay(tx, [id]) : []
+  judgeDestroy(cluster, await timeFor(tx, cluster), underWay !== undefined)
+  if (underWay) return { cluster, job: underWay, isNew: false }
   await supersedeJobs(app, tx, by, cluster)
   const moved = transitionCluster(tx, by, cluster, 'startDestroy', { ...unprotected, abandonedAt: null })
   const job = openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY', moved.updatedAt)
-  return { cluster: moved, job }
+  return { cluster: moved, job, isNew: true }
 }
+
+/** What destroyCluster does to a cluster that the actor may destroy. Throws as it does. */
+export function judgeDestroy(
+  cluster: Pick<ClusterRow, 'status' | 'protectedUntil' | 'protectedReason'>,
+  at: Date,
+  isUnderWay: boolean,
+): 'destroy-begins' | 'destroy-under-way' {
+  requireUnprotected(cluster, at)
+  if (cluster.status === 'DESTROYING' && isUnderWay) return 'destroy-under-way'
+  requireTransition(cluster, 'startDestroy')
+  return 'destroy-begins'
+}
+
+/** The destroys of these clusters that have not ended. */
+export const listDestroysUnderWay = async (db: Reader, clusterIds: string[]): Promise<JobRow[]> =>
+  (await listOpenJobsOf(db, clusterIds)).filter(({ type }) => isDestroy(type))
+
+const isDestroy = (type: JobType) => type === 'DESTROY' || type === 'JANITOR_DESTROY'
 
 /**
  * Destroys those of the clusters whose end has come, and what failures left behind, in one transaction. Those that have
@@ -83,17 +90,29 @@ export async function retryJob(
   id: string,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const { job, cluster } = await jobForChange(tx, by, 'job.retry', id)
-  if (job.status !== 'FAILED')
-    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only a FAILED one can be retried`)
   const [later] = await tx
     .select({ id: jobs.id })
     .from(jobs)
     .where(and(eq(jobs.clusterId, cluster.id), gt(jobs.id, id)))
     .limit(1)
-  if (later) throw new AppError('NOT_IN_STATE', `${later.id} came after this job; only the latest can be retried`)
-  if (job.type === 'DESTROY' || job.type === 'JANITOR_DESTROY') return destroyCluster(app, tx, by, cluster.id)
-  if (job.type !== 'CREATE') throw new AppError('NOT_IN_STATE', `a job of type ${job.type} cannot be retried`)
+  if (judgeRetry(cluster, job, later?.id) === 'destroy-again') return destroyCluster(app, tx, by, cluster.id)
   await requireInstallTurn(tx, cluster.team, app.catalog.quotaOf(cluster.team))
   const moved = transitionCluster(tx, by, cluster, 'retryCreate')
   return { cluster: moved, job: openJob(app, tx, by, moved, 'CREATE', moved.updatedAt) }
+}
+
+/** What retryJob does again, as far as quotas let it. Throws NOT_IN_STATE as it does. */
+export function judgeRetry(
+  cluster: Pick<ClusterRow, 'status'>,
+  job: Pick<JobRow, 'type' | 'status'>,
+  laterId?: string,
+): 'create-again' | 'destroy-again' {
+  if (job.status !== 'FAILED')
+    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only a FAILED one can be retried`)
+  if (laterId !== undefined)
+    throw new AppError('NOT_IN_STATE', `${laterId} came after this job; only the latest can be retried`)
+  if (isDestroy(job.type)) return 'destroy-again'
+  if (job.type !== 'CREATE') throw new AppError('NOT_IN_STATE', `a job of type ${job.type} cannot be retried`)
+  requireTransition(cluster, 'retryCreate')
+  return 'create-again'
 }

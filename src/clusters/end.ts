@@ -8,7 +8,9 @@ import { now, plainOf, selection, update, type Changes } from '../db/statements.
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { AFTER_PROTECTION_MS, destroyStartsAt, endAtReady, latestEnd, LONGEST_PROTECTION_MS, nextWarningAt, SHORTEST_MS, type Ceiling } from '../policy/end.ts' // prettier-ignore
+import type { Usage } from '../policy/decision.ts'
 import { cents, hoursBetween, hoursThisMonth } from '../policy/spend.ts'
+import type { Quota } from '../profiles/quotas.ts'
 import { tellOfChange, writeNotice } from '../notices/notices.ts'
 import { hasOpenEnd } from './lifecycle.ts'
 import { clusterFor } from './queries.ts'
@@ -20,6 +22,8 @@ export type WantedEnd = { hours: number } | { until: Date }
 
 export type Extension = {
   cluster: ClusterRow
+  /** Whether the end was moved to a later time. */
+  isLater: boolean
   /** The latest end that it could have been given, and the rule that says so. */
   ceiling: Ceiling
   /** Negative when the end was moved forward. */
@@ -40,6 +44,32 @@ export async function extendCluster(
   wanted: WantedEnd,
 ): Promise<Extension> {
   const { cluster, at } = await lockForEnd(tx, by, 'cluster.extend', id)
+  const plan = planEnd(cluster, wanted, at)
+  const quota = app.catalog.quotaOf(cluster.team)
+  // Also one that is shortened takes its turn, since the answer says what is left.
+  const usage = await readUsageInTurn(tx, cluster.team, quota, cluster.profileSnapshot)
+  const { usdAdded, usdLeft } = judgeCost(cluster, plan, quota, usage, at)
+  const { end, isLater, ceiling } = plan
+
+  const changed = setEnd(tx, cluster, at, { destroyAt: end })
+  writeAudit(tx, by, {
+    action: 'cluster.extend',
+    clusterId: id,
+    detail: { from: cluster.destroyAt.toISOString(), until: end.toISOString(), rule: ceiling.rule },
+  })
+  const shownLeft = { team: centsLeft(usdLeft.team), profile: centsLeft(usdLeft.profile) }
+  return { cluster: changed, isLater, ceiling, usdAdded, usdLeft: shownLeft }
+}
+
+/** What a move of the end is judged by. */
+export type Ending = Pick<ClusterRow, 'status' | 'destroyAt' | 'protectedUntil' | 'createdAt' | 'usdPerHour'> & {
+  profileSnapshot: Pick<ClusterRow['profileSnapshot'], 'lifecycle' | 'cost'>
+}
+type Plan = { end: Date; isLater: boolean; asked: 'hours' | 'until'; ceiling: Ceiling }
+
+/** The end that is meant. Throws NOT_IN_STATE, POLICY_VIOLATION. */
+export function planEnd(cluster: Ending, wanted: WantedEnd, at: Date): Plan {
+  requireOpenEnd(cluster)
   const end = 'until' in wanted ? wanted.until : new Date(at.getTime() + wanted.hours * 3_600_000)
   const lifecycle = cluster.profileSnapshot.lifecycle
   const ceiling = latestEnd(lifecycle, cluster.createdAt, at)
@@ -49,35 +79,21 @@ export async function extendCluster(
     throw refusal(asked, at, new Date(at.getTime() + SHORTEST_MS), 'is too near: a cluster keeps at least 15 minutes')
   if (isLater && end > ceiling.at)
     throw refusal(asked, at, ceiling.at < cluster.destroyAt ? cluster.destroyAt : ceiling.at, overCeiling(ceiling))
+  return { end, isLater, asked, ceiling }
+}
 
-  const moved = { ...cluster, destroyAt: end }
-  const [before, after] = [destroyStartsAt(cluster), destroyStartsAt(moved)]
-  const quota = app.catalog.quotaOf(cluster.team)
-  // Also one that is shortened takes its turn, since the answer says what is left.
-  const usage = await readUsageInTurn(tx, cluster.team, quota, cluster.profileSnapshot)
+/** What the plan costs, and what is left then. Throws QUOTA_EXCEEDED. */
+export function judgeCost(cluster: Ending, { end, asked }: Plan, quota: Quota, usage: Usage, at: Date) {
+  const [before, after] = [destroyStartsAt(cluster), destroyStartsAt({ ...cluster, destroyAt: end })]
   const addedThisMonth = cluster.usdPerHour * hoursThisMonth(before, after, at)
-  const left = {
+  const ceiling = cluster.profileSnapshot.cost.monthlyCeilingUsd
+  const usdLeft = {
     team: quota.usdPerMonth === undefined ? null : quota.usdPerMonth - usage.usdThisMonth - addedThisMonth,
-    profile:
-      cluster.profileSnapshot.cost.monthlyCeilingUsd === undefined
-        ? null
-        : cluster.profileSnapshot.cost.monthlyCeilingUsd - usage.profileUsdThisMonth - addedThisMonth,
+    profile: ceiling === undefined ? null : ceiling - usage.profileUsdThisMonth - addedThisMonth,
   }
-  const over = Math.min(left.team ?? 0, left.profile ?? 0)
+  const over = Math.min(usdLeft.team ?? 0, usdLeft.profile ?? 0)
   if (addedThisMonth > 0 && over < 0) throw overQuota(cluster, asked, at, before, addedThisMonth, over)
-
-  const changed = setEnd(tx, cluster, at, { destroyAt: end })
-  writeAudit(tx, by, {
-    action: 'cluster.extend',
-    clusterId: id,
-    detail: { from: cluster.destroyAt.toISOString(), until: end.toISOString(), rule: ceiling.rule },
-  })
-  return {
-    cluster: changed,
-    ceiling,
-    usdAdded: cents(cluster.usdPerHour * hoursBetween(before, after)),
-    usdLeft: { team: centsLeft(left.team), profile: centsLeft(left.profile) },
-  }
+  return { addedThisMonth, usdAdded: cents(cluster.usdPerHour * hoursBetween(before, after)), usdLeft }
 }
 
 const centsLeft = (usd: number | null) => (usd === null ? null : cents(Math.max(0, usd)))
@@ -95,7 +111,7 @@ function refusal(asked: 'hours' | 'until', at: Date, nearest: Date, why: string)
 const inTermsOf = (asked: 'hours' | 'until', at: Date, end: Date) =>
   asked === 'until' ? end.toISOString() : Math.floor(hoursBetween(at, end) * 100) / 100
 
-function overQuota(cluster: ClusterRow, asked: 'hours' | 'until', at: Date, before: Date, adds: number, over: number) {
+function overQuota(cluster: Ending, asked: 'hours' | 'until', at: Date, before: Date, adds: number, over: number) {
   const affordable = Math.max(0, (adds + over) / cluster.usdPerHour)
   const nearest = new Date(before.getTime() + affordable * 3_600_000)
   const detail = `the longer life needs ${cents(adds)} USD more of this month, and ${cents(Math.max(0, adds + over))} are left: end it earlier, destroy what is no longer used, or ask an administrator for more`
@@ -152,10 +168,12 @@ export function changesAtReady(cluster: ClusterRow, readyAt: Date): Changes<type
   }
 }
 
-/** Throws CONFLICT while nobody may destroy the cluster, whose row is locked. */
-export async function requireUnprotected(tx: Transaction, cluster: ClusterRow): Promise<void> {
-  const { protectedUntil, protectedReason } = cluster
-  if (protectedUntil === null || protectedUntil <= (await timeOf(tx))) return
+/** Throws CONFLICT while nobody may destroy the cluster. */
+export function requireUnprotected(
+  { protectedUntil, protectedReason }: Pick<ClusterRow, 'protectedUntil' | 'protectedReason'>,
+  at: Date,
+): void {
+  if (protectedUntil === null || protectedUntil <= at) return
   throw new AppError(
     'CONFLICT',
     `the cluster is protected until ${protectedUntil.toISOString()} (${protectedReason ?? 'no reason given'}): a team administrator must lift the protection first`,
@@ -188,10 +206,18 @@ export const unprotected = { protected: false, protectedUntil: null, protectedRe
 
 async function lockForEnd(tx: Transaction, by: Actor, action: 'cluster.extend' | 'cluster.protect', id: string) {
   const [cluster, at] = await Promise.all([clusterFor(tx, by, action, id, { lock: true }), timeOf(tx)])
-  if (!hasOpenEnd(cluster.status))
-    throw new AppError('NOT_IN_STATE', `the cluster is ${cluster.status}: its destroy has begun, and its end is not moved`) // prettier-ignore
+  requireOpenEnd(cluster)
   return { cluster, at }
 }
+
+function requireOpenEnd({ status }: Pick<ClusterRow, 'status'>): void {
+  if (!hasOpenEnd(status))
+    throw new AppError('NOT_IN_STATE', `the cluster is ${status}: its destroy has begun, and its end is not moved`)
+}
+
+/** The time that requireUnprotected goes by. Nobody is asked for it where there is no protection. */
+export const timeFor = async (tx: Transaction, { protectedUntil }: ClusterRow): Promise<Date> =>
+  protectedUntil === null ? new Date() : timeOf(tx)
 
 /** By the clock that the janitor goes by. Read after a wait for a lock, it is not older than that. */
 export async function timeOf(tx: Transaction): Promise<Date> {

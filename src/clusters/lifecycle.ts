@@ -123,12 +123,17 @@ export function transitionCluster(
   changes: Changes<typeof clusters> = {},
   jobId?: string,
 ): ClusterRow {
+  requireTransition(cluster, transition)
   const moved = tryTransition(tx, by, cluster, transition, changes, jobId)
-  if (moved) return moved
-  throw new AppError(
-    'NOT_IN_STATE',
-    `the cluster is ${cluster.status}; this needs one of ${transitions[transition].from.join(', ')}`,
-  )
+  if (!moved) throw new Error('a transition that is allowed was not made')
+  return moved
+}
+
+/** Throws NOT_IN_STATE where the state does not allow the transition. */
+export function requireTransition({ status }: Pick<ClusterRow, 'status'>, transition: Transition): void {
+  const from: readonly ClusterStatus[] = transitions[transition].from
+  if (!from.includes(status))
+    throw new AppError('NOT_IN_STATE', `the cluster is ${status}; this needs one of ${from.join(', ')}`)
 }
 
 /** What the cluster's state allows now, whoever asks. */

@@ -1,6 +1,6 @@
 // Reading clusters. For a caller who may not see a cluster, it is NOT_FOUND. For a caller who may see it but not do the
 // action, it is FORBIDDEN.
-import { and, eq, ilike, inArray, isNotNull, lte, sql, type SQL } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, ilike, inArray, isNotNull, lte, sql, type SQL } from 'drizzle-orm'
 import { clusterScope, denial, type Action } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
@@ -8,6 +8,7 @@ import { keyset, type PageRequest } from '../db/page.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { type AttemptRow, jobAttempts, type JobRow, jobs } from '../jobs/tables.ts'
+import type { Profile } from '../profiles/profile.ts'
 import type { ClusterStatus, Platform } from '../vocabulary.ts'
 import { usageSamples } from '../usage/tables.ts'
 import { clusterOutputs, type ClusterRow, clusters } from './tables.ts'
@@ -107,6 +108,35 @@ function conditionOf(by: Actor, filter: ClusterFilter): SQL | undefined {
     filter.q === undefined ? undefined : ilike(clusters.name, `%${filter.q.replace(/[\\%_]/g, '\\$&')}%`),
   ]
   return and(...conditions)
+}
+
+/** What the verbs judge a cluster by, without its profile's snapshot, which is long. */
+export type Judged = Pick<ClusterRow, (typeof judgedBy)[number]>
+const judgedBy = ['id', 'name', 'team', 'owner', 'status', 'protectedUntil', 'protectedReason', 'usdPerHour', 'destroyAt', 'createdAt', 'profileHash'] as const // prettier-ignore
+
+/** The clusters that the actor may see, of a filter or of these ids, newest first. */
+export async function listJudged(
+  db: Reader,
+  by: Actor,
+  of: ClusterFilter | string[],
+  limit: number,
+): Promise<Judged[]> {
+  const all = getTableColumns(clusters)
+  const columns = Object.fromEntries(judgedBy.map((key) => [key, all[key]])) as Pick<typeof all, keyof Judged> // of these keys
+  const wanted = Array.isArray(of) ? inArray(clusters.id, of) : undefined
+  return db
+    .select(columns)
+    .from(clusters)
+    .where(and(conditionOf(by, Array.isArray(of) ? {} : of), wanted))
+    .orderBy(desc(clusters.id))
+    .limit(limit)
+}
+
+/** The snapshots of the profiles, by their hashes. */
+export async function readSnapshots(db: Reader, rows: readonly Judged[]): Promise<Map<string, Profile>> {
+  const one = [...new Map(rows.map(({ profileHash, id }) => [profileHash, id])).values()]
+  const found = await readClusters(db, one)
+  return new Map(found.map(({ profileHash, profileSnapshot }) => [profileHash, profileSnapshot]))
 }
 
 /** Reads clusters that the actor is known to be allowed to see. */

@@ -37,6 +37,11 @@ export async function requireInstallTurn(tx: Transaction, team: string, quota: Q
   if (limit === undefined) return
   await takeTurns(tx, [turnOfTeam(team)])
   const { installs } = await readHoldings(tx, 'team', team)
+  requireInstall(team, installs, limit)
+}
+
+/** Throws QUOTA_EXCEEDED. */
+export function requireInstall(team: string, installs: number, limit: number): void {
   if (installs >= limit)
     throw new AppError(
       'QUOTA_EXCEEDED',
@@ -61,7 +66,7 @@ async function takeTurns(tx: Transaction, names: string[]): Promise<void> {
 }
 
 /** Reads the rows of this month and those of living clusters: clusters_team_spend, clusters_profile_spend. */
-async function readHoldings(
+export async function readHoldings(
   db: Reader,
   whose: 'team' | 'profile',
   name: string,

@@ -10,10 +10,12 @@ import { warnOfEnds } from '../clusters/warnings.ts'
 import { purgeKeys } from '../idempotency.ts'
 import { moveLogs } from '../jobs/stored-log.ts'
 import { forgetNotices, publishNotices } from '../notices/publish.ts'
+import { forgetOperations } from '../operations/commands.ts'
 import { schedules, type ScheduleName } from '../schedules.ts'
 import { dropOldSamples, makePartitionsAhead, rollUpDays, sampleUsage } from '../usage/series.ts'
 import { destroyDueClusters } from './janitor.ts'
 import { lookAtDestroyed } from './later-looks.ts'
+import { startOperations } from './operations.ts'
 import { reportDisagreements } from './reconcile.ts'
 import { rotateKeys } from './rotation.ts'
 import { startTelling } from './telling.ts'
@@ -32,6 +34,7 @@ const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'keep-usage': keepUsage,
   'move-logs': async (app) => `${await moveLogs(app)} logs have moved`,
   'apply-retention': retain,
+  'forget-operations': async (app) => `${await forgetOperations(app)} operations are gone`,
   'forget-notices': async (app) => `${await forgetNotices(app)} notices are gone`,
   'purge-idempotency-keys': async (app) => `${await purgeKeys(app.db)} keys are gone`,
 }
@@ -48,6 +51,7 @@ const LOOK_MS = 30_000
 export async function startSchedules(app: App): Promise<() => Promise<void>> {
   await app.queue.workDiscards((key) => discardArtifact(app, key))
   const stopTelling = await startTelling(app)
+  const stopOperations = await startOperations(app)
   await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
   for (const [name, run] of Object.entries(runs) as [ScheduleName, (typeof runs)[ScheduleName]][]) {
     const seconds = expireInSeconds[name]
@@ -65,6 +69,7 @@ export async function startSchedules(app: App): Promise<() => Promise<void>> {
   await app.queue.runNow('report-disagreements')
   return async () => {
     clearInterval(watch)
+    await stopOperations()
     await stopTelling()
   }
 }

@@ -33,6 +33,7 @@ import { findingRoutes } from './routes/findings.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { linkRoutes } from './routes/links.ts'
+import { operationRoutes } from './routes/operations.ts'
 import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
 import { retentionRoutes } from './routes/retention.ts'
@@ -251,6 +252,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     eventRoutes,
     outputRoutes,
     jobRoutes,
+    operationRoutes,
     findingRoutes,
     profileRoutes,
     whoamiRoutes,

@@ -3,7 +3,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
-import { requireUnprotected } from '../clusters/end.ts'
+import { requireUnprotected, timeFor } from '../clusters/end.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
@@ -97,13 +97,22 @@ export async function supersedeJobs(
  */
 export async function cancelJob(app: Pick<App, 'queue'>, tx: Transaction, by: Actor, id: string): Promise<JobRow> {
   const { job, cluster } = await jobForChange(tx, by, 'job.cancel', id)
-  if (!isOpen(job))
-    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)
-  // What its installation made would be destroyed.
-  if (job.type === 'CREATE') await requireUnprotected(tx, cluster)
+  judgeCancel(cluster, job, await timeFor(tx, cluster))
   const message = `by ${nameOf(by)}`
   if (await app.queue.cancelWaiting(tx, job.id)) return endAsCancelled(tx, by, cluster, job, message)
   return requestCancel(tx, by, cluster, job, message)
+}
+
+/** Throws NOT_IN_STATE, CONFLICT as cancelJob does. */
+export function judgeCancel(
+  cluster: Pick<ClusterRow, 'protectedUntil' | 'protectedReason'>,
+  job: Pick<JobRow, 'type' | 'status'>,
+  at: Date,
+): void {
+  if (!isOpen(job))
+    throw new AppError('NOT_IN_STATE', `the job is ${job.status}; only one that is not over can be cancelled`)
+  // What its installation made would be destroyed.
+  if (job.type === 'CREATE') requireUnprotected(cluster, at)
 }
 
 async function requestCancel(

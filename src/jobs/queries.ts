@@ -50,9 +50,19 @@ export async function jobForChange(
 }
 
 /** The jobs of these clusters that have not ended. Index jobs_open. */
-export const listOpenJobsOf: (tx: Transaction, clusterIds: string[]) => Promise<JobRow[]> = selection(
+export const listOpenJobsOf: (db: Reader, clusterIds: string[]) => Promise<JobRow[]> = selection(
   jobs,
   `where cluster_id = any($1) and status in ('PENDING', 'RUNNING', 'RETRYING')`,
+)
+
+/** The newest job of each of these clusters, by cluster. Index jobs_cluster. */
+export async function findNewestJobs(db: Reader, clusterIds: string[]): Promise<Map<string, JobRow>> {
+  const rows = await newestJobs(db, clusterIds)
+  return new Map(rows.map((job) => [job.clusterId, job]))
+}
+const newestJobs = selection(
+  jobs,
+  'where id in (select (select id from jobs j where j.cluster_id = c.id order by id desc limit 1) from unnest($1::text[]) as c (id))',
 )
 
 export type JobFilter = { clusterId?: string | undefined; status?: JobStatus[] | undefined; type?: JobType | undefined }

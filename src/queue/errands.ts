@@ -2,9 +2,18 @@
 import type { Job, JobResult, PgBoss } from 'pg-boss'
 import { messageOf } from '../errors.ts'
 import type { Queue } from './queue.ts'
-import { ADOPTIONS, DAY_SECONDS, DISCARDS, type Over, type Told } from './setup.ts'
+import { ADOPTIONS, DAY_SECONDS, DISCARDS, OPERATIONS, wake, type Over, type Told } from './setup.ts'
 
-type Errands = Pick<Queue, 'discardArtifact' | 'workDiscards' | 'adoptLater' | 'workAdoptions'>
+type Errands = Pick<
+  Queue,
+  | 'discardArtifact'
+  | 'workDiscards'
+  | 'adoptLater'
+  | 'workAdoptions'
+  | 'runOperation'
+  | 'workOperations'
+  | 'wakeOperations'
+>
 
 export function openErrands(boss: PgBoss, over: Over, told: Told): Errands {
   return {
@@ -41,5 +50,22 @@ export function openErrands(boss: PgBoss, over: Over, told: Told): Errands {
         if (job) await told(ADOPTIONS, job.data, () => adopt(job.data.clusterId))
       })
     },
+
+    async runOperation(db, operationId, afterSeconds = 0) {
+      await boss.send(OPERATIONS, { operationId }, { startAfter: afterSeconds, db: over(db) })
+    },
+
+    async workOperations(run) {
+      await boss.work(OPERATIONS, { pollingIntervalSeconds: 5 }, async ([job]: Job<{ operationId: string }>[]) => {
+        if (!job) return
+        try {
+          await told(OPERATIONS, job.data, () => run(job.data.operationId))
+        } finally {
+          setImmediate(wake, boss, OPERATIONS)
+        }
+      })
+    },
+
+    wakeOperations: () => wake(boss, OPERATIONS),
   }
 }

@@ -96,6 +96,11 @@ export type Queue = {
   /** Makes workAdoptions be called with the id of a cluster that the database has lost, until the call succeeds. */
   adoptLater: (db: Reader, clusterId: string) => Promise<void>
   workAdoptions: (adopt: (clusterId: string) => Promise<void>) => Promise<void>
+  /** Makes workOperations be called with the id of an operation over many clusters, until the call succeeds. */
+  runOperation: (db: Reader, operationId: string, afterSeconds?: number) => Promise<void>
+  workOperations: (run: (operationId: string) => Promise<void>) => Promise<void>
+  /** Makes this process look for operations now. */
+  wakeOperations: () => void
   /** Makes workDeliveries be called with each: of one target and about one cluster in this order, one after another. */
   enqueueDeliveries: (
     tx: Transaction,

@@ -7,6 +7,7 @@ export const CLUSTER_JOBS = 'cluster-jobs'
 export const DEAD_JOBS = 'cluster-jobs-dead'
 export const DISCARDS = 'discard-artifacts'
 export const ADOPTIONS = 'adopt-lost-clusters'
+export const OPERATIONS = 'operations'
 export const DELIVERIES = 'webhook-deliveries'
 export const MAILS = 'mails'
 /** Does the work, and logs and counts it when it fails. */
@@ -60,6 +61,9 @@ export async function migrateQueue(url: string, log: Log): Promise<boolean> {
     // Another cluster may have the name for days.
     const patient = { retryLimit: 1_000_000, retryDelay: 10, retryBackoff: true, retryDelayMax: 3600 }
     await boss.createQueue(ADOPTIONS, { ...patient, retentionSeconds: YEAR_SECONDS })
+    // A run ends within seconds and has itself called again. One that does not come back has died.
+    const operations = { retryLimit: 1_000_000, retryDelay: 2, expireInSeconds: 15, retentionSeconds: YEAR_SECONDS }
+    await boss.createQueue(OPERATIONS, { deleteAfterSeconds: DAY_SECONDS, ...operations })
     // When a delivery is tried again is decided by its result; by the queue alone when the process died.
     const deliveries = { retryLimit: 1_000_000, retryDelay: 5, expireInSeconds: 60, retentionSeconds: YEAR_SECONDS }
     await boss.createQueue(DELIVERIES, { policy: 'key_strict_fifo', deleteAfterSeconds: DAY_SECONDS, ...deliveries })

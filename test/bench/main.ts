@@ -11,6 +11,7 @@ import { measureLogs } from './logs.ts'
 import { measureOperations } from './operations.ts'
 import { measurePickup } from './pickup.ts'
 import { measureMemory, measureStart, measureWorker } from './process.ts'
+import { measurePreviews } from './previews.ts'
 import { measurePure } from './pure.ts'
 import { measureReads } from './reads.ts'
 import { measureSnapshots } from './snapshots.ts'
@@ -28,6 +29,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   events: measureEvents,
   snapshots: measureSnapshots,
   reads: (ground, report) => measureReads(ground, report, values.baseline),
+  previews: measurePreviews,
   money: measureTimeAndMoney,
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   worker: measureWorker,

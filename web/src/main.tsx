@@ -43,6 +43,7 @@ const pages: [string, ComponentType][] = [
   ['/request', lazy(() => import('./clusters/request'))],
   ['/jobs', lazy(() => import('./pages/jobs'))],
   ['/jobs/:id', lazy(() => import('./pages/job'))],
+  ['/operations/:id', lazy(() => import('./pages/operation'))],
   ['/usage', lazy(() => import('./pages/usage'))],
   ['/profiles', lazy(() => import('./pages/profiles'))],
   ['/findings', lazy(() => import('./pages/findings'))],

@@ -1,146 +1,141 @@
-import { useState } from 'react'
-import { api, keyed, messageOf, take, type Cluster } from '../api'
-import { usd } from '../money'
-import { Dialog } from '../parts/dialog'
-import { Icon } from '../parts/icon'
-import { saveAs } from '../parts/save'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+import { useLocation } from 'wouter'
+import { newKey, Problem } from '../api'
+import { count, usd } from '../money'
+import { effects, previewOf, submitOperation, titleOf, type Preview, type Target, type Verb } from '../operations'
+import { Ask, Refusal } from '../parts/dialog'
 import { wordOf } from '../parts/pill'
-import type { BulkVerb } from './bulk'
 import { inWords } from './words'
 
 const ASK_IN_WORDS_ABOVE = 5
-type Outcome = { id: string; name: string; outcome: 'done' | 'refused'; detail: string }
+const TYPING_MS = 300
 
-type Props = { verb: BulkVerb; clusters: Cluster[]; onClose: () => void }
-
-export default function BulkDialog({ verb, clusters, onClose }: Props) {
-  const able = clusters.filter(({ actions }) => actions.includes(verb))
-  const unable = clusters.filter(({ actions }) => !actions.includes(verb))
+export default function BulkDialog({ verb, target, onClose }: { verb: Verb; target: Target; onClose: () => void }) {
+  const [, go] = useLocation()
   const [hours, setHours] = useState('24')
+  const settled = useSettled(hours)
   const [typed, setTyped] = useState('')
-  const [outcomes, setOutcomes] = useState<Outcome[]>()
-  const words = inWords(able.length)
-  const mustType = verb === 'destroy' && able.length > ASK_IN_WORDS_ABOVE
-  const isReady = able.length > 0 && (!mustType || typed.trim().toLowerCase() === words)
+  const [key, setKey] = useState(newKey)
+  const body = { verb, ...target, ...(verb === 'extend' ? { hours: Number(settled) } : {}) }
+  const preview = useQuery({
+    queryKey: ['operation preview', body],
+    queryFn: () => previewOf(body),
+    enabled: verb !== 'extend' || Number(settled) >= 0.25,
+    placeholderData: (before) => before,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  })
+  const shown = preview.data
+  const able = shown?.allowed ?? 0
+  const words = inWords(able)
+  const mustType = verb === 'destroy' && able > ASK_IN_WORDS_ABOVE
+  const isFresh = shown !== undefined && !preview.isFetching && !preview.error && settled === hours
+  const wish = useMutation({
+    mutationFn: () => submitOperation({ ...body, expected: shown?.matched ?? 0 }, key),
+    onSuccess: ({ id }) => {
+      onClose()
+      go(`/operations/${id}`)
+    },
+    onError: (error) => {
+      if (!(error instanceof Problem && error.status >= 400 && error.status < 500)) return
+      setKey(newKey())
+      void preview.refetch()
+    },
+  })
+  const title = titleOf(verb, shown?.allowed)
+  return (
+    <Ask
+      title={title}
+      submit={title}
+      danger={verb === 'destroy'}
+      onClose={onClose}
+      onSubmit={() => wish.mutate()}
+      isBusy={wish.isPending}
+      isReady={isFresh && able > 0 && (!mustType || typed.trim().toLowerCase() === words)}
+      error={wish.error}
+    >
+      {preview.error ? <Refusal error={preview.error} /> : null}
+      {verb === 'extend' ? (
+        <div className="field">
+          <label htmlFor="bulk-hours">Hours from now</label>
+          <input
+            id="bulk-hours"
+            type="number"
+            min={0.25}
+            max={8760}
+            step="any"
+            required
+            value={hours}
+            onChange={(event) => setHours(event.target.value)}
+          />
+        </div>
+      ) : null}
+      {shown ? <Shown verb={verb} preview={shown} /> : <p role="status">Looking at what it comes to…</p>}
+      {mustType ? (
+        <div className="field">
+          <label htmlFor="bulk-words">
+            Type <b>{words}</b> to go on
+          </label>
+          <input id="bulk-words" autoComplete="off" value={typed} onChange={(event) => setTyped(event.target.value)} />
+        </div>
+      ) : null}
+    </Ask>
+  )
+}
 
-  async function run() {
-    const done: Outcome[] = []
-    setOutcomes([])
-    for (const { id, name } of able) {
-      const params = { path: { id }, header: keyed() }
-      const one = { id, name }
-      try {
-        if (verb === 'destroy') await take(api.POST('/api/v1/clusters/{id}/destroy', { params }))
-        else await take(api.POST('/api/v1/clusters/{id}/extend', { params, body: { hours: Number(hours) } }))
-        done.push({ ...one, outcome: 'done', detail: '' })
-      } catch (error) {
-        done.push({ ...one, outcome: 'refused', detail: messageOf(error) })
-      }
-      setOutcomes([...done])
-    }
-  }
-
-  const title = verb === 'destroy' ? `Destroy ${able.length} clusters` : `Move the end of ${able.length} clusters`
-  if (outcomes) {
-    const isOver = outcomes.length === able.length
-    const refused = outcomes.filter(({ outcome }) => outcome === 'refused')
-    return (
-      <Dialog title={title} onClose={onClose}>
-        <div className="dialog-body">
-          <progress className="progress" max={able.length} value={outcomes.length} aria-label="Progress" />
-          <p role="status">
-            {outcomes.length - refused.length} of {able.length} done
-            {refused.length > 0 ? `, ${refused.length} refused` : ''}
+function Shown({ verb, preview }: { verb: Verb; preview: Preview }) {
+  const { usdPerHour, usdAdded } = preview
+  return (
+    <>
+      <p>
+        {verb === 'destroy' ? 'All that is in them is lost. ' : null}
+        {verb === 'extend'
+          ? `This costs ${usd(Math.abs(usdAdded))} ${usdAdded < 0 ? 'less' : 'more'}.`
+          : `Together they cost ${usd(usdPerHour)} an hour.`}
+      </p>
+      {preview.effects.map(({ effect, count: number, samples }) => (
+        <div key={effect}>
+          <p>
+            <b>{count(number)}</b> {effects[effect]}:
+          </p>
+          <p className="names">
+            {listed(
+              samples.map(({ name }) => name),
+              number,
+            )}
+          </p>
+        </div>
+      ))}
+      {preview.refusals.map(({ code, count: number, samples }) => (
+        <div key={code}>
+          <p>
+            <b>{count(number)}</b> left as they are ({wordOf(code).toLowerCase()}):
           </p>
           <ul className="plain">
-            {refused.map(({ id, name, detail }) => (
-              <li key={id}>
+            {samples.map(({ clusterId, name, detail }) => (
+              <li key={clusterId}>
                 <b>{name}</b>: {detail}
               </li>
             ))}
+            {number > samples.length ? <li>and {count(number - samples.length)} more</li> : null}
           </ul>
         </div>
-        <footer>
-          <button
-            type="button"
-            disabled={!isOver}
-            onClick={() => saveAs(`${verb}.json`, JSON.stringify(outcomes, null, 2))}
-          >
-            <Icon name="download" /> Save the result
-          </button>
-          <button type="button" className="primary" disabled={!isOver} onClick={onClose}>
-            Close
-          </button>
-        </footer>
-      </Dialog>
-    )
-  }
-  const perHour = able.reduce((sum, { usdPerHour }) => sum + usdPerHour, 0)
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          if (isReady) void run()
-        }}
-      >
-        <div className="dialog-body">
-          <p>
-            {verb === 'destroy'
-              ? `All that is in them is lost. Together they cost ${usd(perHour)} an hour.`
-              : `Together they cost ${usd(perHour)} an hour.`}
-          </p>
-          <p className="names">{able.map(({ name }) => name).join(', ')}</p>
-          {unable.length > 0 ? (
-            <>
-              <p>These are left as they are:</p>
-              <ul className="plain">
-                {unable.map(({ id, name, status, protected: isProtected }) => (
-                  <li key={id}>
-                    <b>{name}</b>: {isProtected ? 'protected' : wordOf(status).toLowerCase()}
-                  </li>
-                ))}
-              </ul>
-            </>
-          ) : null}
-          {verb === 'extend' ? (
-            <div className="field">
-              <label htmlFor="bulk-hours">Hours from now</label>
-              <input
-                id="bulk-hours"
-                type="number"
-                min={0.25}
-                max={8760}
-                step="any"
-                required
-                value={hours}
-                onChange={(event) => setHours(event.target.value)}
-              />
-            </div>
-          ) : null}
-          {mustType ? (
-            <div className="field">
-              <label htmlFor="bulk-words">
-                Type <b>{words}</b> to go on
-              </label>
-              <input
-                id="bulk-words"
-                autoComplete="off"
-                value={typed}
-                onChange={(event) => setTyped(event.target.value)}
-              />
-            </div>
-          ) : null}
-        </div>
-        <footer>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" className={verb === 'destroy' ? 'danger' : 'primary'} disabled={!isReady}>
-            {title}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+      ))}
+    </>
   )
+}
+
+const listed = (names: string[], all: number) =>
+  names.join(', ') + (all > names.length ? ` and ${count(all - names.length)} more` : '')
+
+/** The text when nobody has typed for a moment. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), TYPING_MS)
+    return () => clearTimeout(timer)
+  }, [text])
+  return settled
 }

@@ -1,34 +1,67 @@
-// Several clusters at once: each is asked for by itself, and the result says of each what came of it.
-import { useQueryClient } from '@tanstack/react-query'
+// Several clusters at once: those that are ticked, or all that the filters find. The server does it, as one operation.
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useState } from 'react'
-import type { Cluster } from '../api'
-import { usd } from '../money'
+import { messageOf, type Cluster } from '../api'
+import { count, usd } from '../money'
+import { previewOf, type Target, type Verb } from '../operations'
+import { filterOf, type ClusterQuery } from './data'
 
 const BulkDialog = lazy(() => import('./bulk-dialog'))
 
-export type BulkVerb = 'extend' | 'destroy'
+const VERBS: [Verb, string][] = [
+  ['extend', 'Extend…'],
+  ['retry', 'Try again…'],
+  ['cancel', 'Cancel jobs…'],
+  ['destroy', 'Destroy…'],
+]
 
-export function BulkBar({ clusters, clear }: { clusters: Cluster[]; clear: () => void }) {
+type Props = {
+  clusters: Cluster[]
+  /** What the page is one page of; undefined: this page is all there is. */
+  more: ClusterQuery | undefined
+  isWholePage: boolean
+  clear: () => void
+}
+
+export function BulkBar({ clusters, more, isWholePage, clear }: Props) {
   const queries = useQueryClient()
-  const [asked, setAsked] = useState<{ verb: BulkVerb; clusters: Cluster[] }>()
+  const [asked, setAsked] = useState<{ verb: Verb; target: Target }>()
+  const [meant, setMeant] = useState('')
+  const filter = isWholePage && more ? filterOf(more) : undefined
+  const isAll = filter !== undefined && meant === JSON.stringify(filter)
+  const matching = useQuery({
+    queryKey: ['matching', filter],
+    queryFn: () => previewOf({ verb: 'destroy', ...(filter ? { filter } : {}) }),
+    enabled: filter !== undefined,
+  })
   const close = () => {
     setAsked(undefined)
-    clear()
     void queries.invalidateQueries({ queryKey: ['clusters'] })
   }
   if (clusters.length === 0 && !asked) return null
   const perHour = clusters.reduce((sum, { usdPerHour }) => sum + usdPerHour, 0)
+  const target: Target = isAll ? { filter } : { ids: clusters.map(({ id }) => id) }
   return (
     <>
       <div className="bulk" role="region" aria-label="Selected clusters">
-        <b>{clusters.length} selected</b>
-        <span className="muted">{usd(perHour)}/h</span>
-        <button type="button" onClick={() => setAsked({ verb: 'extend', clusters })}>
-          Extend…
-        </button>
-        <button type="button" className="danger" onClick={() => setAsked({ verb: 'destroy', clusters })}>
-          Destroy…
-        </button>
+        <b>{isAll ? `All ${count(matching.data?.matched ?? 0)} that match` : `${clusters.length} selected`}</b>
+        {isAll ? null : <span className="muted">{usd(perHour)}/h</span>}
+        {filter && !isAll && matching.data ? (
+          <button type="button" onClick={() => setMeant(JSON.stringify(filter))}>
+            Select all {count(matching.data.matched)} that match
+          </button>
+        ) : null}
+        {filter && matching.error ? <span className="muted">{messageOf(matching.error)}</span> : null}
+        {VERBS.map(([verb, label]) => (
+          <button
+            key={verb}
+            type="button"
+            className={verb === 'destroy' ? 'danger' : undefined}
+            onClick={() => setAsked({ verb, target })}
+          >
+            {label}
+          </button>
+        ))}
         <button type="button" className="quiet" onClick={clear}>
           Clear
         </button>

@@ -2,6 +2,7 @@
 import { useQuery, type QueryClient } from '@tanstack/react-query'
 import { api, take, type Cluster, type ClusterDetail } from '../api'
 import { useRefresh } from '../live'
+import type { Target } from '../operations'
 import { fetchUsage } from '../usage'
 
 /** A state that the API has and that is missing here does not compile. */
@@ -42,6 +43,13 @@ export type ClusterQuery = { view: View; cursor?: string | undefined } & Partial
 >
 
 export const PAGE = 50
+
+/** What the list shows, as the filter of an operation. A view of all states names them: without, living ones are meant. */
+export function filterOf(query: ClusterQuery): Required<Target>['filter'] {
+  const states: readonly Cluster['status'][] = VIEWS[query.view].states
+  const fields = FILTERS.flatMap((name) => (query[name] === undefined ? [] : [[name, query[name]]]))
+  return { ...Object.fromEntries(fields), status: [...(states.length > 0 ? states : STATES)] }
+}
 
 export function useClusters({ view, ...query }: ClusterQuery) {
   const refresh = useRefresh()

@@ -139,7 +139,12 @@ export default function Clusters() {
           )
         }
       </Shown>
-      <BulkBar clusters={rows.filter(({ id }) => selection.ids.has(id))} clear={selection.clear} />
+      <BulkBar
+        clusters={rows.filter(({ id }) => selection.ids.has(id))}
+        more={query.cursor === undefined && (found.data?.nextCursor ?? null) === null ? undefined : query}
+        isWholePage={selection.ids.size === rows.length}
+        clear={selection.clear}
+      />
       {dialog ? (
         <Suspense>
           <Dialogs {...dialog} onClose={() => setDialog(undefined)} />

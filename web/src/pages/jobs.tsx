@@ -8,6 +8,7 @@ import { Page, Shown } from '../parts/page'
 import { Pill, wordOf } from '../parts/pill'
 import { say } from '../parts/said'
 import { FilterSelect, Tabs } from '../parts/select'
+import { OperationList } from './operations'
 import { hasRole, isWriting, shortName, useCaller } from '../session'
 import { Ago, At, span, useNow } from '../time'
 
@@ -18,15 +19,18 @@ export default function Jobs() {
   const [params] = useFilters()
   const caller = useCaller().data
   const isOperator = hasRole(caller, 'platform_admin')
-  const tab = isOperator && params.get('tab') === 'schedules' ? 'schedules' : 'jobs'
+  const tabs = { jobs: 'Jobs', operations: 'Over many', ...(isOperator ? { schedules: 'Schedules' } : {}) }
+  const asked = params.get('tab') ?? ''
+  const tab = Object.hasOwn(tabs, asked) ? asked : 'jobs'
   return (
-    <Page
-      title="Jobs and queue"
-      actions={
-        isOperator ? <Tabs label="Parts" tabs={{ jobs: 'Jobs', schedules: 'Schedules' }} fallback="jobs" /> : null
-      }
-    >
-      {tab === 'jobs' ? <JobList /> : <Schedules mayRun={isWriting(caller)} />}
+    <Page title="Jobs and queue" actions={<Tabs label="Parts" tabs={tabs} fallback="jobs" />}>
+      {tab === 'schedules' ? (
+        <Schedules mayRun={isWriting(caller)} />
+      ) : tab === 'operations' ? (
+        <OperationList />
+      ) : (
+        <JobList />
+      )}
     </Page>
   )
 }

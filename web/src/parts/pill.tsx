@@ -7,6 +7,7 @@ const tones: Record<string, Tone> = {
   READY: 'ok',
   SUCCEEDED: 'ok',
   DELIVERED: 'ok',
+  DONE: 'ok',
   PENDING: 'busy',
   CREATING: 'busy',
   SCALING: 'busy',
@@ -17,6 +18,7 @@ const tones: Record<string, Tone> = {
   RETRYING: 'warn',
   INTERRUPTED: 'warn',
   LOST: 'warn',
+  REFUSED: 'warn',
   FAILED: 'bad',
   DESTROY_FAILED: 'bad',
 }
