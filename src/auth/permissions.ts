@@ -110,6 +110,16 @@ export function isAllowedInTeam(by: Actor, action: Action, team: string): boolea
   return by.kind === 'system' || grantsOf(by, action).some((grant) => isIn(grant, team))
 }
 
+/** Whether the actor may take the action on a thing of this team and owner. */
+export function isAllowedOn(
+  by: Actor,
+  action: Action,
+  { team, owner }: { team: string; owner: string | null },
+): boolean {
+  if (by.kind === 'system') return true
+  return grantsOf(by, action).some((grant) => isIn(grant, team) && (grant.reach !== 'own' || owner === nameOf(by)))
+}
+
 /** The teams in which the actor may take the action on everything. */
 export function teamsOf(by: Actor, action: Action): string[] | 'all' {
   if (by.kind === 'system') return 'all'
