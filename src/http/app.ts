@@ -10,6 +10,7 @@ import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
+import { openHistory } from '../jobs/history.ts'
 import { openDenials, openRefusals } from './denials.ts'
 import { addCommandLine } from './command-line.ts'
 import { addConsole } from './console.ts'
@@ -101,7 +102,8 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const logRefusal = openRefusals(app)
   const readiness = openReadiness(app)
   const shownClusters = openShownClusters(app.db)
-  const events = openEventHub(app, shownClusters)
+  const history = openHistory(app.db)
+  const events = openEventHub(app, shownClusters, history)
   http.use(securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
@@ -110,6 +112,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.set('limits', limits)
     c.set('shownClusters', shownClusters)
     c.set('events', events)
+    c.set('history', history)
     c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
     await next()

@@ -5,6 +5,7 @@ import type { Credential } from '../auth/authenticate.ts'
 import type { Caller } from '../auth/principal.ts'
 import type { Platform } from '../vocabulary.ts'
 import type { EventHub } from './event-hub.ts'
+import type { History } from '../jobs/history.ts'
 import type { ShownClusters } from './shown.ts'
 
 export type Env = {
@@ -20,6 +21,7 @@ export type Env = {
     limits: Limits
     shownClusters: ShownClusters
     events: EventHub
+    history: History
     readiness: () => Promise<Readiness>
   }
 }

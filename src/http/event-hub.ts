@@ -4,6 +4,8 @@ import type { App } from '../app.ts'
 import { isAllowedOn, type Action } from '../auth/permissions.ts'
 import type { Caller } from '../auth/principal.ts'
 import { messageOf } from '../errors.ts'
+import type { History } from '../jobs/history.ts'
+import { outlookOf } from '../jobs/outlook.ts'
 import { readJobs } from '../jobs/queries.ts'
 import { publishNotices } from '../notices/publish.ts'
 import {
@@ -16,7 +18,7 @@ import {
   type StreamedNotice,
 } from '../notices/stream.ts'
 import { uptimeMs } from '../uptime.ts'
-import { showJob } from './routes/shapes.ts'
+import { showJob, showOutlook } from './routes/shapes.ts'
 import type { ShownClusters } from './shown.ts'
 
 const BATCH = 500
@@ -55,7 +57,7 @@ const NOTHING_NEW = Buffer.from(': nothing new\n\n')
 
 type Event = { notice: StreamedNotice; bytes: Buffer }
 
-export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
+export function openEventHub(app: App, shownClusters: ShownClusters, history: History): EventHub {
   /** Each with the place up to which it has all. */
   const readers = new Map<EventReader, Place>()
   /** How far all readers have got. undefined: there is none. */
@@ -66,7 +68,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
   let gaps = 0
   let lookedInto = 0
 
-  const read = async (behind: Place) => toEvents(app, shownClusters, await readStream(app.db, behind, BATCH))
+  const read = async (behind: Place) => toEvents(app, shownClusters, history, await readStream(app.db, behind, BATCH))
   const giveAll = (bytesOf: (reader: EventReader, has: Place) => Uint8Array, until: Place) => {
     for (const [reader, has] of readers)
       if (reader.write(bytesOf(reader, has))) readers.set(reader, isBehind(has, until) ? until : has)
@@ -160,7 +162,12 @@ const said = (event: 'open' | 'reset', place: Place): string =>
   `id: ${textOfPlace(place)}\nevent: ${event}\ndata: {}\n\n`
 
 /** The JSON of clusters and jobs is as they are now, made once for all readers. */
-async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNotice[]): Promise<Event[]> {
+async function toEvents(
+  app: App,
+  shownClusters: ShownClusters,
+  history: History,
+  all: StreamedNotice[],
+): Promise<Event[]> {
   if (all.length === 0) return []
   const versions = all.flatMap(({ clusterId: id, rowVersion }) => (id && rowVersion ? [{ id, rowVersion }] : []))
   const jobIds = new Set(all.flatMap(({ jobId, type }) => (jobId && type.startsWith('job.') ? [jobId] : [])))
@@ -168,7 +175,11 @@ async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNot
     shownClusters(versions),
     jobIds.size > 0 ? readJobs(app.db, [...jobIds]) : [],
   ])
-  const jobOf = new Map(jobs.map((job) => [job.id, JSON.stringify(showJob(job))]))
+  const shown = jobs.map(async ({ job, kind }) => {
+    const outlook = showOutlook(await outlookOf(history, kind, job))
+    return [job.id, JSON.stringify({ ...showJob(job), outlook })] as const
+  })
+  const jobOf = new Map(await Promise.all(shown))
   return all.map((notice) => {
     const { at, type, team, clusterId, jobId, data } = notice
     const head = JSON.stringify({ type, at: at.toISOString(), team, clusterId, jobId, data }).slice(0, -1)
