@@ -33,6 +33,8 @@ const nouns: Record<string, string> = {
   'role-binding': 'who has which role in which team',
   webhook: 'who is told of what happens',
   'audit-event': 'who did what',
+  queue: 'what there is to do, and what it waits for',
+  worker: 'who does it',
   schedule: 'what runs by the clock',
   retention: 'what is kept of destroyed clusters',
   server: 'whether the server works',

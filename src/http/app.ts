@@ -35,12 +35,14 @@ import { jobRoutes } from './routes/jobs.ts'
 import { linkRoutes } from './routes/links.ts'
 import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
+import { queueRoutes } from './routes/queue.ts'
 import { retentionRoutes } from './routes/retention.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { credentialOf, isReading, originOf, requireSameOrigin, SESSION_PATH } from './session.ts'
 import { addSignIn } from './sign-in.ts'
+import { timelineRoutes } from './routes/timeline.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
@@ -243,6 +245,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   for (const routes of [
     adoptionRoutes,
     clusterRoutes,
+    timelineRoutes,
     endRoutes,
     eventRoutes,
     outputRoutes,
@@ -256,6 +259,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     auditRoutes,
     artifactRoutes,
     usageRoutes,
+    queueRoutes,
     scheduleRoutes,
     webhookRoutes,
     retentionRoutes,

@@ -5,13 +5,11 @@ import { readFileSync } from 'node:fs'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Config } from '../config.ts'
 import { AppError, hasCode } from '../errors.ts'
+import { version } from '../version.ts'
 import type { Env } from './env.ts'
 import { problem } from './router.ts'
 
 const FILE = new URL('../../cli/dist/ocpctl.mjs', import.meta.url)
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-} // ours
 
 export function addCommandLine(http: OpenAPIHono<Env>, { oidc, awsIam }: Pick<Config, 'oidc' | 'awsIam'>): void {
   // Read once, so that the sum is of the bytes that are sent.
