@@ -19,7 +19,19 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 /** The first words of the addresses of its pages. What it is not asked for by these stays NOT_FOUND. */
-const PAGES = ['clusters', 'request', 'jobs', 'findings', 'usage', 'profiles', 'audit', 'access', 'tokens', 'sign-in']
+const PAGES = [
+  'clusters',
+  'request',
+  'jobs',
+  'findings',
+  'usage',
+  'profiles',
+  'audit',
+  'access',
+  'tokens',
+  'command-line',
+  'sign-in',
+]
 
 type File = { type: string; plain: Buffer<ArrayBuffer>; brotli: Buffer<ArrayBuffer> | undefined; isHashed: boolean }
 

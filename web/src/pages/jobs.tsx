@@ -10,23 +10,25 @@ import { say } from '../parts/said'
 import { FilterSelect, Tabs } from '../parts/select'
 import { hasRole, isWriting, shortName, useCaller } from '../session'
 import { Ago, At, span, useNow } from '../time'
+import { QueueTab, WorkersTab } from './queue'
 
 const TYPES = ['CREATE', 'DESTROY', 'SCALE_WORKERS', 'HIBERNATE', 'RESUME', 'JANITOR_DESTROY', 'ORPHAN_SWEEP'] as const
 const STATUSES = ['PENDING', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
+
+const TABS = { jobs: 'Jobs', queue: 'Queue', workers: 'Workers', schedules: 'Schedules' }
 
 export default function Jobs() {
   const [params] = useFilters()
   const caller = useCaller().data
   const isOperator = hasRole(caller, 'platform_admin')
-  const tab = isOperator && params.get('tab') === 'schedules' ? 'schedules' : 'jobs'
+  const wanted = params.get('tab') ?? 'jobs'
+  const tab = isOperator && Object.hasOwn(TABS, wanted) ? wanted : 'jobs'
   return (
-    <Page
-      title="Jobs and queue"
-      actions={
-        isOperator ? <Tabs label="Parts" tabs={{ jobs: 'Jobs', schedules: 'Schedules' }} fallback="jobs" /> : null
-      }
-    >
-      {tab === 'jobs' ? <JobList /> : <Schedules mayRun={isWriting(caller)} />}
+    <Page title="Jobs and queue" actions={isOperator ? <Tabs label="Parts" tabs={TABS} fallback="jobs" /> : null}>
+      {tab === 'jobs' ? <JobList /> : null}
+      {tab === 'queue' ? <QueueTab mayRetry={isWriting(caller)} /> : null}
+      {tab === 'workers' ? <WorkersTab /> : null}
+      {tab === 'schedules' ? <Schedules mayRun={isWriting(caller)} /> : null}
     </Page>
   )
 }

@@ -7,6 +7,7 @@ const tones: Record<string, Tone> = {
   READY: 'ok',
   SUCCEEDED: 'ok',
   DELIVERED: 'ok',
+  ALIVE: 'ok',
   PENDING: 'busy',
   CREATING: 'busy',
   SCALING: 'busy',
@@ -17,6 +18,7 @@ const tones: Record<string, Tone> = {
   RETRYING: 'warn',
   INTERRUPTED: 'warn',
   LOST: 'warn',
+  GONE: 'warn',
   FAILED: 'bad',
   DESTROY_FAILED: 'bad',
 }
