@@ -57,11 +57,11 @@ it('from the request to the proved end', async () => {
   // By the one that was there before.
   await page.getByRole('complementary', { name: 'Stages' }).getByText('usually').first().waitFor()
 
+  await page.getByRole('link', { name: 'Overview', exact: true }).click()
+  await page.getByText(/^usually .*, at times /).waitFor()
   await page.getByRole('link', { name: 'Activity', exact: true }).click()
   await page.getByText('CREATE, attempt 1: SUCCEEDED after').waitFor()
   await page.getByText('It became').first().waitFor()
-  await page.getByRole('link', { name: 'Overview', exact: true }).click()
-  await page.getByText(/^usually .*, at times /).waitFor()
 
   await page.getByRole('link', { name: 'Access', exact: true }).click()
   const waiting = page.waitForEvent('download')
@@ -227,7 +227,16 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
   await page.getByRole('link', { name: 'sample' }).waitFor()
   const all = ['Cluster', 'State', 'Region', 'Version', 'Profile', 'Owner', 'Ends', 'Cost', 'Actions']
   expect(await seen()).toEqual(width === 320 ? ['Cluster', 'State', 'Ends', 'Actions'] : all)
-  for (const path of ['/clusters', '/request', '/jobs', '/usage', ...TABS.map((tab) => `/clusters/${sample}${tab}`)]) {
+  for (const path of [
+    '/clusters',
+    '/request',
+    '/jobs',
+    '/jobs?tab=queue',
+    '/jobs?tab=workers',
+    '/usage',
+    '/command-line',
+    ...TABS.map((tab) => `/clusters/${sample}${tab}`),
+  ]) {
     await goTo(page, path)
     const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number // of the page
     expect([path, wide]).toEqual([path, width])

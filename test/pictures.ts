@@ -1,4 +1,5 @@
-// Makes docs/console.png, the picture of the README, from the real page: node test/console-picture.ts
+// Makes the pictures of the README, docs/console.png from the real page and docs/command-line.png from what the real
+// program prints: node test/pictures.ts
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -6,6 +7,9 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openBrowser } from './chromium.ts'
+import { openHome } from './cli.ts'
+import { eventually } from './harness.ts'
+import { screenOf } from './terminal.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'ocpctl-picture-'))
 chmodSync(dir, 0o755) // as root, the embedded PostgreSQL runs as another account
@@ -43,6 +47,33 @@ async function request(name: string, profile: string, team: string, ttlHours: nu
   return cluster.id
 }
 
+const STYLE = `
+  body { margin: 0; background: #16181d; }
+  pre { margin: 0; padding: 22px 26px; width: max-content; color: #d7dae0; font: 14px/1.5 'DejaVu Sans Mono', monospace; }
+  .bold { font-weight: 700; color: #fff; } .dim { color: #8b919c; }
+  .green { color: #7fd18b; } .yellow { color: #e6c36a; } .red { color: #f08a84; }`
+
+/** What a person sees who lists the clusters and then waits for one, half way through. */
+async function printed(): Promise<string> {
+  const home = openHome({ COLORTERM: 'truecolor' })
+  try {
+    const signedIn = await home.run(['login', url, '--token-stdin'], { stdin: token })
+    if (signedIn.code !== 0) throw new Error(signedIn.stderr)
+    const typed = async (args: string[], isEnough: (screen: string) => boolean) => {
+      const running = home.onTerminal(args)
+      const over = running.ended.then(() => true)
+      await Promise.race([over, eventually(() => isEnough(screenOf(running.stdout())))])
+      running.child.kill()
+      return `<span class="dim">$</span> ocpctl ${args.join(' ')}\n${screenOf(running.stdout()).trimEnd()}\n`
+    }
+    const listed = await typed(['ls'], () => false)
+    const waited = await typed(['wait', 'ci-smoke', '--for', 'ready'], (screen) => screen.includes('● initialize'))
+    return `${listed}${waited}`
+  } finally {
+    home.remove()
+  }
+}
+
 const browser = await openBrowser()
 try {
   await request('checkout-e2e', 'aws-standard', 'payments', 72)
@@ -62,6 +93,10 @@ try {
   await page.getByRole('button', { name: /new: show/ }).click()
   await page.getByText('Bootstrap, ').nth(1).waitFor()
   await page.screenshot({ path: 'docs/console.png' })
+
+  const terminal = await browser.newPage({ viewport: { width: 1180, height: 620 }, deviceScaleFactor: 1.25 })
+  await terminal.setContent(`<style>${STYLE}</style><pre>${await printed()}</pre>`)
+  await terminal.locator('pre').screenshot({ path: 'docs/command-line.png' })
 } finally {
   await browser.close()
   service.kill('SIGINT')
