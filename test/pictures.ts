@@ -59,15 +59,15 @@ async function printed(): Promise<string> {
   try {
     const signedIn = await home.run(['login', url, '--token-stdin'], { stdin: token })
     if (signedIn.code !== 0) throw new Error(signedIn.stderr)
-    const typed = async (args: string[], isEnough: (screen: string) => boolean) => {
-      const running = home.onTerminal(args)
-      const over = running.ended.then(() => true)
-      await Promise.race([over, eventually(() => isEnough(screenOf(running.stdout())))])
-      running.child.kill()
-      return `<span class="dim">$</span> ocpctl ${args.join(' ')}\n${screenOf(running.stdout()).trimEnd()}\n`
-    }
-    const listed = await typed(['ls'], () => false)
-    const waited = await typed(['wait', 'ci-smoke', '--for', 'ready'], (screen) => screen.includes('● initialize'))
+    const shown = (args: string[], stdout: string) =>
+      `<span class="dim">$</span> ocpctl ${args.join(' ')}\n${screenOf(stdout).trimEnd()}\n`
+    const list = ['ls']
+    const wait = ['wait', 'ci-smoke', '--for', 'ready']
+    const listed = shown(list, (await home.onTerminal(list).ended).stdout)
+    const waiting = home.onTerminal(wait)
+    await eventually(() => waiting.stdout().includes('● initialize') || waiting.child.exitCode !== null)
+    const waited = shown(wait, waiting.stdout())
+    waiting.child.kill()
     return `${listed}${waited}`
   } finally {
     home.remove()
@@ -91,7 +91,8 @@ try {
   await request('ci-smoke', 'aws-minimal-test', 'security', 6)
   await request('ibm-smoke', 'ibmcloud-minimal-test', 'platform', 4)
   await page.getByRole('button', { name: /new: show/ }).click()
-  await page.getByText('Bootstrap, ').nth(1).waitFor()
+  await page.locator('.row-progress').nth(1).waitFor()
+  await page.getByText('Bootstrap, ').first().waitFor()
   await page.screenshot({ path: 'docs/console.png' })
 
   const terminal = await browser.newPage({ viewport: { width: 1180, height: 620 }, deviceScaleFactor: 1.25 })

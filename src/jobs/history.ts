@@ -34,6 +34,8 @@ export type History = Readonly<{
 const ENOUGH = 5
 export const MOST_PLACES = 1000
 const REMEMBERED_MS = 60_000
+/** Where there is little, each one counts, and little is read. */
+const THIN_REMEMBERED_MS = 5000
 const PLACES_REMEMBERED_MS = 2000
 const KINDS = 1000
 
@@ -48,7 +50,11 @@ export function openHistory(db: Db): History {
   const installs = new LRUCache<string, Past[], Asked>({
     max: KINDS,
     ttl: REMEMBERED_MS,
-    fetchMethod: (_key, _stale, { context }) => read<Past>(context),
+    fetchMethod: async (_key, _stale, { context, options }) => {
+      const past = await read<Past>(context)
+      if (past.length < ENOUGH) options.ttl = THIN_REMEMBERED_MS
+      return past
+    },
   })
   const retries = new LRUCache<string, Map<string, Retries>>({
     max: 1,
