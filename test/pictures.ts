@@ -53,7 +53,7 @@ const STYLE = `
   .bold { font-weight: 700; color: #fff; } .dim { color: #8b919c; }
   .green { color: #7fd18b; } .yellow { color: #e6c36a; } .red { color: #f08a84; }`
 
-/** What a person sees who lists the clusters and then waits for one, half way through. */
+/** What a person sees who lists the clusters, asks for another one and waits for it, half way through. */
 async function printed(): Promise<string> {
   const home = openHome({ COLORTERM: 'truecolor' })
   try {
@@ -62,7 +62,7 @@ async function printed(): Promise<string> {
     const shown = (args: string[], stdout: string) =>
       `<span class="dim">$</span> ocpctl ${args.join(' ')}\n${screenOf(stdout).trimEnd()}\n`
     const list = ['ls']
-    const wait = ['wait', 'ci-smoke', '--for', 'ready']
+    const wait = ['create', 'release-check', '--profile', 'aws-minimal-test', '--team', 'platform', '--wait']
     const listed = shown(list, (await home.onTerminal(list).ended).stdout)
     const waiting = home.onTerminal(wait)
     await eventually(() => waiting.stdout().includes('● initialize') || waiting.child.exitCode !== null)

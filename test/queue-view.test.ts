@@ -125,8 +125,10 @@ describe('a dead letter', () => {
       status: 'PENDING',
       clusterId: ended.cluster.id,
     })
-    const [entry] = await h.rows(`select state from pgboss.job where id = '${uuidOf(open.job.id)}'`)
-    expect(entry).toEqual({ state: 'retry' })
+    const [entry] = await h.rows(
+      `select state, retry_limit - retry_count as left from pgboss.job where id = '${uuidOf(open.job.id)}'`,
+    )
+    expect(entry).toEqual({ state: 'retry', left: 21 })
     const actions = await h.rows(
       `select action from audit_events where job_id in ('${open.job.id}', '${newJobId}') or action like 'queue.%' order by id`,
     )

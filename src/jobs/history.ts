@@ -40,20 +40,20 @@ const PLACES_REMEMBERED_MS = 2000
 const KINDS = 1000
 
 type Past = { minutes: number; stages: Run['stages'] | null }
-type Asked = { text: string; values: unknown[] }
+type Asked = { basis: Basis; text: string; values: unknown[] }
 
 export function openHistory(db: Db): History {
-  const read = async <T>({ text, values }: Asked): Promise<T[]> => {
+  const read = async <T>({ text, values }: Omit<Asked, 'basis'>): Promise<T[]> => {
     const { rows } = await db.$client.query({ name: nameOf(text), text, values })
     return rows as T[] // each text names its columns
   }
-  const installs = new LRUCache<string, Past[], Asked>({
+  const installs = new LRUCache<string, Installs, Asked>({
     max: KINDS,
     ttl: REMEMBERED_MS,
     fetchMethod: async (_key, _stale, { context, options }) => {
       const past = await read<Past>(context)
       if (past.length < ENOUGH) options.ttl = THIN_REMEMBERED_MS
-      return past
+      return sorted(context.basis, past)
     },
   })
   const retries = new LRUCache<string, Map<string, Retries>>({
@@ -77,15 +77,18 @@ export function openHistory(db: Db): History {
   return {
     async installsLike({ profile, region, version, platform }) {
       let best: Installs | undefined
-      for (const [basis, text, values] of [
-        ['version', OF_KIND, [profile, region, version]],
-        ['profile', OF_PROFILE, [profile]],
-        ['platform', OF_PLATFORM, [platform]],
+      for (const context of [
+        { basis: 'version', text: OF_KIND, values: [profile, region, version] },
+        { basis: 'profile', text: OF_PROFILE, values: [profile] },
+        { basis: 'platform', text: OF_PLATFORM, values: [platform] },
       ] as const) {
-        const past =
-          (await installs.fetch([basis, ...values].join(' '), { context: { text, values: [...values] } })) ?? []
-        if (past.length > (best?.minutes.length ?? 0)) best = sorted(basis, past)
-        if (past.length >= ENOUGH) break
+        const { basis, text, values } = context
+        const found = await installs.fetch([basis, ...values].join(' '), {
+          context: { basis, text, values: [...values] },
+        })
+        const count = found?.minutes.length ?? 0
+        if (count > (best?.minutes.length ?? 0)) best = found
+        if (count >= ENOUGH) break
       }
       return best
     },
@@ -107,7 +110,11 @@ const ascending = (values: number[]) => values.toSorted((a, b) => a - b)
 function sorted(basis: Basis, past: Past[]): Installs {
   const all = new Map<Stage, number[]>()
   for (const { stages: began } of past)
-    for (const [stage, seconds] of lengthsOf(began ?? {})) all.set(stage, [...(all.get(stage) ?? []), seconds / 60])
+    for (const [stage, seconds] of lengthsOf(began ?? {})) {
+      const lengths = all.get(stage) ?? []
+      all.set(stage, lengths)
+      lengths.push(seconds / 60)
+    }
   return {
     basis,
     minutes: ascending(past.map(({ minutes }) => minutes)),

@@ -99,9 +99,11 @@ function stagesOf(installs: Installs | undefined, job: JobRow, now: Date): Stage
     if (run === undefined || seconds === undefined)
       return p50Minutes === null ? [] : [{ stage, beganAt: null, minutes: null, p50Minutes, p90Minutes }]
     const beganAt = new Date(Date.parse(run.startedAt) + seconds * 1000)
-    // The last one goes on, or ended with the job.
-    const length = lengths.get(stage) ?? ((job.endedAt ?? now).getTime() - beganAt.getTime()) / 1000
-    return [{ stage, beganAt, minutes: tenths(Math.max(0, length) / 60), p50Minutes, p90Minutes }]
+    // The last one goes on, or ended with the job. Of one that is to be tried again nobody knows it.
+    const end = job.endedAt ?? (job.status === 'RUNNING' ? now : undefined)
+    const length = lengths.get(stage) ?? (end && (end.getTime() - beganAt.getTime()) / 1000)
+    const minutes = length === undefined ? null : tenths(Math.max(0, length) / 60)
+    return [{ stage, beganAt, minutes, p50Minutes, p90Minutes }]
   })
 }
 

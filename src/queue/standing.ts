@@ -2,7 +2,17 @@
 import type { PgBoss } from 'pg-boss'
 import { uuidOf } from '../ids.ts'
 import type { DeadLetter, Queue } from './queue.ts'
-import { ADOPTIONS, affected, CLUSTER_JOBS, DEAD_JOBS, DELIVERIES, DISCARDS, MAILS, type Over } from './setup.ts'
+import {
+  ADOPTIONS,
+  affected,
+  CLUSTER_JOBS,
+  DEAD_JOBS,
+  DELIVERIES,
+  DISCARDS,
+  MAILS,
+  UNSETTLED_DELIVERIES,
+  type Over,
+} from './setup.ts'
 
 const NAMES = [CLUSTER_JOBS, DEAD_JOBS, DELIVERIES, MAILS, DISCARDS, ADOPTIONS]
 
@@ -38,7 +48,14 @@ export function openStanding(
         `select from pgboss.job where name = $1 and id = $2 and state in ('created', 'retry') for update skip locked`,
         [DEAD_JOBS, queueId],
       )
-      if (rows.length === 0 || affected(await boss.retry(CLUSTER_JOBS, uuidOf(jobId), { db })) !== 1) return false
+      const id = uuidOf(jobId)
+      if (rows.length === 0 || affected(await boss.retry(CLUSTER_JOBS, id, { db })) !== 1) return false
+      const { rows: entries } = await tx.$client.query<{ retryCount: number }>(
+        `select retry_count as "retryCount" from pgboss.job where name = $1 and id = $2`,
+        [CLUSTER_JOBS, id],
+      )
+      const retryLimit = (entries[0]?.retryCount ?? 0) + 1 + UNSETTLED_DELIVERIES
+      await boss.update(CLUSTER_JOBS, undefined, { id, startAfter: 0, retryLimit, db })
       await boss.deleteJob(DEAD_JOBS, queueId, { db })
       return true
     },
