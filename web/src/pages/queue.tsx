@@ -27,7 +27,7 @@ const counted = new Intl.NumberFormat('en-US')
 
 export function QueueTab({ mayRetry }: { mayRetry: boolean }) {
   const queue = useQuery({
-    queryKey: ['jobs', 'queue'],
+    queryKey: ['queue'],
     queryFn: () => take(api.GET('/api/v1/queue')),
     refetchInterval: LOOK_MS,
   })
@@ -177,7 +177,7 @@ function RetryDialog({ letters, onClose }: { letters: Queue['deadLetters']; onCl
     mutationFn: () => take(api.POST(path, { params: { header: keyed(key) }, body: {} })),
     onSuccess: ({ items }) => {
       say(`${items.filter(({ result }) => result === 'retried').length} asked for again`)
-      void queries.invalidateQueries({ queryKey: ['jobs'] })
+      void queries.invalidateQueries({ queryKey: ['queue'] })
       onClose()
     },
   })
@@ -212,7 +212,7 @@ function RetryDialog({ letters, onClose }: { letters: Queue['deadLetters']; onCl
 
 export function WorkersTab() {
   const workers = useQuery({
-    queryKey: ['jobs', 'workers'],
+    queryKey: ['workers'],
     queryFn: () => take(api.GET('/api/v1/workers')),
     refetchInterval: LOOK_MS,
   })
