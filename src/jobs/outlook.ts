@@ -31,6 +31,8 @@ export type Outlook = {
 const FEWEST = 5
 const MINUTE_MS = 60_000
 const tenths = (minutes: number) => Math.round(minutes * 10) / 10
+/** Some stages take seconds. */
+const hundredths = (minutes: number) => Math.round(minutes * 100) / 100
 
 export async function outlookOf(history: History, kind: Kind, job: JobRow, now = new Date()): Promise<Outlook> {
   const { id, type, status, reason } = job
@@ -63,8 +65,8 @@ const expectedOf = ({ basis, minutes }: Installs): Expected => ({
 const usualStagesOf = (installs: Installs) =>
   [...installs.stages].map(([stage, minutes]) => ({
     stage,
-    p50Minutes: tenths(quantile(minutes, 0.5)),
-    p90Minutes: tenths(quantile(minutes, 0.9)),
+    p50Minutes: hundredths(quantile(minutes, 0.5)),
+    p90Minutes: hundredths(quantile(minutes, 0.9)),
   }))
 
 /** By so many (`samples`) of the last ones that are like it. */
