@@ -29,6 +29,11 @@ const shown: Record<string, [string, string]> = {
     'id jobId:JOB session requestId:REQUEST address agent',
   ],
   Artifact: ['id kind stage sizeBytes:BYTES createdAt:STORED', 'infraId sha256'],
+  Happening: ['at:WHEN says:WHAT by', 'kind status jobId:JOB attempt isFailure:FAILED id'],
+  Worker: [
+    'host pid isAlive:ALIVE version busy slots seenAt:SEEN',
+    'id startedAt:STARTED databaseStartedAt:DATABASE jobs',
+  ],
   Schedule: ['name nextRunAt:NEXT isRunning:RUNNING does', 'cron lastRun:LAST'],
   Webhook: ['id team origin form enabled', 'types failingSince disabledReason createdAt:MADE'],
   Delivery: [

@@ -33,6 +33,7 @@ export const commands: Record<string, Command> = {
     example: 'demo --wait',
     confirm: 'It is taken away with all that is in it, for ever.',
   },
+  listTimeline: { words: 'cluster timeline', example: 'demo' },
   listClusterJobs: { words: 'cluster jobs', example: 'demo' },
   abandonCluster: {
     words: 'cluster abandon',
@@ -116,6 +117,10 @@ export const commands: Record<string, Command> = {
   listAuditEvents: { words: 'audit-event list', example: '--cluster clu_01k0000000e0000000000000000' },
   verifyAuditEvents: { words: 'audit-event verify', example: '' },
   exportAuditEvents: { words: 'audit-event export', example: '--from 30d > audit.jsonl' },
+
+  getQueue: { words: 'queue get', example: '' },
+  retryDeadLetters: { words: 'queue retry-dead-letters', example: '--dry-run' },
+  listWorkers: { words: 'worker list', example: '' },
 
   listSchedules: { words: 'schedule list', example: '' },
   runSchedule: { words: 'schedule run', example: 'report-disagreements' },

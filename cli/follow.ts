@@ -22,6 +22,15 @@ export type Job = {
   retryAt: string | null
   createdAt: string
   attempts: Attempt[]
+  /** undefined: an older server does not tell. */
+  outlook?: Outlook
+}
+type Outlook = {
+  queuePlace: number | null
+  expected: { count: number } | null
+  slowerThanPercent: number | null
+  expectedEndAt: string | null
+  stages: { stage: string; p50Minutes: number | null }[]
 }
 
 const LOOK_MS = 1000

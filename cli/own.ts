@@ -34,6 +34,8 @@ const nouns: Record<string, string> = {
   'role-binding': 'who has which role in which team',
   webhook: 'who is told of what happens',
   'audit-event': 'who did what',
+  queue: 'what there is to do, and what it waits for',
+  worker: 'who does it',
   schedule: 'what runs by the clock',
   retention: 'what is kept of destroyed clusters',
   server: 'whether the server works',
@@ -117,17 +119,16 @@ export function addOwn(program: Commander, environment: Environment, connect: Co
       const { output } = wait.optsWithGlobals<Options>()
       if (!isForPeople(output)) await printObject(output, value)
     })
-  const open = place(program, 'open', "Open a cluster's console in a browser, or that of ocpctl", 'demo')
-  open.argument('[cluster]').action(async (id?: string) => {
-    const api = await connect(open)
-    const address: string | null =
-      id === undefined
-        ? `${api.url}/`
-        : (await api.json('GET', `/api/v1/clusters/${await findCluster(api, id)}/outputs`)).consoleUrl
-    if (address === null) throw new Failure('notAllowed', 'this cluster has no console')
-    print(`${address}\n`)
-    openBrowser(address)
-  })
+  const open = place(program, 'open', 'Open the console in a browser, at a cluster when one is given', 'demo')
+  open
+    .argument('[cluster]')
+    .option('--openshift', "the cluster's own console instead")
+    .action(async (name: string | undefined, { openshift = false }: { openshift?: boolean }) => {
+      const api = await connect(open)
+      const address = await addressOf(api, name, openshift)
+      print(`${address}\n`)
+      openBrowser(address)
+    })
   const raw = place(program, 'api', 'Any request to the API', 'GET "/clusters?status=READY"')
   raw
     .argument('<method>')
@@ -205,4 +206,16 @@ function addOffline(program: Commander): void {
       const isJson = diagnose.optsWithGlobals<Options>().output === 'json'
       process.exitCode = await runDiagnose([...args, ...(isJson && !args.includes('--json') ? ['--json'] : [])])
     })
+}
+
+async function addressOf(api: Api, name: string | undefined, openshift: boolean): Promise<string> {
+  if (name === undefined) {
+    if (openshift) throw new Failure('usage', 'which cluster? `ocpctl open NAME --openshift`')
+    return `${api.url}/`
+  }
+  const id = await findCluster(api, name)
+  if (!openshift) return `${api.url}/clusters/${id}`
+  const { consoleUrl } = (await api.json('GET', `/api/v1/clusters/${id}/outputs`)) as { consoleUrl: string | null } // as this operation answers
+  if (consoleUrl === null) throw new Failure('notAllowed', 'this cluster has no console')
+  return consoleUrl
 }

@@ -20,6 +20,7 @@ type Cluster = {
 }
 
 const LOOK_MS = 2000
+const MINUTE_MS = 60_000
 
 /** `wait`: a span, or true for as long as it takes. Throws Failure when the job does not end as it should. */
 export async function waitForJob(api: Api, id: string, wait: string | true, good = 'SUCCEEDED'): Promise<Job> {
@@ -201,16 +202,31 @@ function openStages(): (job: Job) => void {
     const stages = seen.map(({ stage, from }, index) => {
       const until = seen[index + 1]?.from
       const isNow = until === undefined && !isOver(job)
-      return `${isNow ? '●' : '✓'} ${stage.padEnd(18)} ${shortSpan((until ?? Date.now()) - from)}`
+      const took = shortSpan((until ?? Date.now()) - from)
+      const usual = job.outlook?.stages.find((each) => each.stage === stage)?.p50Minutes
+      const beside = usual == null ? '' : colour('dim', `  usually ${shortSpan(usual * MINUTE_MS)}`, process.stderr)
+      return `${isNow ? '●' : '✓'} ${stage.padEnd(18)} ${took.padEnd(6)}${beside}`.trimEnd()
     })
-    const eta = attempt && !isOver(job) ? etaOf(attempt) : undefined
     const lines = [
       ...stages,
-      `${colour('bold', lineOf(job), process.stderr)}${eta === undefined ? '' : `, about ${shortSpan(eta)} left`}`,
+      [colour('bold', lineOf(job), process.stderr), ...(isOver(job) ? [] : outlookOf(job))].join(', '),
     ]
     process.stderr.write(`${drawn > 0 ? `\u001b[${drawn}A\u001b[J` : ''}${lines.join('\n')}\n`)
     drawn = lines.length
   }
+}
+
+/** What one may expect, by how earlier ones went. */
+function outlookOf({ attempts, outlook }: Job): string[] {
+  const attempt = attempts.at(-1)
+  const { queuePlace = null, expected = null, expectedEndAt = null, slowerThanPercent: slower = null } = outlook ?? {}
+  const endMs = expectedEndAt === null ? undefined : Date.parse(expectedEndAt) - Date.now()
+  const leftMs = expected ? endMs : attempt && etaOf(attempt)
+  return [
+    queuePlace === null ? '' : `number ${queuePlace} in the queue`,
+    leftMs === undefined ? '' : `about ${shortSpan(Math.max(0, leftMs))} left`,
+    slower === null || slower < 50 || !expected ? '' : `slower than ${slower} % of ${expected.count}`,
+  ].filter((each) => each !== '')
 }
 
 /** By how far it has come in the time that it took. undefined: it is too early to say. */

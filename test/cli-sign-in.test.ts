@@ -120,6 +120,11 @@ const alice = { type: 'oidc_subject', id: 'alice' }
 describe('the server', () => {
   it('says whom it believes, to everybody', async () => {
     expect(await (await fetch(`${url}/.well-known/ocpctl.json`)).json()).toEqual({
+      commandLine: {
+        path: '/downloads/ocpctl.mjs',
+        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+        sizeBytes: expect.any(Number),
+      },
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       oidc: { issuer: issuer.url, audience: 'ocpctl', clientId: 'ocpctl' },
       aws: { serverId: SERVER_ID },

@@ -93,6 +93,13 @@ describe('the program', () => {
     }
   })
 
+  it('opens the console, at a cluster when one is given', async () => {
+    const { cluster } = await h.requestCluster('opened')
+    expect((await home.run(['open'])).stdout).toBe(`${url}/\n`)
+    expect((await home.run(['open', 'opened'])).stdout).toBe(`${url}/clusters/${cluster.id}\n`)
+    expect(await home.run(['open', 'opened', '--openshift'])).toMatchObject({ code: 6, stdout: '' })
+  })
+
   it('hands requests of any kind on', async () => {
     expect(JSON.parse((await home.run(['api', 'GET', '/whoami'])).stdout)).toEqual(
       (await h.call('GET', '/api/v1/whoami')).body,

@@ -65,6 +65,14 @@ it('from the request to the proved end', async () => {
   await page.getByText('Install complete!').waitFor()
   await page.getByLabel('Search in the log').fill('install complete')
   await page.getByText(/^1 of \d+ lines/).waitFor()
+  // By the one that was there before.
+  await page.getByRole('complementary', { name: 'Stages' }).getByText('usually').first().waitFor()
+
+  await page.getByRole('link', { name: 'Overview', exact: true }).click()
+  await page.getByText(/^usually .*, at times /).waitFor()
+  await page.getByRole('link', { name: 'Activity', exact: true }).click()
+  await page.getByText('CREATE, attempt 1: SUCCEEDED after').waitFor()
+  await page.getByText('It became').first().waitFor()
 
   await page.getByRole('link', { name: 'Access', exact: true }).click()
   const waiting = page.waitForEvent('download')
@@ -97,12 +105,29 @@ it('from the request to the proved end', async () => {
   expect(troubles).toEqual([])
 })
 
-const PAGES = ['/clusters', '/request', '/jobs', '/jobs?tab=operations', '/usage', '/profiles', '/tokens']
+const PAGES = [
+  '/clusters',
+  '/request',
+  '/jobs',
+  '/jobs?tab=operations',
+  '/usage',
+  '/profiles',
+  '/tokens',
+  '/command-line',
+]
 const OF_ROLE: Record<Role, string[]> = {
   requester: [],
   team_admin: ['/access', '/access?tab=webhooks'],
   auditor: ['/findings', '/findings?tab=leaks', '/audit'],
-  platform_admin: ['/findings', '/audit', '/access', '/access?tab=tokens', '/jobs?tab=schedules'],
+  platform_admin: [
+    '/findings',
+    '/audit',
+    '/access',
+    '/access?tab=tokens',
+    '/jobs?tab=queue',
+    '/jobs?tab=workers',
+    '/jobs?tab=schedules',
+  ],
 }
 const TABS = ['', '?tab=activity', '?tab=log', '?tab=access', '?tab=cost', '?tab=stored']
 
@@ -242,7 +267,10 @@ it.each([320, 1920])('at %i pixels nothing is cut off', async (width) => {
     '/request',
     '/jobs',
     '/jobs?tab=operations',
+    '/jobs?tab=queue',
+    '/jobs?tab=workers',
     '/usage',
+    '/command-line',
     ...TABS.map((tab) => `/clusters/${sample}${tab}`),
   ]) {
     await goTo(page, path)
@@ -267,6 +295,10 @@ it('the keyboard is enough', async () => {
   await page.getByRole('option', { name: /^sample\./ }).waitFor()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: 'sample', level: 1 }).waitFor()
+  await page.keyboard.press('Control+k')
+  await page.getByLabel('Command, page, or name of a cluster').fill('command line')
+  await page.keyboard.press('Enter')
+  await page.getByText(/[0-9a-f]{64} {2}ocpctl\.mjs/).waitFor()
   await page.keyboard.press('g')
   await page.keyboard.press('c')
   await page.getByRole('link', { name: 'sample' }).waitFor()

@@ -100,7 +100,7 @@ it('tells the life of a cluster, with the cluster and the job as they are', { ti
   const ready = await stream.next(({ event }) => event === 'cluster.ready')
   expect(ready.data.cluster).toMatchObject({ status: 'READY', actions: expect.arrayContaining(['destroy']) })
   const ended = await stream.next(({ event }) => event === 'job.ended')
-  expect(ended.data.job).toMatchObject({ id: job.id, status: 'SUCCEEDED' })
+  expect(ended.data.job).toMatchObject({ id: job.id, status: 'SUCCEEDED', outlook: { stages: expect.any(Array) } })
   const stages = stream.told.flatMap(({ event, data }) => (event === 'job.changed' && data.data.stage) || [])
   // Of stages that follow each other closely only the newest is recorded.
   expect(stages).toEqual(expect.arrayContaining(['manifests', 'complete']))

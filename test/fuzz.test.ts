@@ -13,7 +13,7 @@ import { linksFor } from '../src/notices/links.ts'
 import { openHarness, ROOT, type Harness } from './harness.ts'
 import { ED25519 } from './ssh-keys.ts'
 
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 8000)
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 8600)
 
 type Schema = {
   $ref?: string

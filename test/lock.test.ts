@@ -63,7 +63,12 @@ it('unrenewed for a lease goes to the next, and every write of the first is refu
   expect(second.lock.fence).toBeGreaterThan(first.lock.fence)
   await expect(renewLock(h.app.db, h.app.queue, first.lock, first.delivery, 30)).rejects.toThrow(LockLost)
   await expect(
-    recordStage(h.app.db, first.lock, { team: 'default', stage: 'bootstrap', progressPercent: 50 }),
+    recordStage(h.app.db, first.lock, {
+      team: 'default',
+      stage: 'bootstrap',
+      progressPercent: 50,
+      run: { attempt: 1, startedAt: new Date().toISOString(), stages: { bootstrap: 1 } },
+    }),
   ).rejects.toThrow(LockLost)
   await expect(fenced(h.app.db, first.lock, async () => undefined)).rejects.toThrow(LockLost)
   await expect(settleJob(h.app, first, { kind: 'succeeded' })).rejects.toThrow(LockLost)

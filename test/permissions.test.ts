@@ -53,6 +53,7 @@ const open = callers.map(() => 200)
 const seen = [401, 401, 404, 404, 200, 200, 200, 200, 404, 404, 200, 200]
 const listed = [401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
 const offered = [401, 401, 403, 403, 200, 200, 200, 200, 200, 200, 200, 200]
+const operating = [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200]
 const audited = [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 200, 200]
 /** Whoever may get so far is told that the state forbids it. */
 const owners = (status: number) => [401, 401, 404, 404, 403, status, 403, status, 404, 404, 403, status]
@@ -176,7 +177,14 @@ const table: Record<string, Case> = {
     path: () => '/api/v1/retention?dryRun=true',
     expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200],
   },
-  'GET /api/v1/schedules': { expected: [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200] },
+  'GET /api/v1/clusters/{id}/timeline': { expected: seen },
+  'GET /api/v1/queue': { expected: operating },
+  'GET /api/v1/workers': { expected: operating },
+  'POST /api/v1/queue/dead-letters/retry': {
+    body: {},
+    expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 202],
+  },
+  'GET /api/v1/schedules': { expected: operating },
   'POST /api/v1/schedules/{name}/run': {
     path: () => '/api/v1/schedules/purge-idempotency-keys/run',
     expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 202],

@@ -120,7 +120,7 @@ describe('the embedded database', () => {
       child.stdout?.on('data', (chunk: Buffer) => {
         out += chunk.toString()
         const curl = /^ {2}(curl .*)$/m.exec(out)?.[1]
-        if (out.includes('Watch it') && curl)
+        if (out.includes('ocpctl.mjs open') && curl)
           resolve({
             url: /listens at (\S+),/.exec(out)?.[1] ?? '',
             token: /only this once: (\S+)/.exec(out)?.[1],

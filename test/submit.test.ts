@@ -243,9 +243,11 @@ describe('a dry run', () => {
       await other.rows(`update jobs set started_at = now() - interval '40 minutes' where type = 'CREATE'`)
       await other.rows(`update clusters set ready_at = now()`)
       const { body: shown } = await other.call('POST', '/clusters?dryRun=true', { body: body('next') })
-      expect(shown.expectedDuration).toEqual({ p50Minutes: 40, p90Minutes: 40, samples: 1 })
+      const minutes = { p50Minutes: 40, p90Minutes: 40, samples: 1 }
+      expect(shown.expectedDuration).toMatchObject({ ...minutes, basis: 'version' })
       const elsewhere = { body: body('next', { region: 'us-west-2' }) }
-      expect((await other.call('POST', '/clusters?dryRun=true', elsewhere)).body.expectedDuration).toBeNull()
+      const { body: there } = await other.call('POST', '/clusters?dryRun=true', elsewhere)
+      expect(there).toMatchObject({ expectedDuration: { ...minutes, basis: 'profile' }, queuePlace: 1 })
     } finally {
       await other.close()
     }

@@ -70,6 +70,8 @@ const table = {
   'webhook.read': { says: 'see webhooks', needs: 'read', team_admin: 'team', platform_admin: 'any' },
   'webhook.write': { says: 'make or change webhooks', needs: 'write', team_admin: 'team', platform_admin: 'any' },
   'retention.apply': { says: 'remove what is kept of clusters', needs: 'write', platform_admin: 'any' },
+  'queue.read': { says: 'see the queue and the workers', needs: 'read', platform_admin: 'any' },
+  'queue.retry': { says: 'retry dead letters', needs: 'write', platform_admin: 'any' },
   'schedule.read': { says: 'see schedules', needs: 'read', platform_admin: 'any' },
   'schedule.run': { says: 'run schedules', needs: 'write', platform_admin: 'any' },
   'audit.read': { says: 'read the audit trail', needs: 'read', platform_admin: 'any', auditor: 'any' },

@@ -160,30 +160,6 @@ export async function lockClusterOf(tx: Transaction, jobId: string): Promise<Clu
 const lockById = selection(clusters, 'where id = $1 for update')
 const lockByJob = selection(clusters, 'where id = (select cluster_id from jobs where id = $1) for update')
 
-export type Expectation = { p50Minutes: number; p90Minutes: number; samples: number }
-const SAMPLES = 200
-
-/** How long the last installations of a kind took, from the start of the work to READY; undefined without history. */
-export async function findExpectedDuration(
-  db: Reader,
-  kind: { platform: Platform; region: string; profile: string },
-): Promise<Expectation | undefined> {
-  const { rows } = await db.execute<{ p50: number | null; p90: number | null; samples: number }>(sql`
-    select percentile_cont(0.5) within group (order by minutes) as p50,
-      percentile_cont(0.9) within group (order by minutes) as p90, count(*)::int as samples
-    from (
-      select extract(epoch from c.ready_at - (select min(j.started_at) from ${jobs} j
-        where j.cluster_id = c.id and j.type = 'CREATE' and j.status = 'SUCCEEDED'))::float8 / 60 as minutes
-      from ${clusters} c
-      where c.profile = ${kind.profile} and c.region = ${kind.region} and c.platform = ${kind.platform} and c.ready_at is not null
-      order by c.ready_at desc limit ${SAMPLES}
-    ) last where minutes is not null`)
-  const [row] = rows
-  if (!row || row.p50 === null || row.p90 === null) return undefined
-  const tenths = (minutes: number) => Math.round(minutes * 10) / 10
-  return { p50Minutes: tenths(row.p50), p90Minutes: tenths(row.p90), samples: row.samples }
-}
-
 /** The newest attempt of the cluster's newest job, and the newest failed one. */
 export async function findAttempts(
   db: Reader,

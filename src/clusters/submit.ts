@@ -12,6 +12,8 @@ import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { effectiveTags } from '../install-config/tags.ts'
 import { openJob } from '../jobs/commands.ts'
+import type { History } from '../jobs/history.ts'
+import { durationOf, type Duration } from '../jobs/outlook.ts'
 import type { JobRow } from '../jobs/tables.ts'
 import { tellOfState } from '../notices/notices.ts'
 import type { Decision, Usage, Warning } from '../policy/decision.ts'
@@ -25,7 +27,6 @@ import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
 import { listFipsVersions } from '../workers/workers.ts'
-import { findExpectedDuration, type Expectation } from './queries.ts'
 import { readUsage, readUsageInTurn } from './quota.ts'
 import type { ClusterRequest } from './request.ts'
 import { type ClusterRow, clusters } from './tables.ts'
@@ -136,13 +137,15 @@ export type Preview = {
   usdPerHour: number
   usdUntilExpiry: number
   destroyAt: string
-  /** The expected duration of the installation; null while there is no history of its kind. */
-  expectedDuration: Expectation | null
+  /** How many would be begun before it, and itself. */
+  queuePlace: number
+  expectedDuration: Duration | null
 }
 
 /** What a request would lead to. Writes nothing. */
 export async function previewCluster(
   app: Pick<App, 'db' | 'catalog' | 'installationId'>,
+  history: History,
   by: Actor,
   request: ClusterRequest,
 ): Promise<Preview> {
@@ -178,7 +181,8 @@ export async function previewCluster(
     usdPerHour: decision.cost.usdPerHour,
     usdUntilExpiry: decision.cost.usdUntilExpiry,
     destroyAt: cluster.destroyAt.toISOString(),
-    expectedDuration: (await findExpectedDuration(app.db, cluster)) ?? null,
+    queuePlace: await history.nextPlace(),
+    expectedDuration: (await durationOf(history, cluster)) ?? null,
   }
 }
 

@@ -10,6 +10,7 @@ import type { App } from '../app.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import { AppError, hasCode, isDatabaseGone, messageOf } from '../errors.ts'
+import { openHistory } from '../jobs/history.ts'
 import { openDenials, openRefusals } from './denials.ts'
 import { addCommandLine } from './command-line.ts'
 import { addConsole } from './console.ts'
@@ -36,12 +37,14 @@ import { linkRoutes } from './routes/links.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { outputRoutes } from './routes/outputs.ts'
 import { profileRoutes } from './routes/profiles.ts'
+import { queueRoutes } from './routes/queue.ts'
 import { retentionRoutes } from './routes/retention.ts'
 import { bindingRoutes } from './routes/role-bindings.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { credentialOf, isReading, originOf, requireSameOrigin, SESSION_PATH } from './session.ts'
 import { addSignIn } from './sign-in.ts'
+import { timelineRoutes } from './routes/timeline.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { whoamiRoutes } from './routes/whoami.ts'
@@ -103,7 +106,8 @@ export function createHttp(app: App): OpenAPIHono<Env> {
   const logRefusal = openRefusals(app)
   const readiness = openReadiness(app)
   const shownClusters = openShownClusters(app.db)
-  const events = openEventHub(app, shownClusters)
+  const history = openHistory(app.db)
+  const events = openEventHub(app, shownClusters, history)
   http.use(writeEndless, securityHeaders)
   http.use(async (c, next) => {
     c.set('app', app)
@@ -112,6 +116,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.set('limits', limits)
     c.set('shownClusters', shownClusters)
     c.set('events', events)
+    c.set('history', history)
     c.set('readiness', readiness)
     c.header('x-request-id', c.var.requestId)
     await next()
@@ -248,6 +253,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   for (const routes of [
     adoptionRoutes,
     clusterRoutes,
+    timelineRoutes,
     endRoutes,
     eventRoutes,
     outputRoutes,
@@ -262,6 +268,7 @@ function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     auditRoutes,
     artifactRoutes,
     usageRoutes,
+    queueRoutes,
     scheduleRoutes,
     webhookRoutes,
     retentionRoutes,

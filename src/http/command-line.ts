@@ -5,13 +5,12 @@ import { readFileSync } from 'node:fs'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Config } from '../config.ts'
 import { AppError, hasCode } from '../errors.ts'
+import { version } from '../version.ts'
 import type { Env } from './env.ts'
 import { problem } from './router.ts'
 
+const PATH = '/downloads/ocpctl.mjs'
 const FILE = new URL('../../cli/dist/ocpctl.mjs', import.meta.url)
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-} // ours
 
 export function addCommandLine(http: OpenAPIHono<Env>, { oidc, awsIam }: Pick<Config, 'oidc' | 'awsIam'>): void {
   // Read once, so that the sum is of the bytes that are sent.
@@ -21,7 +20,7 @@ export function addCommandLine(http: OpenAPIHono<Env>, { oidc, awsIam }: Pick<Co
     'NOT_FOUND',
     'this server was installed without its command line: `npm run prepare` builds it',
   )
-  http.get('/downloads/ocpctl.mjs', (c) => {
+  http.get(PATH, (c) => {
     if (!file || !sum) return problem(c, missing)
     return c.body(file, 200, {
       'content-type': 'text/javascript',
@@ -32,12 +31,13 @@ export function addCommandLine(http: OpenAPIHono<Env>, { oidc, awsIam }: Pick<Co
     })
   })
   // As sha256sum writes and reads it.
-  http.get('/downloads/ocpctl.mjs.sha256', (c) =>
+  http.get(`${PATH}.sha256`, (c) =>
     sum ? c.text(`${sum.toString('hex')}  ocpctl.mjs\n`, 200, { 'cache-control': 'no-cache' }) : problem(c, missing),
   )
   http.get('/.well-known/ocpctl.json', (c) =>
     c.json({
       version,
+      commandLine: file && sum ? { path: PATH, sha256: sum.toString('hex'), sizeBytes: file.length } : null,
       oidc: oidc ? { issuer: oidc.issuer, audience: oidc.audience, clientId: oidc.cliClientId ?? oidc.audience } : null,
       aws: awsIam ? { serverId: awsIam.serverId } : null,
     }),

@@ -30,6 +30,7 @@ const PAGES = [
   'audit',
   'access',
   'tokens',
+  'command-line',
   'sign-in',
 ]
 

@@ -6,6 +6,7 @@ import type { Credential } from '../auth/authenticate.ts'
 import type { Caller } from '../auth/principal.ts'
 import type { Platform } from '../vocabulary.ts'
 import type { EventHub } from './event-hub.ts'
+import type { History } from '../jobs/history.ts'
 import type { ShownClusters } from './shown.ts'
 
 export type Env = {
@@ -21,6 +22,7 @@ export type Env = {
     limits: Limits
     shownClusters: ShownClusters
     events: EventHub
+    history: History
     /** What an answer that does not end by itself is handed to, once its head is written. */
     endless: ((outgoing: ServerResponse) => void) | undefined
     readiness: () => Promise<Readiness>

@@ -3,6 +3,8 @@
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import type { History } from '../jobs/history.ts'
+import { outlookOf } from '../jobs/outlook.ts'
 import { readJobs } from '../jobs/queries.ts'
 import { publishNotices } from '../notices/publish.ts'
 import {
@@ -16,7 +18,7 @@ import {
 } from '../notices/stream.ts'
 import { uptimeMs } from '../uptime.ts'
 import type { EventView } from './event-view.ts'
-import { showJob } from './routes/shapes.ts'
+import { showJob, showOutlook } from './routes/shapes.ts'
 import type { ShownClusters } from './shown.ts'
 
 const BATCH = 500
@@ -53,7 +55,7 @@ const NOTHING_NEW = Buffer.from(': nothing new\n\n')
 
 type Event = { notice: StreamedNotice; bytes: Buffer }
 
-export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
+export function openEventHub(app: App, shownClusters: ShownClusters, history: History): EventHub {
   /** Each with the place up to which it has all. */
   const readers = new Map<EventReader, Place>()
   /** How far all readers have got. undefined: there is none. */
@@ -64,7 +66,7 @@ export function openEventHub(app: App, shownClusters: ShownClusters): EventHub {
   let gaps = 0
   let lookedInto = 0
 
-  const read = async (behind: Place) => toEvents(app, shownClusters, await readStream(app.db, behind, BATCH))
+  const read = async (behind: Place) => toEvents(app, shownClusters, history, await readStream(app.db, behind, BATCH))
   const giveAll = (bytesOf: (reader: EventReader, has: Place) => Uint8Array, until: Place) => {
     for (const [reader, has] of readers)
       if (reader.write(bytesOf(reader, has))) readers.set(reader, isBehind(has, until) ? until : has)
@@ -159,7 +161,12 @@ const said = (event: 'open' | 'reset', place: Place): string =>
   `id: ${textOfPlace(place)}\nevent: ${event}\ndata: {}\n\n`
 
 /** The JSON of clusters and jobs is as they are now, made once for all readers. */
-async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNotice[]): Promise<Event[]> {
+async function toEvents(
+  app: App,
+  shownClusters: ShownClusters,
+  history: History,
+  all: StreamedNotice[],
+): Promise<Event[]> {
   if (all.length === 0) return []
   const versions = all.flatMap(({ clusterId: id, rowVersion }) => (id && rowVersion ? [{ id, rowVersion }] : []))
   const jobIds = new Set(all.flatMap(({ jobId, type }) => (jobId && type.startsWith('job.') ? [jobId] : [])))
@@ -167,7 +174,11 @@ async function toEvents(app: App, shownClusters: ShownClusters, all: StreamedNot
     shownClusters(versions),
     jobIds.size > 0 ? readJobs(app.db, [...jobIds]) : [],
   ])
-  const jobOf = new Map(jobs.map((job) => [job.id, JSON.stringify(showJob(job))]))
+  const shown = jobs.map(async ({ job, kind }) => {
+    const outlook = showOutlook(await outlookOf(history, kind, job))
+    return [job.id, JSON.stringify({ ...showJob(job), outlook })] as const
+  })
+  const jobOf = new Map(await Promise.all(shown))
   return all.map((notice) => {
     const { at, type, team, clusterId, jobId, data } = notice
     const head = JSON.stringify({ type, at: at.toISOString(), team, clusterId, jobId, data }).slice(0, -1)

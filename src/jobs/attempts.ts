@@ -1,12 +1,13 @@
 // What is known of attempts.
 import { and, count, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
-import type { Db, Reader } from '../db/client.ts'
+import { send, type Db, type Reader } from '../db/client.ts'
+import { update } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { openJobStatuses } from './job.ts'
 import { fenced, type Lock } from './lock.ts'
-import { jobAttempts, jobs } from './tables.ts'
+import { jobAttempts, jobs, type Run } from './tables.ts'
 
 /** How many tries of the job have counted so far. A try that a shutdown interrupted does not count. */
 export async function countTries(db: Reader, jobId: string): Promise<number> {
@@ -21,11 +22,13 @@ export async function countTries(db: Reader, jobId: string): Promise<number> {
 export async function recordStage(
   db: Db,
   lock: Lock,
-  { team, stage, progressPercent }: { team: string; stage: string; progressPercent: number },
+  { team, stage, progressPercent, run }: { team: string; stage: string; progressPercent: number; run: Run },
   infra?: LedgerFacts,
 ): Promise<void> {
   await fenced(db, lock, async (tx) => {
     if (infra) await keepEntry(tx, infra)
+    const params = { sql: 'params || ?::jsonb', values: [JSON.stringify({ run })] }
+    send(tx, update(jobs, { params }, { id: lock.jobId }))
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
     const { clusterId, jobId } = lock
     tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { stage, progressPercent } })

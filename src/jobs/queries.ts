@@ -9,6 +9,7 @@ import { keyset, type PageRequest } from '../db/page.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import type { JobStatus, JobType } from '../vocabulary.ts'
+import type { Kind } from './history.ts'
 import { readStoredLog } from './stored-log.ts'
 import type { LogLine } from './tables.ts'
 import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from './tables.ts'
@@ -16,15 +17,22 @@ import { type AttemptRow, jobAttempts, jobLogChunks, type JobRow, jobs } from '.
 /** Of the column that numbers them. */
 const MOST_LINES = 2_147_483_647
 
-export async function jobFor(db: Reader, by: Actor, id: string): Promise<{ job: JobRow; attempts: AttemptRow[] }> {
+const { platform, profile, region, version } = clusters
+const kind = { platform, profile, region, version }
+
+export async function jobFor(
+  db: Reader,
+  by: Actor,
+  id: string,
+): Promise<{ job: JobRow; kind: Kind; attempts: AttemptRow[] }> {
   const [found] = await db
-    .select({ job: jobs })
+    .select({ job: jobs, kind })
     .from(jobs)
     .innerJoin(clusters, eq(clusters.id, jobs.clusterId))
     .where(and(eq(jobs.id, id), clusterScope(by, 'job.read')))
   if (!found) throw new AppError('NOT_FOUND', `there is no job ${id} that you may see`)
   const attempts = await db.select().from(jobAttempts).where(eq(jobAttempts.jobId, id)).orderBy(asc(jobAttempts.number))
-  return { job: found.job, attempts }
+  return { ...found, attempts }
 }
 
 /** The job and its cluster, whose row is locked. Throws NOT_FOUND or FORBIDDEN. */
@@ -146,8 +154,12 @@ async function readChunks(db: Reader, jobId: string, after: number, limit: numbe
 }
 
 /** Reads jobs that the actor is known to be allowed to see. */
-export async function readJobs(db: Reader, ids: string[]): Promise<JobRow[]> {
-  return db.select().from(jobs).where(inArray(jobs.id, ids))
+export async function readJobs(db: Reader, ids: string[]): Promise<{ job: JobRow; kind: Kind }[]> {
+  return db
+    .select({ job: jobs, kind })
+    .from(jobs)
+    .innerJoin(clusters, eq(clusters.id, jobs.clusterId))
+    .where(inArray(jobs.id, ids))
 }
 
 /** Throws NOT_FOUND when the caller may not see the job, or no longer may. */

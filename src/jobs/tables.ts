@@ -14,6 +14,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { clusters } from '../clusters/tables.ts'
 import { at, oneOf } from '../db/columns.ts'
+import type { Stage } from '../installer/stages.ts'
 import {
   jobTypes,
   jobStatuses,
@@ -24,8 +25,10 @@ import {
 } from '../vocabulary.ts'
 import type { LogLevel } from '../vocabulary.ts'
 
-/** What an operation needs beyond its cluster. */
-export type JobParams = { replicas?: number }
+/** What an operation needs beyond its cluster, and what is kept of how it went. */
+export type JobParams = { replicas?: number; run?: Run }
+/** How an attempt goes: when each of its stages began, in seconds since the attempt did. */
+export type Run = { attempt: number; startedAt: string; stages: Partial<Record<Stage, number>> }
 export type LogLine = { seq: number; at: string; level: LogLevel; message: string }
 
 export const jobs = pgTable(

@@ -9,6 +9,7 @@ import type { Log } from '../observability/log.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
 import { openErrands } from './errands.ts'
 import { openSchedules } from './schedules.ts'
+import { openStanding } from './standing.ts'
 import { openTelling } from './telling.ts'
 import {
   affected,
@@ -215,6 +216,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
     ...openSchedules(boss, over, told),
     ...openErrands(boss, over, told),
+    ...openStanding(boss, over),
     ...openTelling(boss, over, told),
 
     async pause() {

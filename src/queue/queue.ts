@@ -35,6 +35,11 @@ export type ScheduleState = Readonly<{
   lastRun: Readonly<{ startedAt: Date; endedAt: Date; outcome: 'succeeded' | 'failed'; did: string | null }> | undefined
 }>
 
+/** How much stands in a queue, as pg-boss counted it within the last seconds. `later`: of those that wait, not yet due. */
+export type QueueDepth = Readonly<{ name: string; waiting: number; later: number; active: number; failed: number }>
+/** A job that no delivery ended. `isEnded`: a worker has ended it since. Known for a day. */
+export type DeadLetter = Readonly<{ queueId: string; jobId: string; diedAt: Date; isEnded: boolean }>
+
 export type Queue = {
   /** The entries are only sent, but the transaction does not commit without them. */
   enqueue: (tx: Transaction, jobs: readonly { id: string; clusterId: string }[]) => void
@@ -64,6 +69,12 @@ export type Queue = {
   listStanding: (db: Reader, minAgeSeconds: number, after: string | undefined, limit: number) => Promise<QueueEntry[]>
   /** Cancels an entry that waits, or removes one that failed. Returns undefined when a worker has it or it is over. */
   discard: (tx: Transaction, queueId: string) => Promise<'cancelled' | 'removed' | undefined>
+  listDepths: () => Promise<QueueDepth[]>
+  /** Newest first. */
+  listDead: (db: Reader, limit: number) => Promise<DeadLetter[]>
+  /** Gives the job its deliveries anew. Returns false when a worker ends it already. The caller has locked its cluster. */
+  revive: (tx: Transaction, letter: DeadLetter) => Promise<boolean>
+  forgetDead: (tx: Transaction, queueId: string) => Promise<void>
   work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
   /**
    * Calls back for a job that no delivery ended, with the last cause. When the call resolves, the cluster's next job

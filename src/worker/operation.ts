@@ -16,6 +16,8 @@ import type { Claim } from '../jobs/claim.ts'
 import { fenced, fencedWithCluster, LockLost } from '../jobs/lock.ts'
 import type { JobLogs } from '../jobs/log.ts'
 import { createMasker, secretsOfEnvironment, secretsOfPullSecret } from '../observability/mask.ts'
+import type { Run } from '../jobs/tables.ts'
+import { uptimeMs } from '../uptime.ts'
 import type { LogLevel } from '../vocabulary.ts'
 import { DirectoryGone, Stopped, type StopKind } from './failures.ts'
 import { openLease } from './lease.ts'
@@ -108,6 +110,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
   }
   // Progress is recorded in order. Of the stages that wait, only the newest is recorded.
   let progress: { stage: Stage; percent: number } | undefined
+  const run: Run = { attempt: attempt.number, startedAt: attempt.startedAt.toISOString(), stages: {} }
   let recording = Promise.resolve()
   const recordNewest = async () => {
     const newest = progress
@@ -115,13 +118,14 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
     if (!newest) return
     try {
       const { stage, percent: progressPercent } = newest
-      await recordStage(app.db, lock, { team: cluster.team, stage, progressPercent }, operation.infra)
+      await recordStage(app.db, lock, { team: cluster.team, stage, progressPercent, run }, operation.infra)
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
       else app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded')
     }
   }
   const record = (stage: Stage, percent: number) => {
+    run.stages[stage] ??= Math.round((uptimeMs() - claim.claimedAtMs) / 100) / 10
     progress = { stage, percent }
     recording = recording.then(recordNewest)
     return recording

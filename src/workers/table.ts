@@ -11,6 +11,12 @@ export type Abilities = {
   fips: { hostInFipsMode: boolean; versions: string[] }
   /** The clouds that it has found credentials for. Nobody has tried them. */
   clouds: Platform[]
+  /** Of the program; undefined: a worker of an older release tells none of these. */
+  version?: string
+  /** How many jobs it runs at once. */
+  slots?: number
+  /** When the database server that it last met was started. */
+  databaseStartedAt?: string
 }
 
 export const workers = pgTable(

@@ -6,6 +6,7 @@ import { credentialPlaces, findCredentials } from '../clouds/credentials.ts'
 import type { Reader } from '../db/client.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import { newId } from '../ids.ts'
+import { version } from '../version.ts'
 import { platforms, type Platform } from '../vocabulary.ts'
 import type { Abilities } from './table.ts'
 
@@ -13,19 +14,24 @@ const BEAT_MS = 15_000
 /** A look may ask other services for credentials. */
 const LOOK_MS = 300_000
 /** A worker that was not seen for longer is not there. */
-const ALIVE_SECONDS = 60
+export const ALIVE_SECONDS = 60
 /** What a fleet can run is remembered for so long, so that a restart of all workers refuses nothing. */
 const REMEMBERED_SECONDS = 900
 
 export const nameOfWorker = `${hostname()}:${process.pid}`
 
 /** What there are programs for. Credentials are looked for apart, since that may take long. */
-async function readPrograms({ installer }: Pick<App, 'installer'>): Promise<Omit<Abilities, 'clouds'>> {
+async function readPrograms({
+  installer,
+  config,
+}: Pick<App, 'installer' | 'config'>): Promise<Omit<Abilities, 'clouds'>> {
   const [programs, hostInFipsMode] = await Promise.all([installer.listPrograms(), installer.isHostInFipsMode()])
-  const ofFips = programs.filter(({ fips }) => fips).map(({ version }) => version)
+  const ofFips = programs.filter(({ fips }) => fips).map((program) => program.version)
   return {
+    version,
+    slots: config.workerConcurrency,
     simulated: installer.simulated,
-    versions: [...new Set(programs.map(({ version }) => version))],
+    versions: [...new Set(programs.map((program) => program.version))],
     fips: { hostInFipsMode, versions: hostInFipsMode ? ofFips : [] },
   }
 }
@@ -70,13 +76,16 @@ export async function tellOfWorker(
   }
 }
 
+/** How a reason begins that only another worker can take away. */
+export const WAITS_FOR_WORKER = 'it waits for a worker'
+
 /** Why a worker with these abilities may not begin to install the cluster. */
 export function whyNotInstalledHere(
   abilities: Abilities,
   { version, profileSnapshot }: ClusterRow,
 ): string | undefined {
   if (!profileSnapshot.features.fips || canInstallFips(abilities, version)) return undefined
-  return `it waits for a worker with openshift-install-fips-${version} on a host in FIPS mode`
+  return `${WAITS_FOR_WORKER} with openshift-install-fips-${version} on a host in FIPS mode`
 }
 
 function aboutFips({ fips }: Abilities): string {
@@ -97,7 +106,8 @@ function tellOfCredentials(log: App['log'], clouds: Platform[]): void {
 const beatOf = (id: string, abilities: Abilities) => ({
   name: 'worker lives',
   text: `with gone as (delete from workers where seen_at < now() - interval '1 day')
-    insert into workers (id, name, abilities) values ($1, $2, $3)
+    insert into workers (id, name, abilities)
+    values ($1, $2, $3::jsonb || jsonb_build_object('databaseStartedAt', pg_postmaster_start_time()))
     on conflict (id) do update set seen_at = now(), abilities = excluded.abilities`,
   values: [id, nameOfWorker, JSON.stringify(abilities)],
 })

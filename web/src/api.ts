@@ -6,6 +6,7 @@ export type Schemas = components['schemas']
 export type Cluster = Schemas['Cluster']
 export type ClusterDetail = Schemas['ClusterDetail']
 export type Job = Schemas['Job']
+export type Outlook = Schemas['Outlook']
 export type Attempt = NonNullable<Schemas['Attempt']>
 /** The document calls an attempt nullable wherever it is named, since it is so in one place. */
 export type JobDetail = Omit<Schemas['JobDetail'], 'attempts'> & { attempts: Attempt[] }

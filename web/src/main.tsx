@@ -50,6 +50,7 @@ const pages: [string, ComponentType][] = [
   ['/audit', lazy(() => import('./pages/audit'))],
   ['/access', lazy(() => import('./pages/access'))],
   ['/tokens', lazy(() => import('./pages/tokens'))],
+  ['/command-line', lazy(() => import('./pages/command-line'))],
 ]
 
 function Pages() {

@@ -5,6 +5,7 @@ import { clusterFor, findAttempts, listClusters, listClustersAsOf } from '../../
 import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
 import { toPage } from '../../db/page.ts'
+import { outlookOf } from '../../jobs/outlook.ts'
 import { listJobs } from '../../jobs/queries.ts'
 import { cents, usdUntilEnd } from '../../policy/spend.ts'
 import { costSoFar } from '../../usage/report.ts'
@@ -25,15 +26,19 @@ import {
 } from '../router.ts'
 import {
   attemptSchema,
+  basisSchema,
   clusterSchema,
   instant,
   jobSchema,
   ofCluster,
   ofJob,
   orNull,
+  outlookSchema,
   showAttempt,
   showCluster,
   showJob,
+  showOutlook,
+  usualStageSchema,
 } from './shapes.ts'
 
 const operation = operationsOf('clusters')
@@ -57,17 +62,23 @@ const preview = z
     usdUntilExpiry: z.number(),
     destroyAt: z.iso.datetime(),
     expectedDuration: z
-      .object({ p50Minutes: z.number(), p90Minutes: z.number(), samples: z.int() })
+      .object({
+        p50Minutes: z.number(),
+        p90Minutes: z.number(),
+        samples: z.int(),
+        basis: basisSchema,
+        stages: z.array(usualStageSchema),
+      })
       .nullable()
-      .openapi({
-        description: 'Of the last installations of this platform, region and profile; null: no history yet.',
-      }),
+      .openapi({ description: 'Of the last installations that are like it; null: no history yet.' }),
+    queuePlace: z.int().openapi({ description: 'Its place among those that wait for a worker.' }),
   })
   .openapi('Preview')
 const detail = clusterSchema
   .extend({
     job: orNull(jobSchema),
     attempt: orNull(attemptSchema),
+    outlook: orNull(outlookSchema).openapi({ description: 'What may be expected of the job.' }),
     lastFailure: orNull(attemptSchema),
     usdSoFar: z.number().openapi({ description: 'The estimated cost until now.' }),
     usdToEnd: z
@@ -103,9 +114,9 @@ export const clusterRoutes = router()
       fails: [409, 413, 422],
     }),
     async (c) => {
-      const { app, by } = c.var
+      const { app, by, history } = c.var
       const request = c.req.valid('json')
-      if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, by, request), 200)
+      if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, history, by, request), 200)
       const body = await oncePrepared(
         c,
         { operation: 'POST /clusters', body: request, status: 202 },
@@ -167,13 +178,14 @@ export const clusterRoutes = router()
       responses: { 200: json(detail, 'The cluster') },
     }),
     async (c) => {
-      const { app, by } = c.var
+      const { app, by, history } = c.var
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
       const [found, usdSoFar] = await Promise.all([findAttempts(app.db, cluster.id), costSoFar(app.db, cluster.id)])
       return c.json(
         {
           ...showCluster(cluster),
           job: found ? showJob(found.job) : null,
+          outlook: found ? showOutlook(await outlookOf(history, cluster, found.job)) : null,
           attempt: found?.attempt ? showAttempt(found.attempt) : null,
           lastFailure: found?.failure ? showAttempt(found.failure) : null,
           usdSoFar: cents(usdSoFar),

@@ -5,6 +5,7 @@ import { retryJob } from '../../clusters/commands.ts'
 import { toPage } from '../../db/page.ts'
 import { AppError } from '../../errors.ts'
 import { cancelJob } from '../../jobs/commands.ts'
+import { outlookOf } from '../../jobs/outlook.ts'
 import { isJobOver, jobFor, listJobs, readLog, readLogOn } from '../../jobs/queries.ts'
 import type { LogLine } from '../../jobs/tables.ts'
 import { jobStatuses, jobTypes } from '../../vocabulary.ts'
@@ -26,14 +27,16 @@ import {
   jobSchema,
   ofJob,
   logLineSchema,
+  outlookSchema,
   showAttempt,
   showCluster,
   showJob,
+  showOutlook,
 } from './shapes.ts'
 
 const operation = operationsOf('jobs')
 
-const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema) }).openapi('JobDetail')
+const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema), outlook: outlookSchema }).openapi('JobDetail')
 const id = idParam('job')
 const LOG_PAGE = 1000
 /** So many lines of a stream are read and written together. */
@@ -78,9 +81,10 @@ export const jobRoutes = router()
       responses: { 200: json(jobDetail, 'The job') },
     }),
     async (c) => {
-      const { app, by } = c.var
-      const { job, attempts } = await jobFor(app.db, by, c.req.valid('param').id)
-      return c.json({ ...showJob(job), attempts: attempts.map(showAttempt) }, 200)
+      const { app, by, history } = c.var
+      const { job, kind, attempts } = await jobFor(app.db, by, c.req.valid('param').id)
+      const outlook = showOutlook(await outlookOf(history, kind, job))
+      return c.json({ ...showJob(job), attempts: attempts.map(showAttempt), outlook }, 200)
     },
   )
   .openapi(

@@ -3,6 +3,9 @@ import { z } from '@hono/zod-openapi'
 import { actionsOf } from '../../clusters/lifecycle.ts'
 import type { ClusterRow } from '../../clusters/tables.ts'
 import { explainReason } from '../../diagnosis/service.ts'
+import { stages } from '../../installer/stages.ts'
+import { bases, MOST_PLACES } from '../../jobs/history.ts'
+import type { Outlook } from '../../jobs/outlook.ts'
 import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
 import { destroyStartsAt } from '../../policy/end.ts'
 import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
@@ -163,6 +166,50 @@ export function showJob(row: JobRow): z.infer<typeof jobSchema> {
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     endedAt: row.endedAt?.toISOString() ?? null,
+  }
+}
+
+const minutes = z.number()
+const odds = z.object({ reason: z.string(), retried: z.int(), succeeded: z.int() })
+export const usualStageSchema = z
+  .object({ stage: z.enum(stages), p50Minutes: minutes, p90Minutes: minutes })
+  .openapi('UsualStage')
+export const basisSchema = z
+  .enum(bases)
+  .openapi({ description: 'What the compared ones share: profile, region and version; the profile; or the platform.' })
+export const outlookSchema = z
+  .object({
+    queuePlace: z
+      .int()
+      .nullable()
+      .openapi({ description: `At most ${MOST_PLACES + 1}; null: it does not wait for a worker.` }),
+    minutes: minutes.nullable().openapi({ description: 'How long it has run, or ran.' }),
+    expected: z
+      .object({ basis: basisSchema, count: z.int(), p50Minutes: minutes, p90Minutes: minutes })
+      .nullable()
+      .openapi({ description: 'From the start of the work to READY, by the last ones that went well here.' }),
+    slowerThanPercent: z.int().nullable().openapi({ description: 'The share of them that were done sooner.' }),
+    expectedEndAt: time.nullable().openapi({ description: 'null: nobody can say, or it is late already.' }),
+    stages: z.array(
+      z.object({
+        stage: z.enum(stages),
+        beganAt: time.nullable(),
+        minutes: minutes.nullable(),
+        p50Minutes: minutes.nullable(),
+        p90Minutes: minutes.nullable(),
+      }),
+    ),
+    retries: odds.nullable().openapi({
+      description: 'How often another try followed on this reason here, and how often it went well.',
+    }),
+  })
+  .openapi('Outlook')
+
+export function showOutlook(outlook: Outlook): z.infer<typeof outlookSchema> {
+  return {
+    ...outlook,
+    expectedEndAt: outlook.expectedEndAt?.toISOString() ?? null,
+    stages: outlook.stages.map((each) => ({ ...each, beganAt: each.beganAt?.toISOString() ?? null })),
   }
 }
 

@@ -10,6 +10,7 @@ import { copy } from '../parts/said'
 import { Since, span, Until, useNow } from '../time'
 import { useActions } from './actions'
 import { isMoving, progressOf, sinceOf, stageName, useCluster } from './data'
+import { comparison } from './outlook'
 import { Overview } from './overview'
 
 export type TabProps = { cluster: ClusterDetail }
@@ -108,6 +109,7 @@ function Found({ cluster }: TabProps) {
 function Banners({ cluster }: TabProps) {
   const now = useNow()
   const progress = isMoving(cluster) ? progressOf(cluster, now) : undefined
+  const compared = cluster.outlook ? comparison(cluster.outlook) : undefined
   const failure = cluster.lastFailure
   const hasFailed = cluster.status === 'FAILED' || cluster.status === 'DESTROY_FAILED'
   return (
@@ -119,6 +121,7 @@ function Banners({ cluster }: TabProps) {
             <span className="muted num">
               {progress.percent} %, {span(progress.ranMs)} so far
               {progress.leftMs === undefined ? '' : `, about ${span(progress.leftMs)} left`}
+              {compared === undefined ? '' : `, ${compared}`}
             </span>
           </div>
           <Progress percent={progress.percent} label={stageName(progress.stage)} />

@@ -5,7 +5,7 @@ import { count, usd } from '../money'
 import { Loading, Shown } from '../parts/page'
 import { wordOf } from '../parts/pill'
 import { useNow } from '../time'
-import { fetchSamples } from './activity'
+import { fetchSamples } from './data'
 import type { TabProps } from './cluster'
 import { costByDay, type Sample } from './spans'
 

@@ -108,6 +108,11 @@ export function sinceOf(cluster: Cluster, detail: ClusterDetail | undefined): st
   return cluster.createdAt
 }
 
+export const fetchSamples = (clusterId: string, createdAt: string) => {
+  const from = new Date(Date.parse(createdAt) - 1000).toISOString()
+  return take(api.GET('/api/v1/usage/samples', { params: { query: { clusterId, from } } }))
+}
+
 /** After a change: the answer is shown at once, and what else shows the cluster is asked for again. */
 export function keepCluster(queries: QueryClient, cluster: Cluster): void {
   queries.setQueryData<ClusterDetail>(['cluster', cluster.id], (known) => known && { ...known, ...cluster })
@@ -119,13 +124,18 @@ export function keepCluster(queries: QueryClient, cluster: Cluster): void {
     void queries.invalidateQueries({ queryKey: key })
 }
 
-/** How far a run is, and when it will be done if it goes on as it did. undefined: too early to say. */
-export function progressOf({ job, attempt }: Pick<ClusterDetail, 'job' | 'attempt'>, now: number) {
+/**
+ * How far a run is, and how long it will go on: as earlier ones did, or while there were none, as it did itself.
+ * undefined: too early to say, or late already.
+ */
+export function progressOf({ job, attempt, outlook }: Pick<ClusterDetail, 'job' | 'attempt' | 'outlook'>, now: number) {
   if (!job || !attempt || attempt.endedAt !== null) return undefined
   const percent = attempt.progressPercent
   const ranMs = now - Date.parse(attempt.startedAt)
-  const leftMs = percent >= 5 && percent < 100 ? (ranMs * (100 - percent)) / percent : undefined
-  return { stage: attempt.stage, percent, leftMs, ranMs }
+  const ownMs = percent >= 5 && percent < 100 ? (ranMs * (100 - percent)) / percent : undefined
+  const endsAt = outlook?.expectedEndAt ?? undefined
+  const leftMs = outlook?.expected ? endsAt && Math.max(0, Date.parse(endsAt) - now) : ownMs
+  return { stage: attempt.stage, percent, leftMs: leftMs || undefined, ranMs }
 }
 
 const STAGES: Record<string, string> = {

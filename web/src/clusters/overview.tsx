@@ -8,6 +8,7 @@ import { copy } from '../parts/said'
 import { shortName } from '../session'
 import { Ago, At } from '../time'
 import type { TabProps } from './cluster'
+import { factsOf } from './outlook'
 import { useOutputs } from './outputs'
 
 export function Overview({ cluster }: TabProps) {
@@ -74,6 +75,7 @@ export function Overview({ cluster }: TabProps) {
                   <Ago at={job.createdAt} /> by <span title={job.requestedBy}>{shortName(job.requestedBy)}</span>
                 </>
               ),
+              ...(cluster.outlook ? factsOf(cluster.outlook) : {}),
               ...(job.reason === null ? {} : { Reason: job.reason }),
               ...(job.message === null ? {} : { Message: job.message }),
             }}

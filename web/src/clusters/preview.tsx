@@ -2,8 +2,9 @@ import type { ReactNode } from 'react'
 import type { FieldError, Profile } from '../api'
 import { usd } from '../money'
 import { Refusal } from '../parts/dialog'
-import { atLocal, span } from '../time'
+import { atLocal } from '../time'
 import type { Judgement } from './judge'
+import { placeInQueue, restingOn, usually } from './outlook'
 
 type Props = {
   judgement: Judgement | undefined
@@ -14,8 +15,6 @@ type Props = {
   problem: Error | undefined
   children: ReactNode
 }
-
-const MINUTE_MS = 60_000
 
 /** What the request would come to, by the dry run. */
 export function Preview({ judgement, profile, isFresh, others, problem, children }: Props) {
@@ -34,10 +33,21 @@ export function Preview({ judgement, profile, isFresh, others, problem, children
           <dd>{preview ? atLocal(preview.destroyAt) : '–'}</dd>
           <dt>Ready after</dt>
           <dd>
-            {usual
-              ? `usually ${span(usual.p50Minutes * MINUTE_MS)}, at times ${span(usual.p90Minutes * MINUTE_MS)}`
-              : 'no history yet; about 40 min'}
+            {usual ? (
+              <>
+                {usually(usual)}
+                <small>{restingOn({ basis: usual.basis, count: usual.samples })}</small>
+              </>
+            ) : (
+              'no history yet; about 40 min'
+            )}
           </dd>
+          {preview && preview.queuePlace > 1 ? (
+            <>
+              <dt>In the queue</dt>
+              <dd>{placeInQueue(preview.queuePlace)}</dd>
+            </>
+          ) : null}
           <dt>Takes</dt>
           <dd>
             {preview

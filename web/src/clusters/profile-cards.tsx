@@ -2,8 +2,8 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Profile } from '../api'
 import { usd } from '../money'
-import { span } from '../time'
 import { judge } from './judge'
+import { minutes } from './outlook'
 
 const MINUTE_MS = 60_000
 
@@ -16,7 +16,7 @@ function UsualTime({ profile: { name, platform } }: { profile: Profile }) {
     staleTime: 10 * MINUTE_MS,
   })
   const usual = data?.preview?.expectedDuration
-  return usual ? <span className="muted">ready in {span(usual.p50Minutes * MINUTE_MS)}</span> : null
+  return usual ? <span className="muted">ready in {minutes(usual.p50Minutes)}</span> : null
 }
 
 export function ProfileCards({ profiles, chosen, choose }: Props) {

@@ -1,7 +1,4 @@
-// The stages of an installation, by the installer's own words, and how long each usually takes.
-import { useQuery } from '@tanstack/react-query'
-import { api, take, type Cluster } from '../api'
-import type { Line } from './store'
+// The stages of an installation, by the installer's own words.
 
 export type Mark = { stage: string; seq: number; at: string }
 
@@ -27,41 +24,4 @@ export function durationsOf(marks: readonly Mark[], end: number | undefined): Ma
       return until === undefined || stage === 'complete' ? [] : [[stage, Math.max(0, until - Date.parse(at))]]
     }),
   )
-}
-
-const PAGES = 30
-const LINES = 1000
-
-/** Of the newest installation of the same profile that went well, which other one than this. */
-export function useUsual({ id, profile }: Pick<Cluster, 'id' | 'profile'>) {
-  return useQuery({
-    queryKey: ['usual stages', profile, id],
-    queryFn: async (): Promise<Map<string, number>> => {
-      const query = { profile, limit: 10, status: ['READY' as const, 'DESTROYING' as const, 'DESTROYED' as const] }
-      const { items } = await take(api.GET('/api/v1/clusters', { params: { query } }))
-      const other = items.find((cluster) => cluster.id !== id && cluster.readyAt !== null)
-      if (!other) return new Map()
-      const params = { path: { id: other.id }, query: { limit: 50 } }
-      const jobs = (await take(api.GET('/api/v1/clusters/{id}/jobs', { params }))).items
-      const create = jobs.find(({ type, status }) => type === 'CREATE' && status === 'SUCCEEDED')
-      return create ? durationsOf(await marksOf(create.id), undefined) : new Map()
-    },
-    staleTime: Infinity,
-    retry: false,
-  })
-}
-
-async function marksOf(jobId: string): Promise<Mark[]> {
-  const marks: Mark[] = []
-  for (let after = 0, page = 0; page < PAGES; page++) {
-    const params = { path: { id: jobId }, query: { after, limit: LINES } }
-    const { items } = (await take(api.GET('/api/v1/jobs/{id}/log', { params }))) as { items: Line[] }
-    for (const { seq, at, message } of items) {
-      const stage = stageIn(message)
-      if (stage !== undefined && marks.at(-1)?.stage !== stage) marks.push({ stage, seq, at })
-    }
-    if (items.length < LINES) break
-    after = items.at(-1)?.seq ?? after
-  }
-  return marks
 }

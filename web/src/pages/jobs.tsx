@@ -11,26 +11,27 @@ import { FilterSelect, Tabs } from '../parts/select'
 import { OperationList } from './operations'
 import { hasRole, isWriting, shortName, useCaller } from '../session'
 import { Ago, At, span, useNow } from '../time'
+import { QueueTab, WorkersTab } from './queue'
 
 const TYPES = ['CREATE', 'DESTROY', 'SCALE_WORKERS', 'HIBERNATE', 'RESUME', 'JANITOR_DESTROY', 'ORPHAN_SWEEP'] as const
 const STATUSES = ['PENDING', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
+
+const TABS = { jobs: 'Jobs', operations: 'Over many', queue: 'Queue', workers: 'Workers', schedules: 'Schedules' }
 
 export default function Jobs() {
   const [params] = useFilters()
   const caller = useCaller().data
   const isOperator = hasRole(caller, 'platform_admin')
-  const tabs = { jobs: 'Jobs', operations: 'Over many', ...(isOperator ? { schedules: 'Schedules' } : {}) }
-  const asked = params.get('tab') ?? ''
-  const tab = Object.hasOwn(tabs, asked) ? asked : 'jobs'
+  const tabs = isOperator ? TABS : { jobs: TABS.jobs, operations: TABS.operations }
+  const wanted = params.get('tab') ?? ''
+  const tab = Object.hasOwn(tabs, wanted) ? wanted : 'jobs'
   return (
     <Page title="Jobs and queue" actions={<Tabs label="Parts" tabs={tabs} fallback="jobs" />}>
-      {tab === 'schedules' ? (
-        <Schedules mayRun={isWriting(caller)} />
-      ) : tab === 'operations' ? (
-        <OperationList />
-      ) : (
-        <JobList />
-      )}
+      {tab === 'jobs' ? <JobList /> : null}
+      {tab === 'operations' ? <OperationList /> : null}
+      {tab === 'queue' ? <QueueTab mayRetry={isWriting(caller)} /> : null}
+      {tab === 'workers' ? <WorkersTab /> : null}
+      {tab === 'schedules' ? <Schedules mayRun={isWriting(caller)} /> : null}
     </Page>
   )
 }

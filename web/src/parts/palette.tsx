@@ -33,6 +33,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const commands: Command[] = [
     ...groups.flat(),
     ...places.map(({ to, label }) => ({ label, hint: 'Go to', run: () => go(to) })),
+    { label: 'Get the command line', hint: 'Go to', run: () => go('/command-line') },
   ].filter(({ label }) =>
     text
       .toLowerCase()

@@ -8,6 +8,7 @@ const tones: Record<string, Tone> = {
   SUCCEEDED: 'ok',
   DELIVERED: 'ok',
   DONE: 'ok',
+  ALIVE: 'ok',
   PENDING: 'busy',
   CREATING: 'busy',
   SCALING: 'busy',
@@ -19,6 +20,7 @@ const tones: Record<string, Tone> = {
   INTERRUPTED: 'warn',
   LOST: 'warn',
   REFUSED: 'warn',
+  GONE: 'warn',
   FAILED: 'bad',
   DESTROY_FAILED: 'bad',
 }

@@ -73,6 +73,7 @@ export function Shell({ children }: { children: ReactNode }) {
           items={[
             { label: `Colors: ${theme}`, onSelect: () => setTheme(nextTheme(theme)) },
             { label: 'Keyboard shortcuts', onSelect: () => setOpen('shortcuts') },
+            { label: 'Command line', onSelect: () => go('/command-line') },
             { label: 'API documentation', href: '/docs' },
             { label: 'Sign out', onSelect: () => void signOut(queries) },
           ]}
