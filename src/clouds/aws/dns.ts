@@ -2,7 +2,8 @@
 import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
 import { unclearReason, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
-import { explain, NotAnswered, unlessMissing } from './answers.ts'
+import { explain, NotAnswered } from '../asking.ts'
+import { unlessMissing } from './answers.ts'
 import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
@@ -118,6 +119,7 @@ export async function doubtAccount(session: Session, places: Omit<Place, 'name'>
   } catch (error) {
     const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
     return explain(
+      'AWS',
       errors.map((each) => {
         if (each instanceof NotAnswered) return each
         throw each

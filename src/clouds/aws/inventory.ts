@@ -3,8 +3,8 @@
  * DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without
  * its list makes the whole "not verified".
  */
-import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer, Resource } from '../inventory.ts'
-import { explain, NotAnswered } from './answers.ts'
+import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer } from '../inventory.ts'
 import { balancerSearches } from './balancers.ts'
 import { bucketSearch } from './buckets.ts'
 import { dnsSearch, doubtAccount, findStanding } from './dns.ts'
@@ -13,9 +13,6 @@ import { iamSearches } from './iam.ts'
 import { keySearch } from './kms.ts'
 import { globalRegionOf, openSession, type AwsInventoryOptions, type Session } from './session.ts'
 import { listOwned, showArn, tagQuestions } from './tags.ts'
-
-/** Only a few: the request limits belong to the account, and destroyers of other clusters need them too. */
-const QUESTIONS_AT_ONCE = 4
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
   const inSession = async <T>(query: InventoryQuery, look: (session: Session) => Promise<T>): Promise<T> => {
@@ -66,21 +63,7 @@ async function search(session: Session): Promise<InventoryAnswer> {
   const untold = tagged.answers.filter((arn) => !searches.some((each) => each.knows(arn)))
   const found = [...told.answers, ...untold.map(showArn)]
   const held = await askAll(holderQuestions(session, found))
-  refusals.push(...held.refusals)
-  if (refusals.length > 0) return { verified: false, reason: explain(refusals) }
-  const all = unique(found)
-  const lingering = all.filter(({ billable }) => billable === false)
-  return {
-    verified: true,
-    resources: all.filter((each) => !lingering.includes(each)),
-    ...(lingering.length > 0 ? { lingering } : {}),
-    ...(held.answers.length > 0 ? { holders: unique(held.answers) } : {}),
-  }
-}
-
-function unique(resources: Resource[]): Resource[] {
-  const byKey = new Map(resources.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
+  return answerOf('AWS', { answers: found, refusals: [...refusals, ...held.refusals] }, held.answers)
 }
 
 async function standing(session: Session): Promise<RecordsAnswer> {
@@ -88,7 +71,7 @@ async function standing(session: Session): Promise<RecordsAnswer> {
     return await findStanding(session)
   } catch (error) {
     if (!(error instanceof NotAnswered)) throw error
-    return { verified: false, reason: explain([error]) }
+    return { verified: false, reason: explain('AWS', [error]) }
   }
 }
 
@@ -105,24 +88,7 @@ async function owned(session: Session, installationId: string) {
     }),
   )
   refusals.push(...gone.refusals)
-  if (refusals.length > 0) throw new Error(explain(refusals))
+  if (refusals.length > 0) throw new Error(explain('AWS', refusals))
   const without = new Set(gone.answers)
   return answers.filter((each) => !without.has(each))
-}
-
-async function askAll<T>(questions: (() => Promise<T[]>)[]): Promise<{ answers: T[]; refusals: NotAnswered[] }> {
-  const waiting = [...questions]
-  const answers: T[] = []
-  const refusals: NotAnswered[] = []
-  const askNext = async () => {
-    for (let question = waiting.shift(); question; question = waiting.shift())
-      try {
-        answers.push(...(await question()))
-      } catch (error) {
-        if (!(error instanceof NotAnswered)) throw error
-        refusals.push(error)
-      }
-  }
-  await Promise.all(Array.from({ length: QUESTIONS_AT_ONCE }, askNext))
-  return { answers, refusals }
 }

@@ -1,7 +1,8 @@
 // One look into an account: the clients of its services, and a way to ask them within a time limit.
 import { once } from 'node:events'
 import type { InventoryQuery, Resource } from '../inventory.ts'
-import { missingAction, NotAnswered, reasonOf } from './answers.ts'
+import { NotAnswered } from '../asking.ts'
+import { isDenial, missingAction, reasonOf } from './answers.ts'
 
 export type AwsInventoryOptions = {
   /** Every service is asked at this address instead of at AWS. */
@@ -126,7 +127,7 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
         return await Promise.race([readPages(), stopped])
       } catch (error) {
         const why = abortSignal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error)
-        throw new NotAnswered(missingAction(error) ?? action, why, error)
+        throw new NotAnswered(missingAction(error) ?? action, why, { cause: error, isDenied: isDenial(error) })
       }
     },
 

@@ -1,0 +1,171 @@
+// The one way in which clouds without an SDK of ours are asked: JSON over HTTPS, all pages, patient with limits, within a
+// time. It only reads, and everything but an answer becomes NotAnswered.
+import { setTimeout } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import { createMasker } from '../observability/mask.ts'
+import { uptimeMs } from '../uptime.ts'
+import { NotAnswered } from './asking.ts'
+
+const TIMEOUT_MS = 60_000
+const ANSWER_MS = 20_000
+const TRIES = 5
+const FIRST_PAUSE_MS = 500
+const TEXT_LENGTH = 200
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
+/** One page. More would be more memory than a worker has for it. */
+const MOST_BYTES = 32 * 2 ** 20
+
+export type RestOptions = Readonly<{
+  /** The headers that say who asks. `isRefused`: the last ones were not accepted, so remembered ones are of no use. */
+  authorize: (signal: AbortSignal, isRefused: boolean) => Promise<Record<string, string>>
+  /** In words of the cloud: its own code and message of a refusal, and the permission that it names. */
+  readError: (body: unknown) => { text?: string | undefined; permission?: string | undefined }
+  /** For everything together. */
+  timeoutMs?: number
+}>
+
+/** `permission`: what it takes to be told. A body makes it a POST that only reads, as queries are. */
+export type RestQuestion = Readonly<{ permission: string; url: string; body?: unknown }>
+
+export type Rest = Readonly<{
+  /** The JSON of the answer; undefined for 404. Throws NotAnswered. */
+  find: (question: RestQuestion) => Promise<unknown>
+  /**
+   * Every item of every page. `next` gives the question of the next page; it leads to where the first one did. A page
+   * without a list is no answer. Throws NotAnswered.
+   */
+  list: <Item>(
+    question: RestQuestion,
+    listOf: (page: unknown) => Item[] | undefined,
+    next: (page: unknown) => RestQuestion | undefined,
+  ) => Promise<Item[]>
+  close: () => void
+}>
+
+type Answer = { status: number; body: unknown; retryAfterMs: number | undefined }
+
+export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestOptions): Rest {
+  const stopping = new AbortController()
+  const timer = globalThis.setTimeout(() => stopping.abort(), timeoutMs)
+  const endsAt = uptimeMs() + timeoutMs
+  const { mask } = createMasker()
+
+  const send = async ({ url, body }: RestQuestion, isRefused: boolean): Promise<Answer> => {
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(ANSWER_MS)])
+    const headers = { accept: 'application/json', ...(await authorize(signal, isRefused)) }
+    const response = await fetch(url, {
+      ...(body === undefined
+        ? { headers }
+        : { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      // The credential is for this place, and for no other.
+      redirect: 'error',
+      signal,
+    })
+    return { status: response.status, body: await readJson(response), retryAfterMs: readRetryAfter(response) }
+  }
+
+  const why = (answer: Answer | undefined, failure: unknown): string => {
+    if (stopping.signal.aborted) return `no answer within ${timeoutMs / 1000} s`
+    if (!answer) return mask(causeOf(failure)).slice(0, TEXT_LENGTH)
+    const { text } = readError(answer.body)
+    return `it answers ${answer.status}${text === undefined ? '' : `: ${mask(text).slice(0, TEXT_LENGTH)}`}`
+  }
+
+  const find = async (question: RestQuestion): Promise<unknown> => {
+    requireSafe(question)
+    let isRefused = false
+    for (let attempt = 1; ; attempt++) {
+      let answer: Answer | undefined
+      let failure: unknown
+      try {
+        answer = await send(question, isRefused)
+      } catch (error) {
+        // What lies behind a failed sign-in is known already.
+        if (error instanceof NotAnswered) throw error
+        failure = error
+      }
+      if (answer && isGood(answer)) return answer.body
+      if (answer?.status === 404) return undefined
+      const isExpired: boolean = answer?.status === 401 && !isRefused
+      const pauseMs = isExpired ? 0 : (answer?.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1))
+      const isOver = attempt === TRIES || stopping.signal.aborted || uptimeMs() + pauseMs > endsAt
+      if (isOver || !(isExpired || isPassing(answer))) {
+        const named = answer && readError(answer.body).permission
+        const isDenied = answer?.status === 403
+        throw new NotAnswered(named ?? question.permission, why(answer, failure), { cause: failure, isDenied })
+      }
+      isRefused ||= isExpired
+      await setTimeout(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+    }
+  }
+
+  return {
+    find,
+    async list<Item>(
+      question: RestQuestion,
+      listOf: (page: unknown) => Item[] | undefined,
+      next: (page: unknown) => RestQuestion | undefined,
+    ) {
+      const { permission } = question
+      const { origin } = new URL(question.url)
+      const items: Item[] = []
+      const seen = new Set<string>()
+      for (let asked: RestQuestion | undefined = question; asked;) {
+        const place = JSON.stringify([asked.url, asked.body])
+        if (new URL(asked.url).origin !== origin) throw new NotAnswered(permission, `its next page is not at ${origin}`)
+        if (seen.has(place)) throw new NotAnswered(permission, 'its pages have no end')
+        seen.add(place)
+        const page = await find(asked)
+        const list = listOf(page)
+        if (!list) throw new NotAnswered(permission, 'the answer has no list')
+        items.push(...list)
+        asked = next(page)
+      }
+      return items
+    },
+    close() {
+      clearTimeout(timer)
+      stopping.abort()
+    },
+  }
+}
+
+const isGood = ({ status, body }: Answer) => status >= 200 && status < 300 && body !== undefined
+
+/** An answer that is no JSON has been cut, or comes from something between. */
+const isPassing = (answer: Answer | undefined) =>
+  !answer || [408, 429].includes(answer.status) || answer.status >= 500 || (answer.status < 300 && !isGood(answer))
+
+function requireSafe({ url, permission }: RestQuestion): void {
+  const { protocol, hostname } = new URL(url)
+  if (protocol !== 'https:' && !LOOPBACK.has(hostname)) throw new NotAnswered(permission, `${url} is not https`)
+}
+
+/** undefined: it is none. Throws when it is cut off or too long. */
+async function readJson(response: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES / 2 ** 20} MiB`)
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 9110: seconds, or a time. */
+function readRetryAfter({ headers }: Response): number | undefined {
+  const text = headers.get('retry-after')
+  if (text === null) return undefined
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
+  return cause ? `${messageOf(error)}: ${'code' in cause ? String(cause.code) : cause.message}` : messageOf(error)
+}
