@@ -1,15 +1,20 @@
 // Following: whatever is killed meanwhile, no line is lost or shown twice, and no wait ends before its job has.
 import type { ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
+import { createServer as createProbe, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createHttp } from '../src/http/app.ts'
+import { createServer } from '../src/http/server.ts'
 import { claimJob, type Claim } from '../src/jobs/claim.ts'
 import { openJobLogs } from '../src/jobs/log.ts'
 import { openHome, serve, type Home } from './cli.ts'
-import { eventually, exitOf, isThorough, openHarness, type Harness } from './harness.ts'
+import { eventually, exitOf, openHarness, type Harness } from './harness.ts'
 
-const KILLS = isThorough ? 20 : 3
+/** Those as a process, with -9; and those in which all its sockets are destroyed, which is the same to who follows. */
+const KILLED = 3
+const TORN = 17
+const KILLS = KILLED + TORN
 const LINES_EACH = 50
 
 let h: Harness
@@ -35,8 +40,15 @@ async function kill(): Promise<void> {
   await exitOf(server)
 }
 
+/** The same server in this process. */
+async function listen(): Promise<Server> {
+  const listening = createServer(createHttp(h.app)).listen(Number(port), '127.0.0.1')
+  await once(listening, 'listening')
+  return listening
+}
+
 async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1')
+  const probe = createProbe().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port: free } = probe.address() as AddressInfo // listens on TCP
   probe.close()
@@ -67,15 +79,26 @@ describe('logs', () => {
       for (let n = 0; n < LINES_EACH; n++) log.write('info', `line ${++written}`)
       await log.flush()
     }
-    for (let n = 0; n < KILLS; n++) {
+    const survive = async (end: () => Promise<unknown>, begin: () => Promise<unknown>) => {
       const before = shown()
       await write()
       // In the middle of what it sends.
       await eventually(() => shown() > before)
-      await kill()
+      await end()
       await write()
-      await start()
+      await begin()
     }
+    for (let n = 0; n < KILLED; n++) await survive(kill, start)
+    await kill()
+    let inside = await listen()
+    const tear = () => {
+      inside.close()
+      inside.closeAllConnections()
+      return once(inside, 'close')
+    }
+    for (let n = 0; n < TORN; n++) await survive(tear, async () => (inside = await listen()))
+    await tear()
+    await start()
     await eventually(() => shown() >= written)
     await log.close()
     await h.rows(`update jobs set status = 'CANCELLED', ended_at = now() where id = '${claimed.job.id}'`)
