@@ -8,7 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const MEMORY = '/dev/shm'
 if (hasRoom(MEMORY, 4 * 2 ** 30)) process.env['TMPDIR'] = MEMORY
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
-const quickImports = `--import=${new URL('test/quick-imports.mjs', import.meta.url).href}`
+const quickImports = `--import=${new URL('src/quick-imports.ts', import.meta.url).href}`
 process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} ${quickImports}`.trim()
 
 /** They wait for most of their time; begun first, the others fill their pauses. */

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 // This comes before anything else is loaded. By default V8 takes 150 MB for the young generation while it reads a
 // thousand modules, and never gives them back.
 setFlagsFromString('--semi-space-growth-factor=1')
+await import('./quick-imports.ts')
 const { ConfigError, readConfig } = await import('./config.ts')
 const { messageOf } = await import('./errors.ts')
 

@@ -38,6 +38,7 @@ const floors = [
     'events.ts',
     'ids.ts',
     'observability',
+    'quick-imports.ts',
     'secrets.ts',
     'uptime.ts',
     'version.ts',
