@@ -51,12 +51,13 @@ function signedIn(environment: Environment, name: string, { url }: Context, firs
   let auth = first
   const refresh = async (): Promise<boolean> => {
     if (auth.kind !== 'oidc' || auth.refreshToken === undefined) return false
-    const stale = auth.token
+    const { token: stale, refreshToken } = auth
     // A refresh token may count only once. So one process uses it, and the others read what it got.
     await changeContexts(environment, async ({ contexts }) => {
       const kept = contexts[name]
       if (kept?.auth?.kind !== 'oidc') return
-      if (kept.auth.token === stale) {
+      // A token that is made again within the second may be the same.
+      if (kept.auth.token === stale && kept.auth.refreshToken === refreshToken) {
         const { refreshTokens } = await import('./oidc.ts')
         kept.auth = await refreshTokens(kept.auth)
       }
