@@ -9,6 +9,7 @@ import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
 import { hasBegun } from '../src/worker/unbegun.ts'
 import { startWorker } from '../src/worker/worker.ts'
+import type { Inventory, Resource } from '../src/clouds/inventory.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 // All faults of this file at once, by cluster name, so that the tests can run side by side.
@@ -331,6 +332,34 @@ describe.concurrent('a cloud that cannot be asked', () => {
       const shown = (await other.call('GET', `/clusters/${asked.cluster.id}`)).body
       expect(shown.statusReason).toMatch(/^InventoryNotVerified: IBM Cloud is not verified/)
       expect(shown.lastFailure).toMatchObject({ reason: 'InventoryNotVerified', actor: 'platform-team' })
+      await worker.drain(0)
+    } finally {
+      await other.close()
+    }
+  })
+
+  it.concurrent('is asked again after its lag: what is told only then is left', async () => {
+    const other = await openHarness()
+    const disk: Resource = { id: 'disk-9', type: 'disk', name: 'late-disk', region: 'us-east-1' }
+    const { find } = other.app.inventory
+    let looks = 0
+    const late: Inventory['find'] = async (query) => {
+      const proving = await other.rows(`select from job_attempts where stage = 'verify' and ended_at is null`)
+      return proving.length > 0 && ++looks === 2 ? { verified: true, resources: [disk] } : find(query)
+    }
+    try {
+      const worker = await startWorker({ ...other.app, inventory: { ...other.app.inventory, find: late } })
+      const { cluster: asked } = await other.requestCluster('late')
+      await other.reach(asked.id, 'READY')
+      await other.destroy(asked.id)
+      await other.reach(asked.id, 'DESTROYED')
+      const tries = await other.rows(
+        `select a.outcome, a.reason, a.message from job_attempts a join jobs j on j.id = a.job_id where j.type = 'DESTROY' order by a.number`,
+      )
+      expect(tries).toMatchObject([
+        { outcome: 'FAILED', reason: 'ResourcesLeft', message: '1 resources are left: disk disk-9' },
+        { outcome: 'SUCCEEDED' },
+      ])
       await worker.drain(0)
     } finally {
       await other.close()

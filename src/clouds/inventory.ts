@@ -62,6 +62,9 @@ export type Inventory = {
   findOwned?: (owner: Owner) => AsyncIterable<Owned>
 }
 
+/** How late a cloud may be to tell what exists. Where it is asked by an index, that is behind for longer. */
+export const lagSecondsOf: Record<Platform, number> = { aws: 60, azure: 120, gcp: 60, ibmcloud: 120 }
+
 const SHOWN_RESOURCES = 20
 
 /** Names the first of them, for a sentence. */

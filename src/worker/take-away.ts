@@ -2,7 +2,7 @@
 // metadata is used.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeAnswer, describeResources, type InventoryAnswer } from '../clouds/inventory.ts'
+import { describeAnswer, describeResources, lagSecondsOf, type InventoryAnswer } from '../clouds/inventory.ts'
 import { queryOf, queryOfWhole } from '../clusters/inventory-query.ts'
 import { closeEntry, forgetBootstrap, listOpenEntries, type LedgerEntry } from '../clusters/ledger.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
@@ -24,8 +24,8 @@ const LOOK_MS = MINUTE_MS
 
 const SHORTEST_LOOK_MS = 1_000
 
-/** Used in place of a minute where the cloud is simulated. */
-const SHORTEST_SECOND_LOOK_MS = 1_000
+/** Used in place of the cloud's lag where it is simulated. */
+const SHORTEST_LAG_MS = 100
 
 type Removal = { entry: LedgerEntry; dir: string }
 type Proof = { entries: LedgerEntry[]; failure: DestroyFailed | undefined; told: string | undefined }
@@ -58,7 +58,7 @@ const proofSteps: readonly Step<Proof>[] = [
     leaves: 'nothing: the proof is taken again',
     stage: 'verify',
     async take(operation, proof) {
-      proof.told = await (proof.failure ? proveEmptyTwice(operation, proof.failure) : proveEmpty(operation))
+      proof.told = await proveEmpty(operation, proof.failure)
     },
   },
   {
@@ -134,24 +134,6 @@ async function runDestroyer(operation: Operation, dir: string, deadlineMs: numbe
   }
 }
 
-/**
- * A destroyer may fail or hang although the cloud has nothing left. Two verified and empty inventories, a minute apart,
- * count for more than the destroyer's result. Throws the destroyer's failure, with what is left.
- */
-async function proveEmptyTwice(operation: Operation, failure: DestroyFailed): Promise<string> {
-  for (const waitMs of [0, operation.realMs(MINUTE_MS, SHORTEST_SECOND_LOOK_MS)]) {
-    await operation.pause(waitMs)
-    const answer = await find(operation)
-    if (!answer.verified || answer.resources.length > 0)
-      throw new DestroyFailed(failure.reason, `${failure.message}; left: ${describeAnswer(answer)}`, {
-        exitCode: failure.exitCode,
-      })
-  }
-  const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
-  operation.log('warning', told)
-  return told
-}
-
 /** Throws DestroyFailed unless the directory's metadata is the ledger's and names only this cluster. */
 async function guard(operation: Operation, entry: LedgerEntry, dir: string): Promise<void> {
   const { cluster } = operation.claim
@@ -167,21 +149,39 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
   }
 }
 
-/** Throws DestroyFailed with what is left, or with the reason why that cannot be known. */
-export async function proveEmpty(operation: Operation): Promise<undefined> {
-  const answer = await find(operation)
+/**
+ * Two verified and empty inventories, as far apart as the cloud may be late. They count for more than the destroyer's
+ * result, since it may fail or hang although nothing is left: then what they say beside it is returned. Throws
+ * DestroyFailed with what is left, or with the reason why that cannot be known.
+ */
+export async function proveEmpty(operation: Operation, failure?: DestroyFailed): Promise<string | undefined> {
+  const lagSeconds = lagSecondsOf[operation.claim.cluster.platform]
+  for (const waitMs of [0, operation.realMs(lagSeconds * 1000, SHORTEST_LAG_MS)]) {
+    await operation.pause(waitMs)
+    const answer = await find(operation)
+    requireEmpty(answer, failure)
+    const { lingering = [] } = answer
+    const also = lingering.length > 0 ? `; deleted, and going by itself: ${describeResources(lingering)}` : ''
+    const again = waitMs === 0 ? `, and is looked at again in ${lagSeconds} s` : ', twice'
+    operation.log('info', `The inventory is empty${again}: 0 resources left${also}`)
+  }
+  if (!failure) return undefined
+  const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
+  operation.log('warning', told)
+  return told
+}
+
+function requireEmpty(
+  answer: InventoryAnswer,
+  failure: DestroyFailed | undefined,
+): asserts answer is Extract<InventoryAnswer, { verified: true }> {
+  if (answer.verified && answer.resources.length === 0) return
+  const left = describeAnswer(answer)
+  if (failure)
+    throw new DestroyFailed(failure.reason, `${failure.message}; left: ${left}`, { exitCode: failure.exitCode })
   if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
-  if (answer.resources.length > 0)
-    throw new DestroyFailed(
-      'ResourcesLeft',
-      `${answer.resources.length} resources are left: ${describeAnswer(answer)}`,
-      {
-        resources: answer.resources,
-      },
-    )
-  const { lingering = [] } = answer
-  const also = lingering.length > 0 ? `; deleted, and going by itself: ${describeResources(lingering)}` : ''
-  operation.log('info', `The inventory is empty: 0 resources left${also}`)
+  const { resources } = answer
+  throw new DestroyFailed('ResourcesLeft', `${resources.length} resources are left: ${left}`, { resources })
 }
 
 /**
