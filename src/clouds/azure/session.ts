@@ -1,5 +1,6 @@
 // One look into a subscription, and the forms in which Azure Resource Manager answers.
 import { z } from 'zod'
+import { NotAnswered } from '../asking.ts'
 import type { InventoryQuery } from '../inventory.ts'
 import { openRest } from '../rest.ts'
 import type { Environment } from './credentials.ts'
@@ -62,14 +63,21 @@ export type Listing<Item> = { permission: string; url: string; item: z.ZodType<I
 
 /** Every item of every page. Throws NotAnswered. `mayBeGone`: where the place itself has gone, there is nothing in it. */
 export function listAll<Item>(
-  { rest }: Session,
+  { rest, subscriptionId }: Session,
   { permission, url: first, item, mayBeGone = false }: Listing<Item>,
 ): Promise<Item[]> {
   const form = z.object({ value: z.array(item) })
   const link = z.object({ nextLink: z.string().nullish() })
   return rest.list(
     { permission, url: first },
-    (page) => (page === undefined && mayBeGone ? [] : form.safeParse(page).data?.value),
+    (page) => {
+      if (page !== undefined) return form.safeParse(page).data?.value
+      if (mayBeGone) return []
+      throw new NotAnswered(
+        permission,
+        `there is nothing to list: the credentials see no subscription ${subscriptionId}`,
+      )
+    },
     (page) => {
       const url = link.safeParse(page).data?.nextLink
       return url ? { permission, url } : undefined

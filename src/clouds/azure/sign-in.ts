@@ -68,7 +68,8 @@ const firstLine = (text: string) => text.split(/\r?\n|Trace ID/)[0]?.trim() ?? '
 async function openCredential(given: AzureCredentials, { authority }: AzureCloud): Promise<TokenCredential> {
   const identity = await import('@azure/identity')
   const { tenantId, clientId, clientSecret, clientCertificate, clientCertificatePassword, tokenFile } = given
-  const options = { authorityHost: authority }
+  // The authorities are known, and nobody else needs to be asked about them.
+  const options = { authorityHost: authority, disableInstanceDiscovery: true }
   if (clientId && clientCertificate)
     return new identity.ClientCertificateCredential(
       tenantId,
