@@ -80,6 +80,7 @@ const kinds = [
   'Microsoft.Network/routeTables',
   'Microsoft.Network/virtualNetworks',
   'Microsoft.Storage/storageAccounts',
+  'Microsoft.Unheard/things',
 ]
 const thing = (type: string, changes: Partial<AzureThing> = {}): AzureThing => ({
   type,

@@ -181,11 +181,13 @@ describe('what stands before a cluster', () => {
     )
   })
 
-  it('is not told when the caller may not read all of it', async () => {
+  it('is not told when the caller may not read all of it, and what it has no use for does not matter', async () => {
+    server.subscription.permissions = [{ actions: ['*/dnsZones/*', '*/privateDnsZones/*'], notActions: [] }]
+    expect(await open().findRecords(place)).toEqual({ verified: true, resources: [], taken: [] })
     server.subscription.permissions = [{ actions: ['*/read'], notActions: ['*/privateDnsZones/*'] }]
     expect(await open().findRecords(place)).toEqual({
       verified: false,
-      reason: expect.stringContaining('Microsoft.Network/privateDnsZones/recordsets/read'),
+      reason: expect.stringContaining('Microsoft.Network/privateDnsZones/ALL/read'),
     })
   })
 })

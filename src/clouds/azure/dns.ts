@@ -56,7 +56,7 @@ export async function findOwnRecords(session: Session, ownership: Ownership): Pr
   ]
   const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
   if (query.records === 'unclear' && madeSince.length > 0)
-    throw new NotAnswered('Microsoft.Network/dnsZones/recordsets/read', unclearReason(madeSince))
+    throw new NotAnswered('Microsoft.Network/dnsZones/all/read', unclearReason(madeSince))
   return query.records === 'all' ? [...ours, ...madeSince] : ours
 }
 
@@ -165,7 +165,7 @@ async function listRecords(session: Session, ownership: Ownership, zone: Zone): 
   const domain = domainOf(session)
   const suffix = domain === zone.name ? '' : `&$recordsetnamesuffix=${domain.slice(0, -zone.name.length - 1)}`
   const records = await listAll(session, {
-    permission: `Microsoft.Network/${kind.path}/recordsets/read`,
+    permission: `Microsoft.Network/${kind.path}/${kind.all}/read`,
     url: `${session.origin}${zone.id}/${kind.all}?api-version=${kind.version}${suffix}`,
     item: recordSchema,
     mayBeGone: true,

@@ -8,7 +8,7 @@ import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, RecordsAnswer, Resource } from '../inventory.ts'
 import { findOwnRecords, findStanding, listZones, requireSubscription } from './dns.ts'
 import { entriesOf, readOwnership } from './ownership.ts'
-import { permissionQuestions } from './permissions.ts'
+import { dnsActions, permissionQuestions } from './permissions.ts'
 import { findDeletedVaults, findGroup, listGroups, listThings, showGroup, showThing } from './resources.ts'
 import { openSession, type AzureInventoryOptions, type Session, type Tags } from './session.ts'
 import { openSignIn } from './sign-in.ts'
@@ -67,7 +67,7 @@ async function search(session: Session): Promise<InventoryAnswer> {
 }
 
 async function standing(session: Session): Promise<RecordsAnswer> {
-  const told = await askAll(permissionQuestions(session))
+  const told = await askAll(permissionQuestions(session, dnsActions))
   if (told.refusals.length > 0) return { verified: false, reason: explain('Azure', told.refusals) }
   return findStanding(session, readOwnership(session.query, []))
 }

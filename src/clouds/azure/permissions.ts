@@ -22,13 +22,13 @@ export const neededActions = [
   'Microsoft.ManagedIdentity/userAssignedIdentities/read',
   'Microsoft.Network/applicationSecurityGroups/read',
   'Microsoft.Network/dnsZones/read',
-  'Microsoft.Network/dnsZones/recordsets/read',
+  'Microsoft.Network/dnsZones/all/read',
   'Microsoft.Network/loadBalancers/read',
   'Microsoft.Network/natGateways/read',
   'Microsoft.Network/networkInterfaces/read',
   'Microsoft.Network/networkSecurityGroups/read',
   'Microsoft.Network/privateDnsZones/read',
-  'Microsoft.Network/privateDnsZones/recordsets/read',
+  'Microsoft.Network/privateDnsZones/ALL/read',
   'Microsoft.Network/privateDnsZones/virtualNetworkLinks/read',
   'Microsoft.Network/privateEndpoints/read',
   'Microsoft.Network/publicIPAddresses/read',
@@ -39,16 +39,19 @@ export const neededActions = [
 
 const permission = z.object({ actions: z.array(z.string()), notActions: z.array(z.string()).nullish() })
 
+/** What it takes to read zones and records. */
+export const dnsActions = neededActions.filter((action) => /DnsZones/i.test(action))
+
 /** One question for each action, which is refused where the caller lacks it in the subscription as a whole. */
-export function permissionQuestions(session: Session): (() => Promise<never[]>)[] {
+export function permissionQuestions(session: Session, actions = neededActions): (() => Promise<never[]>)[] {
   const { home, subscriptionId } = session
   const url = `${home}/providers/Microsoft.Authorization/permissions?api-version=${apiVersions.permissions}`
   let asked: Promise<z.infer<typeof permission>[]> | undefined
-  return neededActions.map((action) => async () => {
+  return actions.map((action) => async () => {
     asked ??= listAll(session, { permission: 'Microsoft.Authorization/permissions/read', url, item: permission })
     // An assignment takes away only from what it gives itself.
     const isGiven = (await asked).some(
-      ({ actions, notActions }) => covers(actions, action) && !covers(notActions ?? [], action),
+      (given) => covers(given.actions, action) && !covers(given.notActions ?? [], action),
     )
     if (isGiven) return []
     throw new NotAnswered(action, `not allowed in the whole of subscription ${subscriptionId}`, { isDenied: true })
