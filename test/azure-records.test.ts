@@ -153,7 +153,14 @@ describe('records', () => {
   it('of a zone that goes while it is read have gone with it', async () => {
     server.subscription.zones.push(privateZone())
     server.faults.push({ how: '404', path: '/ALL', times: 1 })
+    expect(await reasonOf({})).toContain('the zone demo.example.com is there, and its records are not')
+    server.faults.push({ how: '404', path: '/privatednszones/demo.example.com', times: 2 })
     expect(await findNames()).toEqual(['demo.example.com'])
+  })
+
+  it('in a zone that another cluster has tagged are ours, since the zone is everybody’s', async () => {
+    server.subscription.zones = [zone({ tags: neighbours, records: publicRecords })]
+    expect(await findNames()).toEqual(['*.apps.demo.example.com', 'api.demo.example.com'])
   })
 })
 

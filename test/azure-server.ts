@@ -182,6 +182,18 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
       parameters: ['$recordsetnamesuffix'],
       answer: records(true),
     },
+    ...[false, true].map((isPrivate) => ({
+      path: isPrivate
+        ? /^\/resourceGroups\/([^/]+)\/providers\/Microsoft.Network\/privateDnsZones\/([^/]+)$/i
+        : /^\/resourceGroups\/([^/]+)\/providers\/Microsoft.Network\/dnsZones\/([^/]+)$/i,
+      versions: [isPrivate ? '2020-06-01' : '2018-05-01'],
+      answer([group, name]: string[]) {
+        const zone = subscription.zones.find(
+          (each) => each.isPrivate === isPrivate && same(each.name, name) && same(each.group, group),
+        )
+        return zone && { one: showZone(zone) }
+      },
+    })),
     {
       path: /^\/resourceGroups\/([^/]+)\/providers\/Microsoft.Network\/virtualNetworks\/([^/]+)$/i,
       versions: ['2023-09-01'],

@@ -49,10 +49,13 @@ export async function findOwnRecords(session: Session, ownership: Ownership): Pr
   const isOurs = (zone: Zone) => ownership.isTagged(zone.tags) || ownership.isInOwnGroup(zone.group)
   const areOurs = records.filter(({ pointsToOurs, zone }) => pointsToOurs || isOurs(zone))
   const ours = [...ownZones.filter(isOurs).map(showZone), ...areOurs.map(show)]
-  const isOfAnother = (zone: Zone) => ownership.isOfAnother(zone.tags)
+  // Of zones only those of the domain itself are a cluster's; the others are everybody's, whoever has tagged them.
+  const zonesOfOthers = ownZones.filter((zone) => !isOurs(zone) && ownership.isOfAnother(zone.tags))
   const others = [
-    ...ownZones.filter((zone) => !isOurs(zone) && !isOfAnother(zone)).map(showZone),
-    ...records.filter((each) => !areOurs.includes(each) && !each.isOfAnother && !isOfAnother(each.zone)).map(show),
+    ...ownZones.filter((zone) => !isOurs(zone) && !zonesOfOthers.includes(zone)).map(showZone),
+    ...records
+      .filter((each) => !areOurs.includes(each) && !each.isOfAnother && !zonesOfOthers.includes(each.zone))
+      .map(show),
   ]
   const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
   if (query.records === 'unclear' && madeSince.length > 0)
@@ -140,7 +143,7 @@ export async function requireSubscription(
   if (azure?.network) {
     const { resourceGroup, virtualNetwork } = azure.network
     const permission = 'Microsoft.Network/virtualNetworks/read'
-    const path = `resourceGroups/${resourceGroup}/providers/Microsoft.Network/virtualNetworks/${virtualNetwork}`
+    const path = `resourceGroups/${encodeURIComponent(resourceGroup)}/providers/Microsoft.Network/virtualNetworks/${encodeURIComponent(virtualNetwork)}`
     const network = await rest.find({ permission, url: `${home}/${path}?api-version=${apiVersions.networks}` })
     if (network === undefined)
       throw new NotAnswered(
@@ -164,12 +167,19 @@ async function listRecords(session: Session, ownership: Ownership, zone: Zone): 
   const kind = kindOf(zone)
   const domain = domainOf(session)
   const suffix = domain === zone.name ? '' : `&$recordsetnamesuffix=${domain.slice(0, -zone.name.length - 1)}`
+  const permission = `Microsoft.Network/${kind.path}/${kind.all}/read`
+  let isMissing = false
   const records = await listAll(session, {
-    permission: `Microsoft.Network/${kind.path}/${kind.all}/read`,
+    permission,
     url: `${session.origin}${zone.id}/${kind.all}?api-version=${kind.version}${suffix}`,
     item: recordSchema,
-    mayBeGone: true,
+    onMissing: () => (isMissing = true),
   })
+  if (isMissing) {
+    const url = `${session.origin}${zone.id}?api-version=${kind.version}`
+    const isThere = (await session.rest.find({ permission: `Microsoft.Network/${kind.path}/read`, url })) !== undefined
+    if (isThere) throw new NotAnswered(permission, `the zone ${zone.name} is there, and its records are not`)
+  }
   return records.map(({ id, name, properties }) => {
     const { metadata = {}, targetResource, CNAMERecord, cnameRecord } = properties ?? {}
     const target = (CNAMERecord ?? cnameRecord)?.cname ?? ''

@@ -59,12 +59,12 @@ export const tags = z
   .transform((given) => given ?? {})
 export type Tags = z.infer<typeof tags>
 
-export type Listing<Item> = { permission: string; url: string; item: z.ZodType<Item>; mayBeGone?: boolean }
+export type Listing<Item> = { permission: string; url: string; item: z.ZodType<Item>; onMissing?: () => void }
 
-/** Every item of every page. Throws NotAnswered. `mayBeGone`: where the place itself has gone, there is nothing in it. */
+/** Every item of every page. Throws NotAnswered, but `onMissing` is told instead when there is no such place. */
 export function listAll<Item>(
   { rest, subscriptionId }: Session,
-  { permission, url: first, item, mayBeGone = false }: Listing<Item>,
+  { permission, url: first, item, onMissing }: Listing<Item>,
 ): Promise<Item[]> {
   const form = z.object({ value: z.array(item) })
   const link = z.object({ nextLink: z.string().nullish() })
@@ -72,7 +72,10 @@ export function listAll<Item>(
     { permission, url: first },
     (page) => {
       if (page !== undefined) return form.safeParse(page).data?.value
-      if (mayBeGone) return []
+      if (onMissing) {
+        onMissing()
+        return []
+      }
       throw new NotAnswered(
         permission,
         `there is nothing to list: the credentials see no subscription ${subscriptionId}`,
