@@ -128,6 +128,7 @@ it.each([
     ],
   ],
   ['@smithy/', ['commands/token.ts']],
+  ['@azure/identity', ['clouds/azure/sign-in.ts']],
   ['nodemailer', ['outbound/mailer.ts']],
   ['jose', ['auth/oidc.ts']],
   ['openid-client', ['auth/oidc-code.ts']],

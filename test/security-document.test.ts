@@ -1,13 +1,14 @@
-// docs/security.md says what is true: its tests exist, and its policies name every call to AWS that the code makes.
+// docs/security.md says what is true: its tests exist, its policies name every call to AWS that the code makes, and its role
+// what the inventory of Azure reads.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { neededActions } from '../src/clouds/azure/permissions.ts'
 import { ROOT } from './harness.ts'
 
 const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
-const policies = [...text.matchAll(/```json\n(.*?)```/gs)].map(
-  ([, json = '']) => JSON.parse(json) as { Statement: { Action: string[] }[] }, // read below
-)
+const documents = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json = '']) => JSON.parse(json) as unknown)
+const policies = documents as { Statement: { Action: string[] }[] }[] // read below
 const actionsOf = (policy = policies[0]) => (policy?.Statement ?? []).flatMap(({ Action }) => Action).toSorted()
 
 const SERVICES: Record<string, string> = {
@@ -60,4 +61,16 @@ it('the policy of the API allows reading alone', () => {
   expect(actionsOf(policies[0])).toEqual(
     unique([...callsIn('auth/aws-iam.ts', 'iam'), 's3:GetObject', 's3:ListBucket', 'kms:Decrypt']),
   )
+})
+
+it('the role for Azure allows what the inventory asks for first, which is all that its questions need', () => {
+  const role = documents[2] as { Actions: string[] } // read below
+  expect(role.Actions.toSorted()).toEqual(neededActions.toSorted())
+  const named = readdirSync(join(ROOT, 'src/clouds/azure')).flatMap((name) =>
+    [...readFileSync(join(ROOT, 'src/clouds/azure', name), 'utf8').matchAll(/'(Microsoft\.[\w/]+\/read)'/g)].map(
+      ([, action = '']) => action,
+    ),
+  )
+  expect(named.length).toBeGreaterThan(neededActions.length)
+  expect(named.filter((action) => !neededActions.includes(action))).toEqual([])
 })

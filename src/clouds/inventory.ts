@@ -18,6 +18,15 @@ export type Place = {
   hostedZone?: string | undefined
   /** The role by which that zone can be read, where it is another account's. */
   hostedZoneRole?: string | undefined
+  /** What the profile says of where in Azure it is. */
+  azure?:
+    | {
+        cloud: string
+        subscription?: string | undefined
+        baseDomainResourceGroup?: string | undefined
+        network?: { resourceGroup: string; virtualNetwork: string } | undefined
+      }
+    | undefined
 }
 
 export type InventoryQuery = Place & {

@@ -1,6 +1,7 @@
 // Clouds that cannot be asked what still exists. For them nobody claims emptiness, so nothing there is DESTROYED by
 // proof.
-import type { Platform } from '../vocabulary.ts'
+import { messageOf } from '../errors.ts'
+import { platforms, type Platform } from '../vocabulary.ts'
 import type { Inventory } from './inventory.ts'
 
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
@@ -17,17 +18,26 @@ export function openUnverifiedInventory(): Inventory {
 /**
  * The simulated cloud stands for every platform. Without it each platform has its own inventory, or is not verified.
  */
-export function openInventory(inventories: {
-  simulated?: Inventory | undefined
-  aws?: Inventory | undefined
-}): Inventory {
+export function openInventory(inventories: Partial<Record<Platform | 'simulated', Inventory | undefined>>): Inventory {
   if (inventories.simulated) return inventories.simulated
   const unverified = openUnverifiedInventory()
-  const owned = inventories.aws?.findOwned
-  const of = (platform: Platform) => (platform === 'aws' && inventories.aws) || unverified
+  const of = (platform: Platform) => inventories[platform] ?? unverified
   return {
     find: (query) => of(query.platform).find(query),
     findRecords: (place) => of(place.platform).findRecords(place),
-    ...(owned ? { findOwned: owned } : {}),
+    async *findOwned(owner) {
+      const offered = new Set(owner.offered.map(({ platform }) => platform))
+      const asked = platforms.flatMap((platform) => (offered.has(platform) && inventories[platform]?.findOwned) || [])
+      if (asked.length === 0) throw new Error('no profile offers a cloud whose resources this service can list')
+      // One that does not tell keeps nobody from what the others tell.
+      const untold: unknown[] = []
+      for (const findOwned of asked)
+        try {
+          yield* findOwned(owner)
+        } catch (error) {
+          untold.push(error)
+        }
+      if (untold.length > 0) throw new Error(untold.map(messageOf).join('; '))
+    },
   }
 }

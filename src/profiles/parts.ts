@@ -149,7 +149,7 @@ export const azure = z.strictObject({
     .uuid({ error: 'must be the id of the subscription' })
     .optional()
     .describe(
-      "For people: of which subscription the worker's credentials are to be. The installer takes it from them, and nothing compares it.",
+      "Of which subscription the worker's credentials are to be. The installer takes it from them, and nothing is proved gone in any other.",
     ),
   network: z
     .strictObject({ resourceGroup: word, virtualNetwork: word, controlPlaneSubnet: word, computeSubnet: word })

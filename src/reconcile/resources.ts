@@ -41,9 +41,12 @@ export async function findUnknown(app: Asking): Promise<Map<string, Owned>> {
   return unknown
 }
 
-/** Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. */
+/**
+ * Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. What is told counts,
+ * although not all is: then this throws CannotTell at its end.
+ */
 async function* compareOwned(app: Asking): AsyncGenerator<{ id: string; owned: Owned; isKnown: boolean }> {
-  const all = await listOwned(app)
+  const { all, untold } = await listOwned(app)
   const ids = [...all.keys()]
   for (let start = 0; start < ids.length; start += BATCH) {
     const batch = ids.slice(start, start + BATCH)
@@ -59,6 +62,7 @@ async function* compareOwned(app: Asking): AsyncGenerator<{ id: string; owned: O
       if (owned && (!cluster || cluster.isLongDestroyed)) yield { id, owned, isKnown: cluster !== undefined }
     }
   }
+  if (untold) throw untold
 }
 
 async function lookAtDestroyed(pass: Pass, id: string, seen: string): Promise<void> {
@@ -94,22 +98,23 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
   await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))
 }
 
-async function listOwned({ inventory, installationId, catalog }: Asking): Promise<Map<string, Owned>> {
+async function listOwned({ inventory, installationId, catalog }: Asking) {
   if (!inventory.findOwned) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
-  const owned = new Map<string, Owned>()
+  const all = new Map<string, Owned>()
   try {
     const listing = inventory.findOwned({ installationId, offered: catalog.list().flatMap(placesOf) })
     for await (const { clusterId, installationId: owner = installationId, resource } of listing) {
       if (owner !== installationId) continue
-      const of = owned.get(clusterId) ?? { count: 0, shown: [] }
+      const of = all.get(clusterId) ?? { count: 0, shown: [] }
       of.count++
       if (of.shown.length < SHOWN_RESOURCES) of.shown.push(resource)
-      owned.set(clusterId, of)
+      all.set(clusterId, of)
     }
   } catch (error) {
-    throw new CannotTell(`the cloud did not tell what carries the tag of the service: ${messageOf(error)}`)
+    const why = `the cloud did not tell all that carries the tag of the service: ${messageOf(error)}`
+    return { all, untold: new CannotTell(why) }
   }
-  return owned
+  return { all, untold: undefined }
 }
 
 function describe({ count, shown }: Owned): string {

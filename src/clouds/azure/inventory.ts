@@ -1,0 +1,98 @@
+/**
+ * What still exists of a cluster in Azure: resource groups, all that is in them or elsewhere in the subscription, and
+ * the records of its domain. It only reads, and never takes silence for emptiness. Not asked, since nothing tells whose
+ * they are: role assignments of identities that are gone. In Entra ID the installer makes nothing, in either of the
+ * credentials modes that it has for Azure.
+ */
+import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, RecordsAnswer, Resource } from '../inventory.ts'
+import { findOwnRecords, findStanding, listZones, requireSubscription } from './dns.ts'
+import { entriesOf, readOwnership } from './ownership.ts'
+import { dnsActions, permissionQuestions } from './permissions.ts'
+import { findDeletedVaults, findGroup, listGroups, listThings, showGroup, showThing } from './resources.ts'
+import { openSession, type AzureInventoryOptions, type Session, type Tags } from './session.ts'
+import { openSignIn } from './sign-in.ts'
+
+export function openAzureInventory(options: AzureInventoryOptions): Inventory {
+  const signIn = options.instead?.signIn ?? openSignIn(options.environment)
+  const inSession = async <T>(query: InventoryQuery, look: (session: Session) => Promise<T>): Promise<T> => {
+    const session = await openSession(query, options, signIn)
+    try {
+      return await look(session)
+    } finally {
+      session.close()
+    }
+  }
+  return {
+    find: (query) => orUnverified(() => inSession(query, search)),
+    findRecords: (place) => orUnverified(() => inSession(ofNobody(place), standing)),
+    async *findOwned({ installationId, offered }) {
+      const places = offered.filter(({ platform }) => platform === 'azure')
+      if (places.length === 0) throw new Error('no profile offers a region of Azure, so none was asked')
+      for (const [first, ...others] of Map.groupBy(places, ({ azure }) => azure?.cloud).values()) {
+        if (!first) continue
+        const answer = await orUnverified(() =>
+          inSession(ofNobody({ ...first, name: '' }), (session) => owned(session, installationId, [first, ...others])),
+        )
+        if (!Array.isArray(answer)) throw new Error(answer.reason)
+        yield* answer
+      }
+    },
+  }
+}
+
+const ofNobody = (place: Place): InventoryQuery => ({ ...place, clusterId: undefined, infraIds: [], records: 'all' })
+
+async function orUnverified<T>(look: () => Promise<T>): Promise<T | { verified: false; reason: string }> {
+  try {
+    return await look()
+  } catch (error) {
+    if (!(error instanceof NotAnswered)) throw error
+    return { verified: false, reason: explain('Azure', [error]) }
+  }
+}
+
+async function search(session: Session): Promise<InventoryAnswer> {
+  const groups = await askAll([() => listGroups(session)])
+  const ownership = readOwnership(session.query, groups.answers)
+  const told = await askAll([
+    ...permissionQuestions(session),
+    async () => groups.answers.filter(ownership.hasGroup).map(showGroup),
+    ...ownership.namedGroups.map((name) => async () => (await findGroup(session, name)).map(showGroup)),
+    async () => (await listThings(session)).filter(ownership.has).map(showThing),
+    () => findDeletedVaults(session, ownership),
+    () => findOwnRecords(session, ownership),
+  ])
+  return answerOf('Azure', { answers: told.answers, refusals: [...groups.refusals, ...told.refusals] })
+}
+
+async function standing(session: Session): Promise<RecordsAnswer> {
+  const told = await askAll(permissionQuestions(session, dnsActions))
+  if (told.refusals.length > 0) return { verified: false, reason: explain('Azure', told.refusals) }
+  return findStanding(session, readOwnership(session.query, []))
+}
+
+/** Throws NotAnswered, and Error with all that was refused. */
+async function owned(session: Session, installationId: string, places: Omit<Place, 'name'>[]): Promise<Owned[]> {
+  const doubt = async () => {
+    const zones = await listZones(session)
+    // In a wrong subscription there is nothing, which must not count as an answer. The right one is known by one place.
+    await Promise.any(places.map((place) => requireSubscription(session, place, zones))).catch((error: unknown) => {
+      throw error instanceof AggregateError ? error.errors[0] : error
+    })
+    return []
+  }
+  const told = await askAll<{ tags: Tags; resource: Resource }>([
+    ...permissionQuestions(session),
+    doubt,
+    async () => (await listGroups(session)).map((each) => ({ tags: each.tags, resource: showGroup(each) })),
+    async () => (await listThings(session)).map((each) => ({ tags: each.tags, resource: showThing(each) })),
+  ])
+  if (told.refusals.length > 0) throw new Error(explain('Azure', told.refusals))
+  return told.answers.flatMap(({ tags, resource }) => {
+    const valueOf = new Map(entriesOf(tags))
+    const clusterId = valueOf.get('ocpctl-cluster-id')
+    if (!clusterId || valueOf.get('ocpctl-installation-id') !== installationId) return []
+    return [{ clusterId, installationId, resource }]
+  })
+}
