@@ -304,7 +304,7 @@ describe('resources with our tag', () => {
     await resolves(2)
   })
 
-  it('of a cloud that cannot be asked stay as they were', async () => {
+  it('of a cloud that cannot be asked stay as they were, and what it tells before it fails counts', async () => {
     put('vpc-6', newId('clu'))
     await reconcile(h.app)
     const failing = {
@@ -314,9 +314,13 @@ describe('resources with our tag', () => {
         throw new Error('AccessDenied')
       },
     }
-    for (const inventory of [failing, { find: h.app.inventory.find, findRecords: h.app.inventory.findRecords }])
-      expect(await reconcile({ ...h.app, inventory })).toMatchObject({ filed: 0, resolved: 0, skipped: [{}] })
+    const mute = { find: h.app.inventory.find, findRecords: h.app.inventory.findRecords }
+    expect(await reconcile({ ...h.app, inventory: mute })).toMatchObject({ filed: 0, resolved: 0, skipped: [{}] })
     expect(await findings()).toHaveLength(1)
+    expect(await reconcile({ ...h.app, inventory: failing })).toMatchObject({ filed: 1, resolved: 0, skipped: [{}] })
+    expect(await findings()).toHaveLength(2)
+    rmSync(file('vpc-6'))
+    await resolves(2)
   })
 })
 
