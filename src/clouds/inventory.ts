@@ -18,6 +18,11 @@ export type Place = {
   hostedZone?: string | undefined
   /** The role by which that zone can be read, where it is another account's. */
   hostedZoneRole?: string | undefined
+  /** On Google Cloud, where it is made. */
+  project?: string | undefined
+  /** On Google Cloud, a network that the profile brings, and the project that shares it. */
+  network?: string | undefined
+  networkProject?: string | undefined
 }
 
 export type InventoryQuery = Place & {

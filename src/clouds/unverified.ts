@@ -20,14 +20,27 @@ export function openUnverifiedInventory(): Inventory {
 export function openInventory(inventories: {
   simulated?: Inventory | undefined
   aws?: Inventory | undefined
+  gcp?: Inventory | undefined
 }): Inventory {
-  if (inventories.simulated) return inventories.simulated
+  const { simulated, ...known } = inventories
+  if (simulated) return simulated
   const unverified = openUnverifiedInventory()
-  const owned = inventories.aws?.findOwned
-  const of = (platform: Platform) => (platform === 'aws' && inventories.aws) || unverified
+  const of = (platform: Platform): Inventory =>
+    Object.entries(known).find(([name]) => name === platform)?.[1] ?? unverified
+  const listing = Object.entries(known).flatMap(([platform, inventory]) =>
+    inventory?.findOwned ? [{ platform, findOwned: inventory.findOwned }] : [],
+  )
   return {
     find: (query) => of(query.platform).find(query),
     findRecords: (place) => of(place.platform).findRecords(place),
-    ...(owned ? { findOwned: owned } : {}),
+    ...(listing.length === 0
+      ? {}
+      : {
+          async *findOwned(owner) {
+            const offered = listing.filter(({ platform }) => owner.offered.some((place) => place.platform === platform))
+            // Where no profile offers any of them, the first says that it was not asked.
+            for (const { findOwned } of offered.length > 0 ? offered : listing.slice(0, 1)) yield* findOwned(owner)
+          },
+        }),
   }
 }

@@ -18,7 +18,7 @@ export const placesOf = (profile: Profile): Omit<Place, 'name'>[] =>
     profile.baseDomains.allowed.map((baseDomain) => placeIn(profile, region, baseDomain)),
   )
 
-function placeIn({ platform, features, aws }: Profile, region: string, baseDomain: string): Omit<Place, 'name'> {
+function placeIn({ platform, features, aws, gcp }: Profile, region: string, baseDomain: string): Omit<Place, 'name'> {
   return {
     platform,
     region,
@@ -27,6 +27,9 @@ function placeIn({ platform, features, aws }: Profile, region: string, baseDomai
     subnets: aws?.subnets?.map(({ id }) => id),
     hostedZone: aws?.hostedZone,
     hostedZoneRole: aws?.hostedZoneRole,
+    project: gcp?.project,
+    network: gcp?.network,
+    networkProject: gcp?.networkProject,
   }
 }
 
