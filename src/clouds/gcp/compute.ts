@@ -4,7 +4,7 @@ import { NotAnswered, askAll } from '../asking.ts'
 import type { Resource } from '../inventory.ts'
 import type { RestQuestion } from '../rest.ts'
 import { anyOf, balancerOf, PROVIDER_PREFIXES, termsOfLabels, termsOfNames, type Owners } from './owners.ts'
-import { nextPage, requireWhole, unknownForm, type Session } from './session.ts'
+import { nextPage, pageShape, requireWhole, unknownForm, warning, type Session } from './session.ts'
 
 const text = z.string().optional()
 const links = z.array(z.string()).optional()
@@ -96,7 +96,9 @@ export async function searchCompute(session: Session, owners: Owners): Promise<C
     return anyOf([
       ...termsOfNames(owners.prefixes.length > 0 ? prefixes : []),
       ...(traits.includes('labelled') ? termsOfLabels(owners.labels) : []),
-      ...(traits.includes('networked') && owners.prefixes.length > 0 ? network.map((link) => `network = "${link}"`) : []),
+      ...(traits.includes('networked') && owners.prefixes.length > 0
+        ? network.map((link) => `network = "${link}"`)
+        : []),
     ])
   }
   const ask = async (kind: Kind, owner = project, filter = filterOf(kind)): Promise<Found[]> =>
@@ -167,10 +169,12 @@ const ipsOf = ({ address, IPAddress, networkInterfaces = [] }: Item): string[] =
 export const labelledSearches = (session: Session, key: string, value: string) =>
   labelledKinds.map(
     (kind) => async () =>
-      (await listKind(session, kind, session.project, `labels.${key} = "${value}"`)).map(({ labels = {}, ...each }) => ({
-        labels,
-        resource: show({ ...each, kind }),
-      })),
+      (await listKind(session, kind, session.project, `labels.${key} = "${value}"`)).map(
+        ({ labels = {}, ...each }) => ({
+          labels,
+          resource: show({ ...each, kind }),
+        }),
+      ),
   )
 
 const permissionOf = ({ list }: Kind) => `compute.${list}.list`
@@ -185,22 +189,20 @@ async function listKind(session: Session, kind: Kind, owner: string, filter: str
 
 /** A list for each zone and region. One without its list says why. */
 async function listScopes(session: Session, question: RestQuestion, { list }: Kind): Promise<Item[]> {
-  const warning = z.looseObject({ code: z.string() }).optional()
-  const page = z.looseObject({
-    kind: z.string().startsWith('compute#'),
+  const page = z.strictObject({
+    ...pageShape,
     items: z.record(z.string(), z.strictObject({ [list]: z.array(item).optional(), warning })).default({}),
-    unreachables: links,
-    warning,
   })
   return session.listBy(
     question,
     (body) => {
+      if (body === undefined) return undefined
       const { data, error } = page.safeParse(body)
       if (!data) throw unknownForm(question, error)
-      requireWhole(question, data.warning, data.unreachables)
+      requireWhole(question, data)
       return Object.entries(data.items).flatMap(([scope, entry]) => {
         const found = entry[list] as Item[] | undefined // as parsed
-        requireWhole(question, entry.warning as z.infer<typeof warning>) // as parsed
+        requireWhole(question, { warning: entry.warning as z.infer<typeof warning> }) // as parsed
         if (!found && !entry.warning) throw new NotAnswered(question.permission, `the answer has no list for ${scope}`)
         return found ?? []
       })

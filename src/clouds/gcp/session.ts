@@ -17,20 +17,20 @@ export type GcpInventoryOptions = {
 export type Labels = Record<string, string>
 type Service = 'compute' | 'dns' | 'storage' | 'iam' | 'cloudresourcemanager' | 'file'
 
-/** Google leaves out a list that is empty. So what is no list must be known by everything else that a page may have. */
-const page = <Item extends z.ZodType>(list: string, item: Item) =>
-  z.strictObject({
-    [list]: z.array(item).optional(),
-    kind: z.string().optional(),
-    id: z.string().optional(),
-    etag: z.string().optional(),
-    selfLink: z.string().optional(),
-    nextPageToken: z.string().optional(),
-    header: z.unknown().optional(),
-    warning: z.looseObject({ code: z.string() }).optional(),
-    unreachable: z.array(z.string()).optional(),
-    unreachables: z.array(z.string()).optional(),
-  })
+export const warning = z.looseObject({ code: z.string() }).optional()
+
+/** What a page has beside its list. */
+export const pageShape = {
+  kind: z.string().optional(),
+  id: z.string().optional(),
+  etag: z.string().optional(),
+  selfLink: z.string().optional(),
+  nextPageToken: z.string().optional(),
+  header: z.unknown().optional(),
+  warning,
+  unreachable: z.array(z.string()).default([]),
+  unreachables: z.array(z.string()).default([]),
+}
 
 const errorBody = z.looseObject({
   error: z.looseObject({
@@ -82,20 +82,18 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
     at,
 
     /** Every item of every page, in one form. A page that tells of places which did not answer is none. */
-    async list<Item extends z.ZodType>(
-      question: RestQuestion,
-      list: string,
-      item: Item,
-    ): Promise<z.output<Item>[]> {
-      const form = page(list, item)
+    async list<Item extends z.ZodType>(question: RestQuestion, list: string, item: Item): Promise<z.output<Item>[]> {
+      // Google leaves out a list that is empty. So a page is known by having nothing else than pages have.
+      const form = z.strictObject({ ...pageShape, items: z.array(item).optional() })
       return rest.list<z.output<Item>>(
         question,
         (body) => {
-          const { data, error } = form.safeParse(body)
+          if (typeof body !== 'object' || body === null) return undefined
+          const { [list]: items, ...rest } = body as Record<string, unknown> // an object
+          const { data, error } = form.safeParse({ ...rest, ...(items === undefined ? {} : { items }) })
           if (!data) throw unknownForm(question, error)
-          const { warning, unreachable = [], unreachables = [] } = data
-          requireWhole(question, warning as Warning, [...(unreachable as string[]), ...(unreachables as string[])]) // as parsed
-          return (data[list] ?? []) as z.output<Item>[] // as parsed
+          requireWhole(question, data)
+          return data.items ?? []
         },
         (body) => nextPage(question, body),
       )
@@ -103,14 +101,15 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
   }
 }
 
-export type Warning = { code: string; message?: unknown } | undefined
+type Wholeness = { warning?: { code: string } | undefined; unreachable?: string[]; unreachables?: string[] }
 
 /** Silence is told in a warning. Whatever it warns of but that there is nothing, may hide something. */
-export function requireWhole({ permission }: RestQuestion, warning: Warning, unreachable: string[] = []): void {
-  if (unreachable.length > 0)
-    throw new NotAnswered(permission, `the answer leaves out ${unreachable.slice(0, 5).join(', ')}`)
-  if (warning && warning.code !== 'NO_RESULTS_ON_PAGE')
-    throw new NotAnswered(permission, `the answer is not whole: ${warning.code}`)
+export function requireWhole({ permission }: RestQuestion, told: Wholeness): void {
+  const { warning: warned, unreachable = [], unreachables = [] } = told
+  const missing = [...unreachable, ...unreachables]
+  if (missing.length > 0) throw new NotAnswered(permission, `the answer leaves out ${missing.slice(0, 5).join(', ')}`)
+  if (warned && warned.code !== 'NO_RESULTS_ON_PAGE')
+    throw new NotAnswered(permission, `the answer is not whole: ${warned.code}`)
 }
 
 export function unknownForm({ permission }: RestQuestion, error: z.ZodError): NotAnswered {

@@ -2,6 +2,7 @@
 // they name: google-auth-library always asks oauth2.googleapis.com, and the installer with the same file does not. That
 // library does the rest: federated identities, impersonation, and the metadata server.
 import { createPrivateKey } from 'node:crypto'
+import type { ExternalAccountClientOptions } from 'google-auth-library'
 import { SignJWT } from 'jose'
 import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
@@ -89,7 +90,9 @@ async function fetchToken(key: Key | undefined): Promise<Token> {
 function read<T>(form: z.ZodType<T>, key: Key): T {
   const parsed = form.safeParse(key)
   if (parsed.success) return parsed.data
-  throw refusal(`the key file of type ${key.type} lacks ${parsed.error.issues.map(({ path }) => path.join('.')).join(', ')}`)
+  throw refusal(
+    `the key file of type ${key.type} lacks ${parsed.error.issues.map(({ path }) => path.join('.')).join(', ')}`,
+  )
 }
 
 async function fetchServiceAccountToken(key: z.infer<typeof serviceAccountKey>): Promise<Token> {
@@ -131,10 +134,11 @@ async function postForToken(url: string, form: Record<string, string>): Promise<
 
 /** Without a key file it asks the metadata server of the machine. */
 async function fetchTokenByLibrary(key: Key | undefined): Promise<Token> {
-  const { Compute, GoogleAuth } = await import('google-auth-library')
+  const { Compute, ExternalAccountClient, GoogleAuth } = await import('google-auth-library')
   try {
     const client = key
-      ? await new GoogleAuth({ credentials: key, scopes: SCOPE }).getClient()
+      ? (ExternalAccountClient.fromJSON({ ...key, scopes: [SCOPE] } as ExternalAccountClientOptions) ?? // judged within
+        (await new GoogleAuth({ credentials: key, scopes: SCOPE }).getClient()))
       : new Compute({ scopes: SCOPE })
     const { token } = await client.getAccessToken()
     if (!token) throw new Error('it gives no token')
