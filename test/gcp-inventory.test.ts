@@ -34,6 +34,7 @@ beforeEach(() => {
   p1 = emptyProject()
   for (const name of Object.keys(server.projects)) Reflect.deleteProperty(server.projects, name)
   server.projects['p1'] = p1
+  server.pages.size = 2
   server.faults.length = server.requests.length = server.signIns.length = 0
 })
 
@@ -103,6 +104,15 @@ it('a project without a trace of the cluster is verified and empty, by 25 questi
   expect(server.requests).toHaveLength(25)
   await inventory.find(query)
   expect(server.signIns).toHaveLength(1)
+})
+
+it('5,000 resources of others make no more questions', async () => {
+  server.pages.size = 500
+  for (const [list, thing] of Object.entries(named))
+    p1.compute[list] = Array.from({ length: 280 }, (_, n) => ({ ...thing, name: `other-${n}` }))
+  p1.compute['instances'] = Array.from({ length: 5000 }, (_, n) => ({ name: `other-${n}` }))
+  expect(await find()).toEqual({ verified: true, resources: [] })
+  expect(server.requests).toHaveLength(25)
 })
 
 it('it is empty beside clusters whose names begin alike', async () => {

@@ -2,7 +2,7 @@
  * A server on loopback that speaks as much of Google Cloud as an inventory asks, for the projects that it is given. Paths,
  * parameters, the fields that a filter may name and the forms of answers are those of the API descriptions in the npm
  * packages googleapis 188.0.0 (dns, file, cloudresourcemanager), @googleapis/compute 42.0.0, @googleapis/storage 21.2.0 and
- * @googleapis/iam 38.0.1. Whatever else is asked is answered by 400. Pages hold two items.
+ * @googleapis/iam 38.0.1. Whatever else is asked is answered by 400. Pages hold two items, unless a test says otherwise.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
@@ -37,7 +37,6 @@ const FIELDS: Record<string, string[]> = {
   name: [...AGGREGATED, ...GLOBAL],
 }
 const ZONES = ['zones/us-central1-a', 'zones/us-central1-b', 'regions/us-central1', 'global']
-const PAGE = 2
 
 export const emptyProject = (): Project => ({
   compute: {},
@@ -56,7 +55,7 @@ class Refused extends Error {
   }
 }
 
-type Asked = { method: string; path: string; query: URLSearchParams; body: string }
+type Asked = { method: string; path: string; query: URLSearchParams & { most: number }; body: string }
 type Reply = { permission: string; body: unknown }
 
 export type GcpServer = Awaited<ReturnType<typeof startGcpServer>>
@@ -65,6 +64,7 @@ export async function startGcpServer() {
   const projects: Record<string, Project> = {}
   const faults: Fault[] = []
   const requests: string[] = []
+  const pages = { size: 2 }
   const signIns: URLSearchParams[] = []
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
@@ -73,11 +73,12 @@ export async function startGcpServer() {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer) // without an encoding
     const { pathname, searchParams } = new URL(request.url ?? '', endpoint)
+    const query = Object.assign(searchParams, { most: pages.size })
     const asked = {
       method: request.method ?? '',
       path: pathname,
-      query: searchParams,
-      body: `${Buffer.concat(chunks)}`,
+      query,
+      body: Buffer.concat(chunks).toString(),
     }
     const send = (status: number, body: unknown, headers = {}) =>
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
@@ -142,6 +143,7 @@ export async function startGcpServer() {
     environment: { GOOGLE_CREDENTIALS: JSON.stringify(key), HOME: '/nonexistent' },
     projects,
     faults,
+    pages,
     requests,
     signIns,
     close() {
@@ -189,7 +191,7 @@ function reply({ method, path, query, body }: Asked, projects: Record<string, Pr
     const { page, more } = paged(of(zones[1]).zones, query)
     return {
       permission: 'dns.managedZones.list',
-      body: { kind: 'dns#managedZonesListResponse', managedZones: page.map(({ records, ...zone }) => ({ ...zone, labels: zone.labels ?? {}, visibility: zone.visibility ?? 'public' })), ...more }, // prettier-ignore
+      body: { kind: 'dns#managedZonesListResponse', managedZones: page.map((zone) => ({ visibility: 'public', labels: {}, ...zone, records: undefined })), ...more }, // prettier-ignore
     }
   }
   const records = /^\/dns\/v1\/projects\/([^/]+)\/managedZones\/([^/]+)\/rrsets$/.exec(path)
@@ -242,11 +244,14 @@ function scoped(list: string, things: Thing[]) {
   )
 }
 
-function paged<T>(all: T[], query: URLSearchParams): { page: T[]; more: { nextPageToken?: string } } {
+function paged<T>(
+  all: T[],
+  query: URLSearchParams & { most: number },
+): { page: T[]; more: { nextPageToken?: string } } {
   const token = query.get('pageToken')
   if (token !== null && !/^page-\d+$/.test(token)) throw new Refused(400, 'pageToken')
   const start = Number(token?.slice('page-'.length) ?? 0)
-  const end = start + PAGE
+  const end = start + query.most
   return { page: all.slice(start, end), more: end < all.length ? { nextPageToken: `page-${end}` } : {} }
 }
 
@@ -258,7 +263,8 @@ function filterOf(filter: string | null, list: string): (thing: Thing) => boolea
     const [, field = '', key, operator = '', value = ''] = /^(\w+)(?:\.([\w-]+))? (:|=|eq) "([^"]*)"$/.exec(term) ?? []
     if (!FIELDS[field]?.includes(list)) throw new Refused(400, `Invalid value for field 'filter': '${filter}'`)
     if (operator === 'eq' && terms.length > 1) throw new Refused(400, 'kinds of expressions cannot be mixed')
-    const read = (thing: Thing) => String(key === undefined ? (thing[field] ?? '') : (thing.labels?.[key] ?? ''))
+    const read = (thing: Thing) =>
+      (key === undefined ? (thing[field] as string | undefined) : thing.labels?.[key]) ?? '' // fields are texts
     if (operator === 'eq') return (thing) => new RegExp(`^(?:${value})$`).test(read(thing))
     if (operator === '=') return (thing) => read(thing) === value
     if (!/^[^*]+\*$/.test(value)) throw new Refused(400, `no prefix: ${value}`)

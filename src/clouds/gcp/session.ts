@@ -82,7 +82,11 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
     at,
 
     /** Every item of every page, in one form. A page that tells of places which did not answer is none. */
-    async list<Item extends z.ZodType>(question: RestQuestion, list: string, item: Item): Promise<z.output<Item>[]> {
+    list: async <Item extends z.ZodType>(
+      question: RestQuestion,
+      list: string,
+      item: Item,
+    ): Promise<z.output<Item>[]> => {
       // Google leaves out a list that is empty. So a page is known by having nothing else than pages have.
       const form = z.strictObject({ ...pageShape, items: z.array(item).optional() })
       return rest.list<z.output<Item>>(
