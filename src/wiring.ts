@@ -7,6 +7,7 @@ import { openStore } from './artifacts/store.ts'
 import { openAuthenticators } from './auth/authenticate.ts'
 import { openAwsInventory } from './clouds/aws/inventory.ts'
 import { openAzureInventory } from './clouds/azure/inventory.ts'
+import { openGcpInventory } from './clouds/gcp/inventory.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
 import type { Config } from './config.ts'
@@ -75,7 +76,11 @@ export async function openApp(
     inventory: openInventory(
       config.installerDir === undefined
         ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
-        : { aws: openAwsInventory(), azure: openAzureInventory({ environment: config.environment }) },
+        : {
+            aws: openAwsInventory(),
+            azure: openAzureInventory({ environment: config.environment }),
+            gcp: openGcpInventory({ environment: config.environment }),
+          },
     ),
     installer: openInstaller(config),
     sender: openSender(config.webhookAllow),

@@ -57,6 +57,19 @@ it('the policy of a worker allows what the inventory and the store ask, and no m
   expect(actionsOf(policies[1])).toEqual(needed)
 })
 
+it('the permissions on Google Cloud are those that the inventory asks for', () => {
+  const source = readdirSync(join(ROOT, 'src/clouds/gcp'))
+    .map((name) => readFileSync(join(ROOT, 'src/clouds/gcp', name), 'utf8'))
+    .join('')
+  const computed = [...source.matchAll(/\blist: '(\w+)'/g)].map(([, list]) => `compute.${list}.list`)
+  const others = [...source.matchAll(/'((?:dns|file|iam|resourcemanager|storage)\.\w+\.\w+)'/g)].map(
+    ([, name = '']) => name,
+  )
+  const told = /## Permissions on Google Cloud.*?```\n(.*?)\n```/s.exec(text)?.[1]?.split('\n')
+  expect(computed.length).toBeGreaterThan(15)
+  expect(told).toEqual(unique([...computed, ...others].filter((name) => name !== 'file.googleapis.com')))
+})
+
 it('the policy of the API allows reading alone', () => {
   expect(actionsOf(policies[0])).toEqual(
     unique([...callsIn('auth/aws-iam.ts', 'iam'), 's3:GetObject', 's3:ListBucket', 'kms:Decrypt']),

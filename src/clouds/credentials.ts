@@ -3,17 +3,9 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Platform } from '../vocabulary.ts'
 import { hasAwsCredentials } from './aws/credentials.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import { isKeyItself, keyPlaces, type Environment } from './gcp/key.ts'
 
 const METADATA_SERVICE_MS = 1000
-const GOOGLE_KEYS = [
-  'GOOGLE_APPLICATION_CREDENTIALS',
-  'GOOGLE_CREDENTIALS',
-  'GOOGLE_CLOUD_KEYFILE_JSON',
-  'GCLOUD_KEYFILE_JSON',
-]
-
 /** Where people put them, for a message. */
 export const credentialPlaces: Record<Platform, string> = {
   aws: 'AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
@@ -44,16 +36,7 @@ async function hasAzureCredentials(environment: Environment): Promise<boolean> {
 }
 
 async function hasGoogleCredentials(environment: Environment): Promise<boolean> {
-  const keys = GOOGLE_KEYS.flatMap((name) => environment[name] || [])
-  const settings = environment['CLOUDSDK_CONFIG'] ?? atHome(environment, '.config/gcloud')
-  const files = [
-    ...keys,
-    atHome(environment, '.gcp/osServiceAccount.json'),
-    join(settings, 'application_default_credentials.json'),
-  ]
-  // Older installers take the key itself in place of its path.
-  if (keys.some((key) => key.trimStart().startsWith('{'))) return true
-  for (const file of files) if (await isThere(file)) return true
+  for (const place of keyPlaces(environment)) if (isKeyItself(place) || (await isThere(place))) return true
   return isGoogleMachine()
 }
 

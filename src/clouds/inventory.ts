@@ -27,6 +27,11 @@ export type Place = {
         network?: { resourceGroup: string; virtualNetwork: string } | undefined
       }
     | undefined
+  /** On Google Cloud, where it is made. */
+  project?: string | undefined
+  /** On Google Cloud, a network that the profile brings, and the project that shares it. */
+  network?: string | undefined
+  networkProject?: string | undefined
 }
 
 export type InventoryQuery = Place & {

@@ -18,8 +18,15 @@ const MOST_BYTES = 32 * 2 ** 20
 export type RestOptions = Readonly<{
   /** The headers that say who asks. `isRefused`: the last ones were not accepted, so remembered ones are of no use. */
   authorize: (signal: AbortSignal, isRefused: boolean) => Promise<Record<string, string>>
-  /** In words of the cloud: its own code and message of a refusal, and the permission that it names. */
-  readError: (body: unknown) => { text?: string | undefined; permission?: string | undefined }
+  /**
+   * In words of the cloud: its own code and message of a refusal, and the permission that it names. `isBusy`: it is no
+   * refusal at all, since the cloud says by a code of its own that it is asked too much.
+   */
+  readError: (body: unknown) => {
+    text?: string | undefined
+    permission?: string | undefined
+    isBusy?: boolean | undefined
+  }
   /** For everything together. */
   timeoutMs?: number
 }>
@@ -89,9 +96,9 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
       const isExpired: boolean = answer?.status === 401 && !isRefused
       const pauseMs = isExpired ? 0 : (answer?.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1))
       const isOver = attempt === TRIES || stopping.signal.aborted || uptimeMs() + pauseMs > endsAt
-      if (isOver || !(isExpired || isPassing(answer))) {
-        const named = answer && readError(answer.body).permission
-        const isDenied = answer?.status === 403
+      const { permission: named, isBusy = false } = answer ? readError(answer.body) : {}
+      if (isOver || !(isExpired || isBusy || isPassing(answer))) {
+        const isDenied = answer?.status === 403 && !isBusy
         throw new NotAnswered(named ?? question.permission, why(answer, failure), { cause: failure, isDenied })
       }
       isRefused ||= isExpired
@@ -137,8 +144,14 @@ const isPassing = (answer: Answer | undefined) =>
   !answer || [408, 429].includes(answer.status) || answer.status >= 500 || (answer.status < 300 && !isGood(answer))
 
 function requireSafe({ url, permission }: RestQuestion): void {
+  if (!isSafeUrl(url)) throw new NotAnswered(permission, `${url} is not https`)
+}
+
+/** A credential goes only there where nobody can read along. */
+export function isSafeUrl(url: string): boolean {
+  if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
-  if (protocol !== 'https:' && !LOOPBACK.has(hostname)) throw new NotAnswered(permission, `${url} is not https`)
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.has(hostname))
 }
 
 /** undefined: it is none. Throws when it is cut off or too long. */

@@ -18,7 +18,11 @@ export const placesOf = (profile: Profile): Omit<Place, 'name'>[] =>
     profile.baseDomains.allowed.map((baseDomain) => placeIn(profile, region, baseDomain)),
   )
 
-function placeIn({ platform, features, aws, azure }: Profile, region: string, baseDomain: string): Omit<Place, 'name'> {
+function placeIn(
+  { platform, features, aws, azure, gcp }: Profile,
+  region: string,
+  baseDomain: string,
+): Omit<Place, 'name'> {
   return {
     platform,
     region,
@@ -28,6 +32,9 @@ function placeIn({ platform, features, aws, azure }: Profile, region: string, ba
     hostedZone: aws?.hostedZone,
     hostedZoneRole: aws?.hostedZoneRole,
     azure,
+    project: gcp?.project,
+    network: gcp?.network,
+    networkProject: gcp?.networkProject,
   }
 }
 

@@ -1,0 +1,76 @@
+/**
+ * What still exists of a cluster in Google Cloud. It looks by labels, by names, by what things refer to, and by the
+ * cluster's DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or a place that
+ * did not answer makes the whole "not verified".
+ */
+import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, Resource } from '../inventory.ts'
+import { labelledSearches, searchCompute } from './compute.ts'
+import { findRecords, findStanding, listZones, showZone } from './dns.ts'
+import { findIdentities } from './iam.ts'
+import { ownersOf } from './owners.ts'
+import { openSession, type GcpInventoryOptions, type Labels, type Session } from './session.ts'
+import { openSignIn } from './sign-in.ts'
+import { findBuckets, findShares, listBuckets, listShares } from './storage.ts'
+
+const CLOUD = 'Google Cloud'
+
+export function openGcpInventory(options: GcpInventoryOptions): Inventory {
+  const signIn = openSignIn(options.environment)
+  const inSession = async <T>(query: InventoryQuery, look: (session: Session) => Promise<T>): Promise<T> => {
+    const session = await openSession(query, options, signIn)
+    try {
+      return await look(session)
+    } finally {
+      session.close()
+    }
+  }
+  return {
+    find: (query) => inSession(query, search).catch(notVerified),
+    findRecords: (place) => inSession(ofNobody(place), findStanding).catch(notVerified),
+    async *findOwned({ installationId, offered }) {
+      const projects = new Map(
+        offered.flatMap((place) => (place.platform === 'gcp' && place.project ? [[place.project, place]] : [])),
+      )
+      if (projects.size === 0) throw new Error('no profile offers a project of Google Cloud, so none was asked')
+      for (const place of projects.values())
+        yield* await inSession(ofNobody({ ...place, name: '' }), (session) => listOwned(session, installationId))
+    },
+  }
+}
+
+const ofNobody = (place: Place): InventoryQuery => ({ ...place, clusterId: undefined, infraIds: [], records: 'all' })
+
+function notVerified(error: unknown): { verified: false; reason: string } {
+  if (!(error instanceof NotAnswered)) throw error
+  return { verified: false, reason: explain(CLOUD, [error]) }
+}
+
+async function search(session: Session): Promise<InventoryAnswer> {
+  const owners = ownersOf(session.query)
+  const computed = await searchCompute(session, owners)
+  const told = await askAll<Resource>([
+    () => findIdentities(session, owners),
+    () => findBuckets(session, owners),
+    () => findShares(session, owners),
+    () => findRecords(session, owners, computed.ips),
+  ])
+  const all = { answers: [...computed.found, ...told.answers], refusals: [...computed.refusals, ...told.refusals] }
+  return answerOf(CLOUD, all, computed.holders)
+}
+
+/** Of one project. Throws what Google says instead of an answer. */
+async function listOwned(session: Session, installationId: string): Promise<Owned[]> {
+  const { answers, refusals } = await askAll<{ resource: Resource; labels: Labels }>([
+    ...labelledSearches(session, 'ocpctl-installation-id', installationId),
+    () => listBuckets(session),
+    () => listShares(session),
+    async () => (await listZones(session)).map((zone) => ({ resource: showZone(zone), labels: zone.labels })),
+  ])
+  if (refusals.length > 0) throw new Error(explain(CLOUD, refusals))
+  return answers.flatMap(({ resource, labels }) => {
+    const clusterId = labels['ocpctl-cluster-id']
+    if (clusterId === undefined || labels['ocpctl-installation-id'] !== installationId) return []
+    return [{ clusterId, installationId, resource }]
+  })
+}
