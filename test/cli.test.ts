@@ -97,7 +97,12 @@ describe('the program', () => {
     const { cluster } = await h.requestCluster('opened')
     expect((await home.run(['open'])).stdout).toBe(`${url}/\n`)
     expect((await home.run(['open', 'opened'])).stdout).toBe(`${url}/clusters/${cluster.id}\n`)
-    expect(await home.run(['open', 'opened', '--openshift'])).toMatchObject({ code: 6, stdout: '' })
+    await h.reach(cluster.id, 'READY')
+    const itsOwn = 'https://console-openshift-console.apps.opened.clusters.example.com'
+    expect(await home.run(['open', 'opened', '--openshift'])).toMatchObject({ code: 0, stdout: `${itsOwn}\n` })
+    await h.destroy(cluster.id)
+    await h.reach(cluster.id, 'DESTROYED')
+    expect(await home.run(['open', cluster.id, '--openshift'])).toMatchObject({ code: 6, stdout: '' })
   })
 
   it('hands requests of any kind on', async () => {

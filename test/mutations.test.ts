@@ -62,8 +62,8 @@ it.concurrent.each<[string, Mutation[], Test[]]>([
     [
       {
         file: 'src/worker/take-away.ts',
-        from: 'if (answer.resources.length > 0)',
-        to: 'if (answer.resources.length < 0)',
+        from: 'if (answer.verified && answer.resources.length === 0) return',
+        to: 'if (answer.verified) return',
       },
     ],
     [['failures.test.ts', 'whose leftovers the installer does not see']],
