@@ -72,7 +72,6 @@ async function signIn(environment: Record<string, string>) {
   const { subscriptionId, token } = await openSignIn({ HOME: home, ...environment })(cloud)
   return { subscriptionId, token: await token(signal, false) }
 }
-const variables = { AZURE_SUBSCRIPTION_ID: 'sub', AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: 'client' }
 
 it.each<[string, () => Promise<Record<string, string>>, Record<string, unknown>]>([
   [
@@ -90,15 +89,6 @@ it.each<[string, () => Promise<Record<string, string>>, Record<string, unknown>]
       return { AZURE_AUTH_LOCATION: file }
     },
     { client_assertion: expect.stringMatching(/^ey/) },
-  ],
-  ['a secret in a variable', async () => ({ ...variables, AZURE_CLIENT_SECRET: 'hush' }), { client_secret: 'hush' }],
-  [
-    'a token in a file',
-    async () => {
-      await writeFile(join(home, 'token'), 'header.body.signature')
-      return { ...variables, AZURE_FEDERATED_TOKEN_FILE: join(home, 'token') }
-    },
-    { client_assertion: 'header.body.signature' },
   ],
 ])('by %s', async (_, put, expected) => {
   expect(await signIn(await put())).toEqual({ subscriptionId: 'sub', token: 'token-1' })
@@ -124,7 +114,8 @@ it('once for many questions, and anew when the token is refused or the file is a
 
 it('a refusal is told in one line, and the secret is not', async () => {
   refusal = { error: 'invalid_client', error_description: 'AADSTS7000215: Invalid client secret.\r\nTrace ID: 1 hush' }
-  const told = signIn({ ...variables, AZURE_CLIENT_SECRET: 'hush' })
+  await writeFile(file, JSON.stringify({ ...ids, clientSecret: 'hush' }))
+  const told = signIn({ AZURE_AUTH_LOCATION: file })
   await expect(told).rejects.toThrow(
     /^signing in at https:\/\/127.0.0.1:\d+ failed: .*AADSTS7000215: Invalid client secret\.$/,
   )
@@ -137,7 +128,9 @@ it('nobody is said to ask, so nothing is verified', async () => {
     const answer = await inventory.findRecords(place)
     return answer.verified ? 'verified' : answer.reason
   }
-  expect(await find({})).toMatch(/there is no .*osServicePrincipal.json, and AZURE_SUBSCRIPTION_ID.* \(sign-in\)$/)
+  const variables = { AZURE_SUBSCRIPTION_ID: 's', AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c', AZURE_CLIENT_SECRET: 'x' }
+  for (const environment of [{}, variables])
+    expect(await find(environment)).toMatch(/there is no .*osServicePrincipal.json \(sign-in\)$/)
   for (const text of ['{', '{"subscriptionId":"s"}', '{"subscriptionId":"s","tenantId":"t","clientSecret":"hush"}']) {
     await writeFile(file, text)
     expect(await find({ AZURE_AUTH_LOCATION: file })).toMatch(/principal.json is no JSON with subscriptionId, tenantId/)

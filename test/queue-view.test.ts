@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { claimJob } from '../src/jobs/claim.ts'
 import { newId, uuidOf } from '../src/ids.ts'
 import { nameOfWorker, WAITS_FOR_WORKER } from '../src/workers/workers.ts'
+import { schedules } from '../src/schedules.ts'
 import { openHarness, type Harness } from './harness.ts'
 
 let h: Harness
@@ -36,7 +37,9 @@ it('says what waits, for how long and for what, and what each worker does', asyn
   await h.rows(`update jobs set status = 'RETRYING', retry_at = now() + interval '1 hour' where id = '${later.job.id}'`)
 
   const queue = await get('/queue')
-  expect(queue.queues.map(({ name }: { name: string }) => name)).toContain('cluster-jobs')
+  const shown = queue.queues.map(({ name }: { name: string }) => name)
+  const made = await h.rows<{ name: string }>(`select name from pgboss.queue where not starts_with(name, '__')`)
+  expect(shown.toSorted()).toEqual(made.map(({ name }) => name).filter((name) => !Object.hasOwn(schedules, name)).toSorted()) // prettier-ignore
   expect(queue.isWhole).toBe(true)
   const count = (type: string, status: string) =>
     queue.jobs.find((each: { type: string; status: string }) => each.type === type && each.status === status)?.count
@@ -133,6 +136,15 @@ describe('a dead letter', () => {
       `select action from audit_events where job_id in ('${open.job.id}', '${newJobId}') or action like 'queue.%' order by id`,
     )
     expect(actions).toEqual(expect.arrayContaining([{ action: 'job.revive' }, { action: 'queue.retry-dead-letters' }]))
+  })
+
+  it('that is none is told, and nothing is done', async () => {
+    const real = await kill('real')
+    await end(real.job.id)
+    const answer = await retry({ jobIds: [real.job.id, newId('job')] })
+    expect(answer).toMatchObject({ status: 404, body: { errors: [{ pointer: '/jobIds/1' }] } })
+    expect((await get('/queue')).deadLetters).toMatchObject([{ jobId: real.job.id }])
+    await retry({})
   })
 
   it('says why where it cannot, and leaves the others alone', async () => {

@@ -1,6 +1,9 @@
 // What all clouds have in common when they are asked. Silence never counts as emptiness: a refusal, no answer in time, or
 // an answer without its list makes the whole "not verified".
-import type { InventoryAnswer, Resource } from './inventory.ts'
+import type { InventoryAnswer, InventoryQuery, Place, Resource } from './inventory.ts'
+
+/** In which credentials are looked for. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** A cloud was asked and did not tell. */
 export class NotAnswered extends Error {
@@ -20,6 +23,27 @@ export class NotAnswered extends Error {
     this.isDenied = isDenied
   }
 }
+
+/** Opens a session for one look, and closes it. */
+export async function inSession<Session extends { close: () => void }, T>(
+  opening: Promise<Session>,
+  look: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await opening
+  try {
+    return await look(session)
+  } finally {
+    session.close()
+  }
+}
+
+/** A question about a place, and about no cluster. */
+export const ofNobody = (place: Place): InventoryQuery => ({
+  ...place,
+  clusterId: undefined,
+  infraIds: [],
+  records: 'all',
+})
 
 /** Only a few: the request limits belong to the account, and destroyers of other clusters need them too. */
 const QUESTIONS_AT_ONCE = 4
@@ -63,6 +87,12 @@ export function answerOf(
 function unique(resources: Resource[]): Resource[] {
   const byKey = new Map(resources.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
+}
+
+/** Of a look that was refused as a whole. Throws what is no NotAnswered. */
+export function notVerified(cloud: string, error: unknown): { verified: false; reason: string } {
+  if (!(error instanceof NotAnswered)) throw error
+  return { verified: false, reason: explain(cloud, [error]) }
 }
 
 /** Lists every missing permission, so that one look is enough. Of other failures it lists a few places. */

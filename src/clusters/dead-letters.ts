@@ -59,7 +59,7 @@ const lockAll = selection(clusters, 'where id = any($1) order by id for update')
 
 /**
  * Has each done again, at most MOST_RETRIED at once: one that was not ended yet goes on, and for another one a new job is
- * opened, where its cluster allows it. `jobIds`: only these. Throws FORBIDDEN.
+ * opened, where its cluster allows it. `jobIds`: only these. Throws FORBIDDEN, NOT_FOUND.
  */
 export async function retryDeadLetters(
   app: Pick<App, 'db' | 'queue' | 'catalog'>,
@@ -71,6 +71,17 @@ export async function retryDeadLetters(
   // Two of these would take rows and turns in each other's way.
   await tx.$client.query(`select pg_advisory_xact_lock(hashtextextended('dead letters', 0))`)
   const all = await findDeadLetters(app, tx)
+  const missing = (jobIds ?? []).flatMap((jobId, index) =>
+    all.some(({ letter }) => letter.jobId === jobId)
+      ? []
+      : [{ pointer: `/jobIds/${index}`, detail: `${jobId} is none` }],
+  )
+  if (missing.length > 0)
+    throw new AppError(
+      'NOT_FOUND',
+      'not all of these are dead letters after which nothing was done: look again',
+      missing,
+    )
   const wanted = jobIds === undefined ? all : all.filter(({ letter }) => jobIds.includes(letter.jobId))
   const taken = wanted.slice(0, MOST_RETRIED)
   await lockAll(tx, taken.map(({ job }) => job.clusterId)) // prettier-ignore

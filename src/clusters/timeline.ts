@@ -20,7 +20,7 @@ export type Happening = {
   kind: (typeof happeningKinds)[number]
   /** In words. */
   says: string
-  /** undefined: the service by itself. */
+  /** null: the service by itself. */
   by: string | null
   isFailure: boolean
   jobId: string | null

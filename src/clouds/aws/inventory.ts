@@ -3,7 +3,7 @@
  * DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without
  * its list makes the whole "not verified".
  */
-import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
+import { answerOf, askAll, explain, inSession, notVerified, ofNobody } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer } from '../inventory.ts'
 import { balancerSearches } from './balancers.ts'
 import { bucketSearch } from './buckets.ts'
@@ -15,17 +15,10 @@ import { globalRegionOf, openSession, type AwsInventoryOptions, type Session } f
 import { listOwned, showArn, tagQuestions } from './tags.ts'
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
-  const inSession = async <T>(query: InventoryQuery, look: (session: Session) => Promise<T>): Promise<T> => {
-    const session = await openSession(query, options)
-    try {
-      return await look(session)
-    } finally {
-      session.close()
-    }
-  }
+  const open = (query: InventoryQuery) => openSession(query, options)
   return {
-    find: (query) => inSession(query, search),
-    findRecords: (place) => inSession(ofNobody(place), standing),
+    find: (query) => inSession(open(query), search),
+    findRecords: (place) => inSession(open(ofNobody(place)), standing),
     async *findOwned({ installationId, offered }) {
       const places = offered.filter(({ platform }) => platform === 'aws')
       const regions = places.map(({ region }) => region)
@@ -33,7 +26,7 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
       for (const region of new Set([...regions, ...regions.map(globalRegionOf)])) {
         const place: Place = { platform: 'aws', region, name: '', baseDomain: '' }
         const here = places.filter((each) => each.region === region)
-        yield* await inSession(ofNobody(place), async (session) => {
+        yield* await inSession(open(ofNobody(place)), async (session) => {
           if (doubt !== undefined && here.length > 0) doubt = await doubtAccount(session, here)
           return owned(session, installationId)
         })
@@ -43,8 +36,6 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
     },
   }
 }
-
-const ofNobody = (place: Place): InventoryQuery => ({ ...place, clusterId: undefined, infraIds: [], records: 'all' })
 
 async function search(session: Session): Promise<InventoryAnswer> {
   // Tags come first: what a service says afterwards about a tagged resource is newer.
@@ -66,14 +57,8 @@ async function search(session: Session): Promise<InventoryAnswer> {
   return answerOf('AWS', { answers: found, refusals: [...refusals, ...held.refusals] }, held.answers)
 }
 
-async function standing(session: Session): Promise<RecordsAnswer> {
-  try {
-    return await findStanding(session)
-  } catch (error) {
-    if (!(error instanceof NotAnswered)) throw error
-    return { verified: false, reason: explain('AWS', [error]) }
-  }
-}
+const standing = (session: Session): Promise<RecordsAnswer> =>
+  findStanding(session).catch((error: unknown) => notVerified('AWS', error))
 
 /** Of one region. Throws what AWS says instead of an answer. */
 async function owned(session: Session, installationId: string) {

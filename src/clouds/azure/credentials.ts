@@ -1,12 +1,10 @@
-// Who asks Azure, and where. The installer reads one file and no variables, so the file comes first: both must see the
-// same subscription.
+// Who asks Azure, and where: what the installer goes by, which reads one file and no variables. So both see the same
+// subscription.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { hasCode, messageOf } from '../../errors.ts'
-import { NotAnswered } from '../asking.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
+import { NotAnswered, type Environment } from '../asking.ts'
 
 const word = z.string().optional()
 const fileSchema = z.object({
@@ -18,38 +16,26 @@ const fileSchema = z.object({
   clientCertificatePassword: word,
 })
 
-/** Without a secret, a certificate and a token file it is the managed identity of the machine. */
-export type AzureCredentials = z.infer<typeof fileSchema> & { tokenFile?: string | undefined }
+/** Without a secret and a certificate it is the managed identity of the machine. */
+export type AzureCredentials = z.infer<typeof fileSchema>
 
 export const SIGN_IN = 'sign-in'
 
+export const credentialsFile = (environment: Environment): string =>
+  environment['AZURE_AUTH_LOCATION'] || join(environment['HOME'] ?? '/', '.azure/osServicePrincipal.json')
+
 /** Throws NotAnswered. */
 export async function readCredentials(environment: Environment): Promise<AzureCredentials> {
-  const path = environment['AZURE_AUTH_LOCATION'] || join(environment['HOME'] ?? '/', '.azure/osServicePrincipal.json')
+  const path = credentialsFile(environment)
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return undefined
-    throw new NotAnswered(SIGN_IN, `${path} cannot be read: ${messageOf(error)}`, { cause: error })
+    const why = hasCode(error, 'ENOENT') ? `there is no ${path}` : `${path} cannot be read: ${messageOf(error)}`
+    throw new NotAnswered(SIGN_IN, why, { cause: error })
   })
-  const given = text === undefined ? readVariables(environment) : parse(text)
-  const { success, data } = fileSchema.safeParse(given)
-  if (!success || (!data.clientId && (data.clientSecret || data.clientCertificate)))
-    throw new NotAnswered(
-      SIGN_IN,
-      text === undefined
-        ? `there is no ${path}, and AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID and AZURE_CLIENT_ID do not say who asks`
-        : `${path} is no JSON with subscriptionId, tenantId and clientId`,
-    )
-  return text === undefined ? { ...data, tokenFile: environment['AZURE_FEDERATED_TOKEN_FILE'] } : data
+  const { data } = fileSchema.safeParse(parse(text))
+  if (!data || (!data.clientId && (data.clientSecret || data.clientCertificate)))
+    throw new NotAnswered(SIGN_IN, `${path} is no JSON with subscriptionId, tenantId and clientId`)
+  return data
 }
-
-const readVariables = (environment: Environment) => ({
-  subscriptionId: environment['AZURE_SUBSCRIPTION_ID'],
-  tenantId: environment['AZURE_TENANT_ID'],
-  clientId: environment['AZURE_CLIENT_ID'],
-  clientSecret: environment['AZURE_CLIENT_SECRET'],
-  clientCertificate: environment['AZURE_CLIENT_CERTIFICATE_PATH'],
-  clientCertificatePassword: environment['AZURE_CLIENT_CERTIFICATE_PASSWORD'],
-})
 
 function parse(text: string): unknown {
   try {

@@ -1,9 +1,8 @@
 // One look into a subscription, and the forms in which Azure Resource Manager answers.
 import { z } from 'zod'
-import { NotAnswered } from '../asking.ts'
+import { NotAnswered, type Environment } from '../asking.ts'
 import type { InventoryQuery } from '../inventory.ts'
 import { openRest } from '../rest.ts'
-import type { Environment } from './credentials.ts'
 import { cloudOf, type AzureCloud, type SignIn } from './sign-in.ts'
 
 export type AzureInventoryOptions = Readonly<{

@@ -1,8 +1,8 @@
 // How this service signs in at Azure. The package for it is loaded when Azure is first asked.
 import type { TokenCredential } from '@azure/identity'
 import { messageOf } from '../../errors.ts'
-import { NotAnswered } from '../asking.ts'
-import { readCredentials, SIGN_IN, type AzureCredentials, type Environment } from './credentials.ts'
+import { NotAnswered, type Environment } from '../asking.ts'
+import { readCredentials, SIGN_IN, type AzureCredentials } from './credentials.ts'
 
 export type AzureCloud = { authority: string; resourceManager: string; scope: string }
 
@@ -67,7 +67,7 @@ const firstLine = (text: string) => text.split(/\r?\n|Trace ID/)[0]?.trim() ?? '
 
 async function openCredential(given: AzureCredentials, { authority }: AzureCloud): Promise<TokenCredential> {
   const identity = await import('@azure/identity')
-  const { tenantId, clientId, clientSecret, clientCertificate, clientCertificatePassword, tokenFile } = given
+  const { tenantId, clientId, clientSecret, clientCertificate, clientCertificatePassword } = given
   // The authorities are known, and nobody else needs to be asked about them.
   const options = { authorityHost: authority, disableInstanceDiscovery: true }
   if (clientId && clientCertificate)
@@ -81,7 +81,5 @@ async function openCredential(given: AzureCredentials, { authority }: AzureCloud
       { ...options, sendCertificateChain: true },
     )
   if (clientId && clientSecret) return new identity.ClientSecretCredential(tenantId, clientId, clientSecret, options)
-  if (clientId && tokenFile)
-    return new identity.WorkloadIdentityCredential({ ...options, tenantId, clientId, tokenFilePath: tokenFile })
   return new identity.ManagedIdentityCredential(clientId ? { clientId } : {})
 }

@@ -3,8 +3,8 @@
  * cluster's DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or a place that
  * did not answer makes the whole "not verified".
  */
-import { answerOf, askAll, explain, NotAnswered } from '../asking.ts'
-import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, Resource } from '../inventory.ts'
+import { answerOf, askAll, explain, inSession, notVerified, ofNobody } from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Resource } from '../inventory.ts'
 import { labelledSearches, searchCompute } from './compute.ts'
 import { findRecords, findStanding, listZones, showZone } from './dns.ts'
 import { findIdentities } from './iam.ts'
@@ -17,33 +17,21 @@ const CLOUD = 'Google Cloud'
 
 export function openGcpInventory(options: GcpInventoryOptions): Inventory {
   const signIn = openSignIn(options.environment)
-  const inSession = async <T>(query: InventoryQuery, look: (session: Session) => Promise<T>): Promise<T> => {
-    const session = await openSession(query, options, signIn)
-    try {
-      return await look(session)
-    } finally {
-      session.close()
-    }
-  }
+  const look = <T>(query: InventoryQuery, at: (session: Session) => Promise<T>) =>
+    inSession(openSession(query, options, signIn), at)
+  const refused = (error: unknown) => notVerified(CLOUD, error)
   return {
-    find: (query) => inSession(query, search).catch(notVerified),
-    findRecords: (place) => inSession(ofNobody(place), findStanding).catch(notVerified),
+    find: (query) => look(query, search).catch(refused),
+    findRecords: (place) => look(ofNobody(place), findStanding).catch(refused),
     async *findOwned({ installationId, offered }) {
       const projects = new Map(
         offered.flatMap((place) => (place.platform === 'gcp' && place.project ? [[place.project, place]] : [])),
       )
       if (projects.size === 0) throw new Error('no profile offers a project of Google Cloud, so none was asked')
       for (const place of projects.values())
-        yield* await inSession(ofNobody({ ...place, name: '' }), (session) => listOwned(session, installationId))
+        yield* await look(ofNobody({ ...place, name: '' }), (session) => listOwned(session, installationId))
     },
   }
-}
-
-const ofNobody = (place: Place): InventoryQuery => ({ ...place, clusterId: undefined, infraIds: [], records: 'all' })
-
-function notVerified(error: unknown): { verified: false; reason: string } {
-  if (!(error instanceof NotAnswered)) throw error
-  return { verified: false, reason: explain(CLOUD, [error]) }
 }
 
 async function search(session: Session): Promise<InventoryAnswer> {

@@ -3,8 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-
-export type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../asking.ts'
 
 const VARIABLES = [
   'GOOGLE_APPLICATION_CREDENTIALS',

@@ -1,9 +1,8 @@
 // One look into Google Cloud: whose it is, and its services by REST.
 import { z } from 'zod'
-import { NotAnswered } from '../asking.ts'
+import { NotAnswered, type Environment } from '../asking.ts'
 import type { InventoryQuery } from '../inventory.ts'
 import { openRest, type RestQuestion } from '../rest.ts'
-import type { Environment } from './key.ts'
 import type { SignIn } from './sign-in.ts'
 
 export type GcpInventoryOptions = {
