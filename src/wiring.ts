@@ -6,6 +6,7 @@ import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
 import { openAuthenticators } from './auth/authenticate.ts'
 import { openAwsInventory } from './clouds/aws/inventory.ts'
+import { openIbmCloudInventory } from './clouds/ibmcloud/inventory.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
 import type { Config } from './config.ts'
@@ -74,7 +75,7 @@ export async function openApp(
     inventory: openInventory(
       config.installerDir === undefined
         ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
-        : { aws: openAwsInventory() },
+        : { aws: openAwsInventory(), ibmcloud: openIbmCloudInventory({ environment: config.environment }) },
     ),
     installer: openInstaller(config),
     sender: openSender(config.webhookAllow),

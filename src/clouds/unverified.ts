@@ -1,7 +1,8 @@
 // Clouds that cannot be asked what still exists. For them nobody claims emptiness, so nothing there is DESTROYED by
 // proof.
 import type { Platform } from '../vocabulary.ts'
-import type { Inventory } from './inventory.ts'
+import { messageOf } from '../errors.ts'
+import type { Inventory, Owned, Owner } from './inventory.ts'
 
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
 
@@ -20,14 +21,35 @@ export function openUnverifiedInventory(): Inventory {
 export function openInventory(inventories: {
   simulated?: Inventory | undefined
   aws?: Inventory | undefined
+  ibmcloud?: Inventory | undefined
 }): Inventory {
-  if (inventories.simulated) return inventories.simulated
+  const { simulated, ...byPlatform } = inventories
+  if (simulated) return simulated
   const unverified = openUnverifiedInventory()
-  const owned = inventories.aws?.findOwned
-  const of = (platform: Platform) => (platform === 'aws' && inventories.aws) || unverified
+  const of = (platform: Platform) =>
+    (platform in byPlatform && byPlatform[platform as keyof typeof byPlatform]) || unverified
   return {
     find: (query) => of(query.platform).find(query),
     findRecords: (place) => of(place.platform).findRecords(place),
-    ...(owned ? { findOwned: owned } : {}),
+    ...(Object.values(byPlatform).some((each) => each?.findOwned)
+      ? { findOwned: (owner: Owner) => findOwned(byPlatform, owner) }
+      : {}),
   }
+}
+
+/** Of every cloud that the profiles offer. One that cannot tell does not keep the others from being told. */
+async function* findOwned(
+  byPlatform: Partial<Record<Platform, Inventory | undefined>>,
+  owner: Owner,
+): AsyncIterable<Owned> {
+  const offered = new Set(owner.offered.map(({ platform }) => platform))
+  const asked = Object.entries(byPlatform).filter(([platform]) => offered.has(platform as Platform)) // its keys
+  const failures: string[] = asked.length === 0 ? ['no profile offers a cloud that can be asked'] : []
+  for (const [, inventory] of asked)
+    try {
+      yield* inventory?.findOwned?.(owner) ?? []
+    } catch (error) {
+      failures.push(messageOf(error))
+    }
+  if (failures.length > 0) throw new Error(failures.join('; '))
 }
