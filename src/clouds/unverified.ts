@@ -1,8 +1,8 @@
 // Clouds that cannot be asked what still exists. For them nobody claims emptiness, so nothing there is DESTROYED by
 // proof.
-import type { Platform } from '../vocabulary.ts'
 import { messageOf } from '../errors.ts'
-import type { Inventory, Owned, Owner } from './inventory.ts'
+import { platforms, type Platform } from '../vocabulary.ts'
+import type { Inventory } from './inventory.ts'
 
 const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
 
@@ -18,38 +18,26 @@ export function openUnverifiedInventory(): Inventory {
 /**
  * The simulated cloud stands for every platform. Without it each platform has its own inventory, or is not verified.
  */
-export function openInventory(inventories: {
-  simulated?: Inventory | undefined
-  aws?: Inventory | undefined
-  ibmcloud?: Inventory | undefined
-}): Inventory {
-  const { simulated, ...byPlatform } = inventories
-  if (simulated) return simulated
+export function openInventory(inventories: Partial<Record<Platform | 'simulated', Inventory | undefined>>): Inventory {
+  if (inventories.simulated) return inventories.simulated
   const unverified = openUnverifiedInventory()
-  const of = (platform: Platform) =>
-    (platform in byPlatform && byPlatform[platform as keyof typeof byPlatform]) || unverified
+  const of = (platform: Platform) => inventories[platform] ?? unverified
   return {
     find: (query) => of(query.platform).find(query),
     findRecords: (place) => of(place.platform).findRecords(place),
-    ...(Object.values(byPlatform).some((each) => each?.findOwned)
-      ? { findOwned: (owner: Owner) => findOwned(byPlatform, owner) }
-      : {}),
+    async *findOwned(owner) {
+      const offered = new Set(owner.offered.map(({ platform }) => platform))
+      const asked = platforms.flatMap((platform) => (offered.has(platform) && inventories[platform]?.findOwned) || [])
+      if (asked.length === 0) throw new Error('no profile offers a cloud whose resources this service can list')
+      // One that does not tell keeps nobody from what the others tell.
+      const untold: unknown[] = []
+      for (const findOwned of asked)
+        try {
+          yield* findOwned(owner)
+        } catch (error) {
+          untold.push(error)
+        }
+      if (untold.length > 0) throw new Error(untold.map(messageOf).join('; '))
+    },
   }
-}
-
-/** Of every cloud that the profiles offer. One that cannot tell does not keep the others from being told. */
-async function* findOwned(
-  byPlatform: Partial<Record<Platform, Inventory | undefined>>,
-  owner: Owner,
-): AsyncIterable<Owned> {
-  const offered = new Set(owner.offered.map(({ platform }) => platform))
-  const asked = Object.entries(byPlatform).filter(([platform]) => offered.has(platform as Platform)) // its keys
-  const failures: string[] = asked.length === 0 ? ['no profile offers a cloud that can be asked'] : []
-  for (const [, inventory] of asked)
-    try {
-      yield* inventory?.findOwned?.(owner) ?? []
-    } catch (error) {
-      failures.push(messageOf(error))
-    }
-  if (failures.length > 0) throw new Error(failures.join('; '))
 }

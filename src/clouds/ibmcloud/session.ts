@@ -85,22 +85,18 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
       // The links that the services give lack parameters without which they refuse, or lead elsewhere, so none is followed.
       const questionOf = (next: Record<string, string>) => ({
         permission,
-        url: `${url}?${new URLSearchParams({ ...params, ...(body ? {} : next) })}`,
+        url: `${url}?${new URLSearchParams({ ...params, ...(body ? {} : next) }).toString()}`,
         ...(body ? { body: { ...body, ...next } } : {}),
       })
-      const read = (page: unknown) => {
-        const { data } = shape.safeParse(page)
-        return data === undefined ? undefined : { data }
-      }
+      let page: Page | undefined
       return rest.list(
         questionOf({}),
-        (page) => {
-          const there = read(page)
-          return there && items(there.data)
+        (answer) => {
+          page = shape.safeParse(answer).data
+          return page && items(page)
         },
-        (page) => {
-          const there = read(page)
-          const next = there && more(there.data)
+        () => {
+          const next = page && more(page)
           return next && questionOf(next)
         },
       )
