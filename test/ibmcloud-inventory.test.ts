@@ -173,7 +173,7 @@ describe('what was left behind is found', () => {
   })
 
   it('what only the index knows, in whatever region and of whatever kind', async () => {
-    const crn = (place: string, rest = `::share:1`, of = 'is') => `crn:v1:bluemix:public:${of}:${place}:a/1:${rest}`
+    const crn = (place: string, rest = ':share:1', of = 'is') => `crn:v1:bluemix:public:${of}:${place}:a/1:${rest}`
     const item = (id: string, name: string, tags: string[] = []) => ({ crn: id, name, type: 'x', region: 'r', tags })
     server.account.indexed = [
       item(crn(REGION), `${infraId}-share`),
@@ -195,7 +195,7 @@ describe('what was left behind is found', () => {
   it('all that is in its resource group, of whatever service', async () => {
     server.account.groups.push({ ...OURS, name: infraId })
     server.account.instances.push(service('db', 'guid-db', 'catalog-db', { resource_group_id: OURS.id }))
-    expect((await findAll()).map(({ name }) => name)).toEqual(['db', infraId])
+    expect((await findAll()).map(({ name }) => name)).toEqual([infraId, 'db'])
   })
 })
 
@@ -269,7 +269,7 @@ describe('silence is never emptiness', () => {
   const lists: [RegExp, string][] = [
     ...paths.map((path): [RegExp, string] => [new RegExp(`/v1/${path}$`), `Viewer of is/${path}`]),
     [/resource_groups/, 'Viewer of resource-groups'],
-    [/resource_instances/, 'Viewer of cloud-object-storage, Viewer of dns-svcs, Viewer of internet-svcs'],
+    [/resource_instances/, 'Viewer of cloud-object-storage, Viewer of internet-svcs, Viewer of dns-svcs'],
     [/policies/, 'Viewer of iam-access-management'],
     [/serviceids/, 'Viewer of iam-identity'],
     [/search/, 'Viewer of each service'],

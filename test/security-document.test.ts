@@ -56,6 +56,19 @@ it('the policy of a worker allows what the inventory and the store ask, and no m
   expect(actionsOf(policies[1])).toEqual(needed)
 })
 
+it('the roles on IBM Cloud are those that the inventory names in its questions', () => {
+  const source = readdirSync(join(ROOT, 'src/clouds/ibmcloud'))
+    .map((name) => readFileSync(join(ROOT, 'src/clouds/ibmcloud', name), 'utf8'))
+    .join('')
+  const named = [...source.matchAll(/['`]((?:Viewer|Reader) of [a-z -]+)/g)].map(([, role = '']) => role)
+  const [, section = ''] = /## Roles on IBM Cloud(.*?)\n## /s.exec(text) ?? []
+  const told = [...section.matchAll(/^\| (Viewer|Reader) \| `?([a-z -]+?)`?(?: \(.*?\))? +\|/gm)].map(
+    ([, role, of]) => `${role} of ${of}`,
+  )
+  expect(unique(named).length).toBeGreaterThan(8)
+  expect(told.toSorted()).toEqual(unique(named))
+})
+
 it('the policy of the API allows reading alone', () => {
   expect(actionsOf(policies[0])).toEqual(
     unique([...callsIn('auth/aws-iam.ts', 'iam'), 's3:GetObject', 's3:ListBucket', 'kms:Decrypt']),
