@@ -8,6 +8,7 @@ import { openAuthenticators } from './auth/authenticate.ts'
 import { openAwsInventory } from './clouds/aws/inventory.ts'
 import { openAzureInventory } from './clouds/azure/inventory.ts'
 import { openGcpInventory } from './clouds/gcp/inventory.ts'
+import { openIbmCloudInventory } from './clouds/ibmcloud/inventory.ts'
 import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
 import type { Config } from './config.ts'
@@ -80,6 +81,7 @@ export async function openApp(
             aws: openAwsInventory(),
             azure: openAzureInventory({ environment: config.environment }),
             gcp: openGcpInventory({ environment: config.environment }),
+            ibmcloud: openIbmCloudInventory({ environment: config.environment }),
           },
     ),
     installer: openInstaller(config),

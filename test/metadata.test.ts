@@ -56,6 +56,8 @@ describe('metadata', () => {
     ['two keys in one map', aws([{ ...maps[0], ...maps[1] }])],
     ['an empty cluster UUID', aws([{ openshiftClusterID: '' }], { clusterID: '' })],
     ['an empty infraID', aws(maps, { infraID: '' })],
+    ['an infraID of six characters', aws(maps, { clusterName: '', infraID: '-x7k2p' })],
+    ['an infraID without its random end', aws(maps, { infraID: 'c1-x7k2' })],
     ['an infraID that is a prefix', aws(maps, { infraID: 'c1-' })],
     ['an infraID of another cluster', aws(maps, { infraID: 'c2-x7k2p' })],
     ['another name', aws(maps, { clusterName: 'c2' })],

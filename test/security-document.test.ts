@@ -70,6 +70,19 @@ it('the permissions on Google Cloud are those that the inventory asks for', () =
   expect(told).toEqual(unique([...computed, ...others].filter((name) => name !== 'file.googleapis.com')))
 })
 
+it('the roles on IBM Cloud are those that the inventory names in its questions', () => {
+  const source = readdirSync(join(ROOT, 'src/clouds/ibmcloud'))
+    .map((name) => readFileSync(join(ROOT, 'src/clouds/ibmcloud', name), 'utf8'))
+    .join('')
+  const named = [...source.matchAll(/['`]((?:Viewer|Reader) of [a-z -]+)/g)].map(([, role = '']) => role)
+  const [, section = ''] = /## Roles on IBM Cloud(.*?)\n## /s.exec(text) ?? []
+  const told = [...section.matchAll(/^\| (Viewer|Reader) \| `?([a-z -]+?)`?(?: \(.*?\))? +\|/gm)].map(
+    ([, role, of]) => `${role} of ${of}`,
+  )
+  expect(unique(named).length).toBeGreaterThan(8)
+  expect(told.toSorted()).toEqual(unique(named))
+})
+
 it('the policy of the API allows reading alone', () => {
   expect(actionsOf(policies[0])).toEqual(
     unique([...callsIn('auth/aws-iam.ts', 'iam'), 's3:GetObject', 's3:ListBucket', 'kms:Decrypt']),

@@ -1,10 +1,11 @@
 // The ledger of infraIDs. An entry is durable, here and in the artifact store, before the cloud is touched. It stays
 // open until an inventory has proved that nothing of it is left, or, in a cloud that cannot be asked, until the
 // installer's log has told that nothing was begun.
-import { and, asc, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, isNotNull, isNull, ne, sql } from 'drizzle-orm'
 import type { Reader, Transaction } from '../db/client.ts'
 import type { InstallerMetadata } from '../installer/metadata.ts'
 import { jobAttempts } from '../jobs/tables.ts'
+import type { Platform } from '../vocabulary.ts'
 import { clusterArtifacts, infraLedger } from './infra-tables.ts'
 import { clusters } from './tables.ts'
 
@@ -45,6 +46,25 @@ export async function listEntries(
 
 export async function listInfraIds(db: Reader, clusterId: string): Promise<string[]> {
   return (await listEntries(db, clusterId)).map((entry) => entry.infraId)
+}
+
+/**
+ * The open entries of this platform whose infraID is a part of this one, or has it as a part. The destroyer of IBM Cloud
+ * takes all whose names contain its infraID, and that of Google Cloud such firewall rules.
+ */
+export async function listOverlapping(
+  db: Reader,
+  infraId: string,
+  platform: Platform,
+): Promise<{ infraId: string; clusterName: string; abandonedAt: Date | null }[]> {
+  const contains = sql`(strpos(${infraLedger.infraId}, ${infraId}) > 0 or strpos(${infraId}, ${infraLedger.infraId}) > 0)`
+  return db
+    .select({ infraId: infraLedger.infraId, clusterName: clusters.name, abandonedAt: clusters.abandonedAt })
+    .from(infraLedger)
+    .innerJoin(clusters, eq(clusters.id, infraLedger.clusterId))
+    .where(
+      and(isNull(infraLedger.emptyAt), ne(infraLedger.infraId, infraId), eq(clusters.platform, platform), contains),
+    )
 }
 
 /** Whether anything of the cluster may still exist. */

@@ -20,6 +20,11 @@ const ours: Record<string, Explanation> = {
     remedy:
       'The stored metadata is not what the ledger says, or names more than this cluster. Nothing was destroyed. Find out who changed it before anything is destroyed by hand.',
   },
+  InfraIdOverlaps: {
+    actor: 'requester',
+    remedy:
+      'The names of another cluster in this cloud contain the infraID of this one, or the other way round, and destroyers go by such names. Take a name in which the other one does not occur; to destroy, destroy the cluster that the message names first.',
+  },
   DestroyDeadlineExceeded: {
     actor: 'platform-team',
     remedy:

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeResources } from '../clouds/inventory.ts'
 import { placeOf } from '../clusters/inventory-query.ts'
+import { listOverlapping } from '../clusters/ledger.ts'
 import { writeRecord } from '../clusters/stored-state.ts'
 import { renderInstallConfig } from '../install-config/install-config.ts'
 import { parseLine, tellsUnknownField } from '../installer/log.ts'
@@ -64,10 +65,19 @@ export function requireKnownFields(log: string): void {
   )
 }
 
+/** Throws UnsafeMetadata; Unfit where one of two destroyers would take what the other cluster has. */
 export async function readMetadata(operation: Operation, dir: string): Promise<InstallerMetadata> {
   const { cluster } = operation.claim
   operation.learnSecret(await readKubeadminPassword(dir))
   const metadata = parseMetadata(await readFile(join(dir, 'metadata.json'), 'utf8'))
   assertSafeMetadata(metadata, { clusterName: cluster.name, platform: cluster.platform, region: cluster.region })
+  const { infraID } = metadata
+  const [other] = await listOverlapping(operation.app.db, infraID, cluster.platform)
+  if (other)
+    throw new Unfit(
+      'InfraIdOverlaps',
+      `the infraID ${infraID} and ${other.infraId} of the cluster ${other.clusterName} contain one another, so the destroy of one ` +
+        `could take the other. Take a name in which ${other.clusterName} does not occur, or wait until that cluster is destroyed`,
+    )
   return metadata
 }

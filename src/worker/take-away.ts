@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeAnswer, describeResources, lagSecondsOf, type InventoryAnswer } from '../clouds/inventory.ts'
 import { queryOf, queryOfWhole } from '../clusters/inventory-query.ts'
-import { closeEntry, forgetBootstrap, listOpenEntries, type LedgerEntry } from '../clusters/ledger.ts'
+import { closeEntry, forgetBootstrap, listOpenEntries, listOverlapping, type LedgerEntry } from '../clusters/ledger.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
@@ -147,6 +147,19 @@ async function guard(operation: Operation, entry: LedgerEntry, dir: string): Pro
   } catch (error) {
     throw new DestroyFailed('UnsafeMetadata', messageOf(error), { worthRetrying: false })
   }
+  await requireOnlyOwn(operation, entry)
+}
+
+/** The other way round nothing is in danger: what has the longer infraID goes first. */
+async function requireOnlyOwn({ app, claim: { cluster } }: Operation, { infraId }: LedgerEntry): Promise<void> {
+  const overlapping = await listOverlapping(app.db, infraId, cluster.platform)
+  const other = overlapping.find((each) => each.infraId.includes(infraId) && each.abandonedAt === null)
+  if (other)
+    throw new DestroyFailed(
+      'InfraIdOverlaps',
+      `${infraId} is a part of ${other.infraId}, so this destroy could take the cluster ${other.clusterName} too. Nothing of it was destroyed. ` +
+        `Destroy ${other.clusterName} first; this is then tried again by itself`,
+    )
 }
 
 /**

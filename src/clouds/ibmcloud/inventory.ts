@@ -1,0 +1,93 @@
+/**
+ * What still exists of a cluster in IBM Cloud. It looks by the name that begins with an infraID and a dash, by tags, and by
+ * what a thing belongs to: the cluster's own resource group, its network, its machines. The installer's own destroyer goes
+ * by names alone, and reads the first page of most lists.
+ */
+import { answerOf, askAll, explain, inSession, notVerified, ofNobody, type Told } from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Owner, Place, Resource } from '../inventory.ts'
+import { groupQuestions, listAuthorizations, listGroups, listServiceIds, storageQuestions } from './account.ts'
+import { CLUSTER_TAG, findBeside, findIndexed, findThings, isNamed, ownTags, partsOf, type Facts } from './belonging.ts'
+import { findStanding, listZones, ownRecords, readDomain, requireBase } from './dns.ts'
+import { quote, searchIndex } from './search.ts'
+import { openSession, SIGN_IN, type IbmCloudInventoryOptions, type Session } from './session.ts'
+import { thingQuestions } from './vpc.ts'
+
+const INSTALLATION_TAG = 'ocpctl-installation-id'
+
+const CLOUD = 'IBM Cloud'
+
+export function openIbmCloudInventory(options: IbmCloudInventoryOptions): Inventory {
+  const look = <T>(query: InventoryQuery, at: (session: Session) => Promise<T>) =>
+    inSession(Promise.resolve(openSession(query, options)), at)
+  return {
+    find: (query) => look(query, search),
+    findRecords: (place) => look(ofNobody(place), findStanding).catch((error: unknown) => notVerified(CLOUD, error)),
+    async *findOwned(owner) {
+      const places = owner.offered.filter(({ platform }) => platform === 'ibmcloud')
+      const [place] = places
+      if (!place) throw new Error('no profile offers a region of IBM Cloud, so none was asked')
+      yield* await look(ofNobody({ ...place, name: '' }), (session) => owned(session, owner, places))
+    },
+  }
+}
+
+async function search(session: Session): Promise<InventoryAnswer> {
+  const { query } = session
+  // They come first: with them the account is known, and which groups are the cluster's.
+  const first = await askAll([() => listGroups(session)])
+  if (first.refusals.some(({ permission }) => permission === SIGN_IN)) return answerOf(CLOUD, { ...first, answers: [] })
+  const facts: Facts = { groups: first.answers, things: [], instances: [], policies: [], serviceIds: [], indexed: [] }
+  const ownGroups = facts.groups.filter(({ name }) => isNamed(query, name))
+  const told = await askAll<never>([
+    ...thingQuestions(session).map((ask) => into(facts.things, ask)),
+    ...[...storageQuestions(session), ...groupQuestions(session, ownGroups)].map((ask) => into(facts.instances, ask)),
+    into(facts.policies, () => listAuthorizations(session)),
+    into(facts.serviceIds, () => listServiceIds(session)),
+    ...clausesOf(query).map((clause) => into(facts.indexed, () => searchIndex(session, clause))),
+  ])
+  const things = findThings(query, facts)
+  const hostnames = things.flatMap(({ hostname }) => hostname?.toLowerCase() ?? [])
+  const records = await askAll([async () => ownRecords(query, await readDomain(session), hostnames)])
+  const found: Resource[] = [
+    ...things.map(({ id, type, name }) => ({ id, type, name, region: query.region })),
+    ...findBeside(query, facts),
+    ...findIndexed(query, facts),
+    ...records.answers,
+  ]
+  return answerOf(CLOUD, { answers: found, refusals: [...first.refusals, ...told.refusals, ...records.refusals] })
+}
+
+const into =
+  <T>(list: T[], ask: () => Promise<T[]>) =>
+  async () => {
+    list.push(...(await ask()))
+    return []
+  }
+
+/** None for nobody. */
+function clausesOf(query: InventoryQuery): string[] {
+  const names = query.infraIds.flatMap((infraId) => [infraId, `${infraId}-*`, `kube-${infraId}-*`])
+  const terms = [...names.map((name) => `name:${name}`), ...ownTags(query).map((tag) => `tags:${quote(tag)}`)]
+  return terms.length === 0 ? [] : [terms.join(' OR ')]
+}
+
+/** The installer gives nothing a tag of ours: it is on what people have tagged, and the index alone lists by tags. */
+async function owned(session: Session, { installationId }: Owner, places: Omit<Place, 'name'>[]): Promise<Owned[]> {
+  const tag = `${INSTALLATION_TAG}:${installationId}`
+  const { answers, refusals }: Told<Owned> = await askAll([
+    async () => {
+      // In a wrong account there is nothing, which must not count as an answer.
+      requireBase(places, await listZones(session))
+      return (await searchIndex(session, `tags:${quote(tag)}`)).flatMap(({ crn, name, tags }) => {
+        const clusterId = tags?.find((each) => each.startsWith(`${CLUSTER_TAG}:`))?.slice(CLUSTER_TAG.length + 1)
+        if (clusterId === undefined || !tags?.includes(tag)) return []
+        const { service, region, type } = partsOf(crn)
+        return [
+          { clusterId, installationId, resource: { id: crn, type: type || service, name, region: region || 'global' } },
+        ]
+      })
+    },
+  ])
+  if (refusals.length > 0) throw new Error(explain(CLOUD, refusals))
+  return answers
+}

@@ -1,0 +1,70 @@
+// What a region has of VPC Infrastructure. All of each kind is read, since no list can be filtered by how a name begins.
+import { z } from 'zod'
+import type { Session } from './session.ts'
+
+/** Every version since has the same forms. It must be named in each request. */
+const VERSION = '2025-04-08'
+const MOST_ITEMS = '100'
+
+const reference = z.object({ id: z.string() }).optional()
+
+const thingShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  resource_group: reference,
+  vpc: reference,
+  user_tags: z.array(z.string()).optional(),
+  /** Of a load balancer: where DNS records point to. */
+  hostname: z.string().optional(),
+  /** Where a load balancer or a network ACL is. */
+  subnets: z.array(z.object({ id: z.string() })).optional(),
+  /** What an address or a network interface belongs to. */
+  target: z.object({ id: z.string().optional() }).optional(),
+  /** What a snapshot is of. */
+  source_volume: reference,
+  /** Of a volume. */
+  volume_attachments: z.array(z.object({ instance: reference })).optional(),
+  /** Of an instance. */
+  network_interfaces: z.array(z.object({ id: z.string() })).optional(),
+})
+
+/** `type`: as a CRN and we call it. */
+export type Thing = z.infer<typeof thingShape> & { type: string }
+
+type Kind = { type: string; path: string; list?: string; params?: Record<string, string> }
+
+export const kinds: readonly Kind[] = [
+  { type: 'vpc', path: 'vpcs' },
+  { type: 'subnet', path: 'subnets' },
+  { type: 'security-group', path: 'security_groups' },
+  { type: 'network-acl', path: 'network_acls' },
+  { type: 'public-gateway', path: 'public_gateways' },
+  { type: 'floating-ip', path: 'floating_ips' },
+  { type: 'endpoint-gateway', path: 'endpoint_gateways' },
+  { type: 'load-balancer', path: 'load_balancers' },
+  { type: 'instance', path: 'instances' },
+  { type: 'virtual-network-interface', path: 'virtual_network_interfaces' },
+  { type: 'volume', path: 'volumes' },
+  { type: 'snapshot', path: 'snapshots' },
+  // Those of IBM are hundreds.
+  { type: 'image', path: 'images', params: { visibility: 'private' } },
+  { type: 'key', path: 'keys' },
+  { type: 'dedicated-host', path: 'dedicated_hosts' },
+  { type: 'dedicated-host-group', path: 'dedicated_host/groups', list: 'groups' },
+]
+
+export const thingQuestions = ({ list, endpoints, query }: Session) =>
+  kinds.map(({ type, path, list: name = path, params = {} }) => async (): Promise<Thing[]> => {
+    const things = await list({
+      role: `Viewer of is/${path}`,
+      url: `${endpoints.vpc(query.region)}/v1/${path}`,
+      params: { version: VERSION, generation: '2', limit: MOST_ITEMS, ...params },
+      shape: z.looseObject({ [name]: z.array(thingShape), next: z.object({ href: z.string() }).optional() }),
+      items: (page) => page[name] as z.infer<typeof thingShape>[], // as the shape says
+      more: ({ next }) => {
+        const start = next && new URLSearchParams((next as { href: string }).href.split('?')[1]).get('start')
+        return next && { start: start ?? '' }
+      },
+    })
+    return things.map((thing) => ({ ...thing, type }))
+  })
