@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
-import type { InventoryAnswer, InventoryQuery, Resource } from '../src/clouds/inventory.ts'
+import { type InventoryAnswer, type InventoryQuery, isProvedEmpty, type Resource } from '../src/clouds/inventory.ts'
 import { openInventory, openUnverifiedInventory } from '../src/clouds/unverified.ts'
+import { foundIn, whyNot } from './answers.ts'
 import { emptyAccount, iamArn, startAwsServer } from './aws-server.ts'
 import type { Account, AwsFault, AwsServer, Tags } from './aws-server.ts'
 
@@ -43,15 +44,14 @@ const find = (changes: Partial<InventoryQuery> = {}) => openOurs().find({ ...que
 
 async function findResources(changes: Partial<InventoryQuery> = {}): Promise<Resource[]> {
   const answer = await find(changes)
-  if (!answer.verified) throw new Error(answer.reason)
-  return answer.resources
+  return foundIn(answer)
 }
 const findIds = async (changes: Partial<InventoryQuery> = {}) => (await findResources(changes)).map(({ id }) => id)
 
 async function reasonWith(faults: AwsFault[], timeoutMs?: number): Promise<string> {
   server.faults.splice(0, Infinity, ...faults)
   const answer = await openOurs(timeoutMs).find(query)
-  return answer.verified ? 'verified' : answer.reason
+  return whyNot('aws', answer)
 }
 
 const ec2Arn = (resource: string, at = region) => `arn:aws:ec2:${at}:000000000000:${resource}`
@@ -60,7 +60,7 @@ const tag = (arn: string, tags: Tags = owned, at = region) => server.account.tag
 
 describe('an account without a trace of the cluster', () => {
   it('is verified and empty', async () => {
-    expect(await find()).toEqual({ verified: true, resources: [] })
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 
   it('is empty beside clusters with similar names', async () => {
@@ -86,7 +86,7 @@ describe('an account without a trace of the cluster', () => {
       ],
     } satisfies Partial<Account>)
     tag(ec2Arn('instance/i-2'), foreign)
-    expect(await find()).toEqual({ verified: true, resources: [] })
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 
   it('is empty though a network of somebody else was shared with the cluster', async () => {
@@ -288,7 +288,7 @@ describe('what the tagging API lists', () => {
     tag('arn:aws:s3:::demo-bucket')
     for (const type of ['role', 'user', 'instance-profile']) tag(iamArn(type, 'x'), owned, 'us-east-1')
     tag('arn:aws:route53:::hostedzone/Z1', owned, 'us-east-1')
-    expect(await find()).toEqual({ verified: true, resources: [] })
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 
   it('counts while it is on its way out', async () => {
@@ -428,10 +428,7 @@ describe('what is not told is never taken for empty', () => {
     } satisfies Partial<Account>)
     for (const action of ['elasticloadbalancing:DescribeTags', 'route53:ListResourceRecordSets']) {
       server.faults.splice(0, Infinity, { how, times: 99, action })
-      expect(await find()).toEqual({
-        verified: false,
-        reason: expect.stringContaining(`(${action})`),
-      })
+      expect(whyNot('aws', await find())).toContain(`(${action})`)
     }
   })
 
@@ -455,7 +452,7 @@ describe('what is not told is never taken for empty', () => {
       endpoint: server.endpoint,
       credentials: { accessKeyId: 'AKIANOBODY', secretAccessKey: 'x' },
     }).find(query)
-    expect(answer).toMatchObject({ verified: false, reason: expect.stringContaining('credentials are not accepted') })
+    expect(whyNot('aws', answer)).toContain('credentials are not accepted')
   })
 
   const protocols = [
@@ -497,30 +494,30 @@ describe('what is not told is never taken for empty', () => {
     const closed = await startAwsServer()
     await closed.close()
     const inventory = openAwsInventory({ endpoint: closed.endpoint, credentials: closed.credentials, timeoutMs: 200 })
-    expect(await inventory.find(query)).toMatchObject({ verified: false })
+    expect(await inventory.find(query)).not.toSatisfy(isProvedEmpty)
   })
 })
 
 describe('clouds side by side', () => {
   const answerOf = (id: string): InventoryAnswer => ({
-    verified: true,
-    resources: [{ id, type: 'x', name: 'x', region }],
+    found: [{ id, type: 'x', name: 'x', region }],
+    checked: ['x'],
+    notChecked: [],
   })
-  const refuse = async () => ({ verified: false, reason: 'not asked here' }) as const
+  const refuse = async () => ({ found: [], taken: [], notChecked: [{ kind: 'x', why: 'not asked here' }] })
   const aws = { find: async () => answerOf('aws'), findRecords: refuse }
   const simulated = { find: async () => answerOf('simulated'), findRecords: refuse }
 
   it.each(['azure', 'gcp', 'ibmcloud'] as const)('%s is not verified, in plain words', async (platform) => {
     for (const inventory of [openUnverifiedInventory(), openInventory({ aws })])
-      expect(await inventory.find({ ...query, platform })).toMatchObject({
-        verified: false,
-        reason: expect.stringMatching(/^(Azure|Google Cloud|IBM Cloud) is not verified: /),
-      })
+      expect(whyNot(platform, await inventory.find({ ...query, platform }))).toMatch(
+        /^(Azure|Google Cloud|IBM Cloud) is not verified: /,
+      )
   })
 
   it('a platform is asked of its own inventory, and of the simulated one where there is one', async () => {
     expect(await openInventory({ aws }).find(query)).toEqual(answerOf('aws'))
     expect(await openInventory({ simulated, aws }).find({ ...query, platform: 'gcp' })).toEqual(answerOf('simulated'))
-    expect(await openInventory({}).find(query)).toMatchObject({ verified: false })
+    expect(await openInventory({}).find(query)).not.toSatisfy(isProvedEmpty)
   })
 })

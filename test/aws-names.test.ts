@@ -1,8 +1,9 @@
 // Zones and records of a cluster on AWS: whose they are, in which account they are, and what stood there before.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
-import type { InventoryQuery } from '../src/clouds/inventory.ts'
+import { type InventoryQuery, isProvedEmpty } from '../src/clouds/inventory.ts'
 import { ownNames } from '../src/clouds/names.ts'
+import { foundIn, whyNot } from './answers.ts'
 import { emptyAccount, startAwsServer } from './aws-server.ts'
 import type { Account, AwsServer, Zone } from './aws-server.ts'
 
@@ -47,31 +48,30 @@ const open = () => openAwsInventory({ endpoint: server.endpoint, credentials: se
 const find = (changes: Partial<InventoryQuery> = {}) => open().find({ ...query, ...changes })
 async function findIds(changes: Partial<InventoryQuery> = {}): Promise<string[]> {
   const answer = await find(changes)
-  if (!answer.verified) throw new Error(answer.reason)
-  return answer.resources.map(({ id }) => id)
+  return foundIn(answer).map(({ id }) => id)
 }
-const refused = (reason: string) => ({ verified: false, reason: expect.stringContaining(reason) })
+const why = async (changes: Partial<InventoryQuery>) => whyNot('aws', await find(changes))
 
 describe('a private cluster', () => {
   it('is verified in an account without the public zone, by the subnets of its profile', async () => {
     server.account.zones = [{ ...brought, records: [] }]
-    expect(await find(privately)).toEqual({ verified: true, resources: [] })
+    expect(await find(privately)).toSatisfy(isProvedEmpty)
   })
 
   it('is not verified in an account that has not all of these subnets, or has them in another region', async () => {
     server.account.zones = [brought, base]
     server.account.ec2['subnet']?.pop()
-    expect(await find(privately)).toEqual(refused('this account has not the subnets subnet-3 of the profile'))
+    expect(await why(privately)).toContain('this account has not the subnets subnet-3 of the profile')
     server.account.ec2['subnet'] = subnets.map((id) => ({ id, tags: {}, region: 'us-east-1' }))
-    expect(await find(privately)).toEqual(refused('this account has not the subnets subnet-1, subnet-2, subnet-3'))
+    expect(await why(privately)).toContain('this account has not the subnets subnet-1, subnet-2, subnet-3')
   })
 
   it('without subnets of its own is known by the public zone, or not at all', async () => {
     server.account.zones = [{ ...brought, records: [] }]
     const changes = { ...privately, subnets: undefined }
-    expect(await find(changes)).toEqual(refused('this account has no public zone example.com, and the profile names'))
+    expect(await why(changes)).toContain('this account has no public zone example.com, and the profile names')
     server.account.zones.push(base)
-    expect(await find(changes)).toEqual({ verified: true, resources: [] })
+    expect(await find(changes)).toSatisfy(isProvedEmpty)
   })
 })
 
@@ -86,7 +86,7 @@ describe('a zone that the profile brings', () => {
   })
 
   it('and that this account has not, is not verified', async () => {
-    expect(await find(privately)).toEqual(refused('this account has not the zone ZB of the profile'))
+    expect(await why(privately)).toContain('this account has not the zone ZB of the profile')
   })
 
   it('of another account is looked into with the role', async () => {
@@ -99,12 +99,12 @@ describe('a zone that the profile brings', () => {
 
   it('of another account is not verified when the role is refused, or does not see the zone', async () => {
     const changes = { ...privately, hostedZoneRole: role }
-    expect(await find(changes)).toEqual(refused('lacks the permission (sts:AssumeRole)'))
+    expect(await why(changes)).toContain('lacks the permission (sts:AssumeRole)')
     server.account.zonesOfOthers[role] = [{ ...brought, id: 'ZX' }]
-    expect(await find(changes)).toEqual(refused('(route53:ListResourceRecordSets)'))
+    expect(await why(changes)).toContain('(route53:ListResourceRecordSets)')
     server.account.zonesOfOthers[role] = [brought]
     server.faults.push({ how: 'empty', times: 99, action: 'sts:AssumeRole' })
-    expect(await find(changes)).toEqual(refused('(sts:AssumeRole)'))
+    expect(await why(changes)).toContain('(sts:AssumeRole)')
   })
 })
 
@@ -142,8 +142,9 @@ describe('the records under the domain of the cluster', () => {
     expect(await findIds({ records: 'unclear' })).toEqual(['Z1/api.demo.example.com/CNAME'])
     expect(await findIds({ records: 'unclear', stoodBefore: [] })).toHaveLength(1)
     server.account.zones = [{ ...base, records: [pointing, ...records('*.apps.demo')] }]
-    expect(await find({ records: 'unclear' })).toEqual(
-      refused('dns-record Z1/*.apps.demo.example.com/A stands under the cluster'),
+    expect(await find({ records: 'unclear' })).toMatchObject({ found: [{ name: 'api.demo.example.com' }] })
+    expect(await why({ records: 'unclear' })).toContain(
+      'dns-record Z1/*.apps.demo.example.com/A stands under the cluster',
     )
     expect(await findIds({ records: 'own' })).toEqual(['Z1/api.demo.example.com/CNAME'])
   })
@@ -161,14 +162,14 @@ describe('before a cluster is made', () => {
   const look = (changes: Partial<InventoryQuery> = {}) => open().findRecords({ ...query, ...changes })
   const taken = async (changes: Partial<InventoryQuery> = {}) => {
     const answer = await look(changes)
-    return answer.verified ? answer.taken.map(({ id }) => id) : answer
+    return answer.notChecked.length > 0 ? answer : answer.taken.map(({ id }) => id)
   }
 
   it('its names are taken by what stands under them, other names are only told', async () => {
     server.account.zones = [{ ...base, records: records('*.apps2.demo', 'vault.demo', 'api-int.demo') }]
     expect(await look()).toEqual({
-      verified: true,
-      resources: ['api-int', '*.apps2', 'vault'].map((name) => ({
+      notChecked: [],
+      found: ['api-int', '*.apps2', 'vault'].map((name) => ({
         id: `Z1/${name}.demo.example.com/A`,
         type: 'dns-record',
         name: `${name}.demo.example.com`,
@@ -195,7 +196,7 @@ describe('before a cluster is made', () => {
 
   it('a refusal is not a free name', async () => {
     server.faults.push({ how: 'deny', times: 9, action: 'route53:ListResourceRecordSets' })
-    expect(await look()).toEqual(refused('lacks the permission (route53:ListResourceRecordSets)'))
+    expect(whyNot('aws', await look())).toContain('lacks the permission (route53:ListResourceRecordSets)')
   })
 })
 

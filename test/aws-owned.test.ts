@@ -1,10 +1,11 @@
 // What is the cluster's on AWS by its tags, what lingers or holds it, and all that an installation owns.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
-import { describeAnswer, type InventoryQuery, type Owner } from '../src/clouds/inventory.ts'
+import { describeAnswer, type InventoryQuery, isProvedEmpty, type Owner } from '../src/clouds/inventory.ts'
 import { openInventory } from '../src/clouds/unverified.ts'
 import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
+import { foundIn, whyNot } from './answers.ts'
 import { emptyAccount, iamArn, startAwsServer } from './aws-server.ts'
 import type { Account, AwsServer, Tags } from './aws-server.ts'
 import { openHarness } from './harness.ts'
@@ -43,8 +44,7 @@ const tag = (arn: string, tags: Tags = owned, at = region) => server.account.tag
 const shown = (resources: { type: string; id: string }[] = []) => resources.map(({ type, id }) => `${type} ${id}`)
 async function find() {
   const answer = await open().find(query)
-  if (!answer.verified) throw new Error(answer.reason)
-  return { ...answer, ids: answer.resources.map(({ id }) => id) }
+  return { ...answer, ids: foundIn(answer).map(({ id }) => id) }
 }
 
 describe('whose something is', () => {
@@ -96,7 +96,7 @@ describe('what lingers after its deletion', () => {
     expect(answer.lingering).toEqual([{ id: 'k-1', type: 'kms-key', name: 'k-1', region, billable: false }])
     server.account.ec2 = {}
     server.account.keys = []
-    expect(await open().find(query)).toEqual({ verified: true, resources: [] })
+    expect(await open().find(query)).toSatisfy(isProvedEmpty)
   })
 
   it('is left while it stands', async () => {
@@ -112,10 +112,7 @@ describe('what lingers after its deletion', () => {
       put(['deleted', 'delete-complete', 'cancelled', 'PendingDeletion'])
       for (const how of ['deny', '404'] as const) {
         server.faults.splice(0, Infinity, { how, times: 99, action })
-        expect(await open().find(query)).toEqual({
-          verified: false,
-          reason: expect.stringContaining(`(${action})`),
-        })
+        expect(whyNot('aws', await open().find(query))).toContain(`(${action})`)
       }
     },
   )
@@ -151,7 +148,7 @@ describe('what holds the networks of the cluster', () => {
     const answer = await find()
     expect(shown(answer.holders)).toEqual(['instance i-2', 'network-interface eni-3', 'vpc-endpoint vpce-2'])
     expect(answer.ids).not.toContain('i-2')
-    expect(describeAnswer(answer)).toContain(
+    expect(describeAnswer('aws', answer)).toContain(
       'vpc vpc-1, vpc-endpoint vpce-1; its network is held by what has no tag of the cluster: instance i-2, network-interface eni-3 (AWS Lambda VPC ENI-report), vpc-endpoint vpce-2',
     )
   })

@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAzureInventory } from '../src/clouds/azure/inventory.ts'
 import { neededActions } from '../src/clouds/azure/permissions.ts'
-import { describeAnswer, type InventoryQuery, type Place } from '../src/clouds/inventory.ts'
+import { describeAnswer, type InventoryQuery, isProvedEmpty, type Place } from '../src/clouds/inventory.ts'
+import { foundIn, whyNot } from './answers.ts'
 import {
   emptySubscription,
   startAzureServer,
@@ -54,16 +55,14 @@ const open = (timeoutMs = 10_000) =>
 const find = (changes: Partial<InventoryQuery> = {}) => open().find({ ...query, ...changes })
 async function findNames(changes: Partial<InventoryQuery> = {}): Promise<string[]> {
   const answer = await find(changes)
-  if (!answer.verified) throw new Error(answer.reason)
-  return answer.resources.map(({ name }) => name)
+  return foundIn(answer).map(({ name }) => name)
 }
 async function reasonWith(...faults: AzureFault[]): Promise<string> {
   server.faults.splice(0, Infinity, ...faults)
   const answer = await find()
-  return answer.verified ? 'verified' : answer.reason
+  return whyNot('azure', answer)
 }
 const fault = (how: AzureFault['how'], path: string, times = 99): AzureFault => ({ how, path, times })
-const empty = { verified: true, resources: [] }
 
 const kinds = [
   'Microsoft.Compute/virtualMachines',
@@ -106,18 +105,18 @@ function putNeighbours() {
 
 describe('a subscription without a trace of the cluster', () => {
   it('is verified and empty', async () => {
-    expect(await find()).toEqual(empty)
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 
   it('is empty beside clusters whose names begin alike', async () => {
     putNeighbours()
-    expect(await find()).toEqual(empty)
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 
   it('is empty though a network of somebody else was shared with the cluster', async () => {
     const tags = { [`kubernetes.io_cluster.${infraId}`]: 'shared' }
     server.subscription.things.push(thing('Microsoft.Network/virtualNetworks', { name: 'brought', group: 'net', tags }))
-    expect(await find()).toEqual(empty)
+    expect(await find()).toSatisfy(isProvedEmpty)
   })
 })
 
@@ -128,16 +127,15 @@ describe('what was left behind is found', () => {
     server.subscription.things.push(...kinds.map((type, n) => thing(type, { name: `${infraId}-${n}`, tags: owned })))
     server.subscription.zones.push({ name: 'demo.example.com', group, isPrivate: true, tags: owned, records: [] })
     const answer = await find()
-    expect(answer).toMatchObject({ verified: true })
-    if (!answer.verified) return
-    expect(answer.resources).toHaveLength(kinds.length + 2)
-    expect(answer.resources).toContainEqual({
+    const found = foundIn(answer)
+    expect(found).toHaveLength(kinds.length + 2)
+    expect(found).toContainEqual({
       id: server.groupId(group).toLowerCase(),
       type: 'resource-group',
       name: group,
       region: 'westeurope',
     })
-    expect(answer.resources.map(({ type }) => type)).toEqual(
+    expect(found.map(({ type }) => type)).toEqual(
       expect.arrayContaining([...kinds.map((type) => type.toLowerCase()), 'microsoft.network/privatednszones']),
     )
   })
@@ -205,8 +203,8 @@ describe('what was left behind is found', () => {
       { name: 'kv3', group: 'elsewhere' },
     ]
     const answer = await find()
-    expect(answer).toMatchObject({ verified: true, resources: [] })
-    expect(answer.verified && answer.lingering?.map(({ name, billable }) => [name, billable])).toEqual([
+    expect(answer).toSatisfy(isProvedEmpty)
+    expect(answer.lingering?.map(({ name, billable }) => [name, billable])).toEqual([
       ['kv', false],
       ['kv2', false],
     ])
@@ -254,7 +252,7 @@ describe('the answer is not verified', () => {
   it('when nothing comes in time', async () => {
     server.faults.push(fault('stall', '/resources'))
     const answer = await open(300).find(query)
-    expect(describeAnswer(answer)).toContain('no answer within 0.3 s')
+    expect(describeAnswer('azure', answer)).toContain('no answer within 0.3 s')
   })
 })
 

@@ -1,8 +1,9 @@
 // Records under a cluster's domain in Azure, whether this is the right subscription, and what an installation owns.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAzureInventory } from '../src/clouds/azure/inventory.ts'
-import type { InventoryQuery, Owned, Place } from '../src/clouds/inventory.ts'
+import { type InventoryQuery, isProvedEmpty, type Owned, type Place } from '../src/clouds/inventory.ts'
 import { openInventory } from '../src/clouds/unverified.ts'
+import { foundIn, whyNot } from './answers.ts'
 import {
   emptySubscription,
   startAzureServer,
@@ -59,12 +60,11 @@ const open = (subscriptionId = SUBSCRIPTION) =>
   })
 async function findNames(changes: Partial<InventoryQuery> = {}): Promise<string[]> {
   const answer = await open().find({ ...query, ...changes })
-  if (!answer.verified) throw new Error(answer.reason)
-  return answer.resources.map(({ name }) => name)
+  return foundIn(answer).map(({ name }) => name)
 }
 async function reasonOf(changes: Partial<InventoryQuery>, subscriptionId?: string): Promise<string> {
   const answer = await open(subscriptionId).find({ ...query, ...changes })
-  return answer.verified ? 'verified' : answer.reason
+  return whyNot('azure', answer)
 }
 const idOf = (name: string, type = 'a', at = 'dnszones/example.com', of = 'dns') =>
   `${server.groupId(of)}/providers/Microsoft.Network/${at}/${type}/${name}`.toLowerCase()
@@ -79,7 +79,7 @@ describe('records', () => {
       zone({ name: 'example.com', group: 'inside', isPrivate: true, records: [a('api-int.demo')] }),
     ]
     const answer = await open().find(query)
-    expect(answer.verified && answer.resources).toEqual(
+    expect(foundIn(answer)).toEqual(
       [
         idOf('*.apps.demo'),
         idOf('api-int.demo'),
@@ -171,7 +171,7 @@ describe('what stands before a cluster', () => {
       privateZone({ group: 'other', records: [a('api-int')] }),
     ]
     const answer = await open().findRecords(place)
-    expect(answer.verified && answer.resources.map(({ name }) => name.replace('.example.com', '')).toSorted()).toEqual([
+    expect(answer.found.map(({ name }) => name.replace('.example.com', '')).toSorted()).toEqual([
       '*.apps.demo',
       'api-int.demo',
       'api-int.demo',
@@ -179,7 +179,7 @@ describe('what stands before a cluster', () => {
       'demo',
       'www.demo',
     ])
-    expect(answer.verified && answer.taken.map(({ id }) => id).toSorted()).toEqual(
+    expect(answer.taken.map(({ id }) => id).toSorted()).toEqual(
       [
         idOf('api.demo'),
         idOf('*.apps.demo'),
@@ -190,12 +190,9 @@ describe('what stands before a cluster', () => {
 
   it('is not told when the caller may not read all of it, and what it has no use for does not matter', async () => {
     server.subscription.permissions = [{ actions: ['*/dnsZones/*', '*/privateDnsZones/*'], notActions: [] }]
-    expect(await open().findRecords(place)).toEqual({ verified: true, resources: [], taken: [] })
+    expect(await open().findRecords(place)).toEqual({ found: [], taken: [], notChecked: [] })
     server.subscription.permissions = [{ actions: ['*/read'], notActions: ['*/privateDnsZones/*'] }]
-    expect(await open().findRecords(place)).toEqual({
-      verified: false,
-      reason: expect.stringContaining('Microsoft.Network/privateDnsZones/ALL/read'),
-    })
+    expect(whyNot('azure', await open().findRecords(place))).toContain('Microsoft.Network/privateDnsZones/ALL/read')
   })
 })
 
@@ -209,7 +206,7 @@ describe('a wrong subscription is not an empty one', () => {
     server.subscription.zones = [zone()]
     expect(await reasonOf({ azure: { ...azure, baseDomainResourceGroup: 'DNS' } })).toBe('verified')
     expect(await reasonOf({ azure: { ...azure, baseDomainResourceGroup: 'more-dns' } })).toContain('in more-dns')
-    expect(await open().findRecords({ ...place, baseDomain: 'other.com' })).toMatchObject({ verified: false })
+    expect((await open().findRecords({ ...place, baseDomain: 'other.com' })).notChecked).toHaveLength(1)
   })
 
   it('since it is not the one that the profile names, or is not there', async () => {
@@ -288,7 +285,7 @@ it('a pass over a large subscription takes few calls, little time and little mem
         signIn: async () => ({ subscriptionId: SUBSCRIPTION, token: async () => 'loopback' }),
       },
     })
-    expect(await inventory.find(query)).toEqual({ verified: true, resources: [] })
+    expect(await inventory.find(query)).toSatisfy(isProvedEmpty)
     expect(large.requests.length).toBeLessThanOrEqual(25)
   } finally {
     await large.close()

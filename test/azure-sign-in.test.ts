@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { readCredentials } from '../src/clouds/azure/credentials.ts'
 import { openAzureInventory } from '../src/clouds/azure/inventory.ts'
 import { cloudOf, openSignIn, type AzureCloud } from '../src/clouds/azure/sign-in.ts'
+import { whyNot } from './answers.ts'
 import { ROOT } from './harness.ts'
 
 const certificate = join(ROOT, 'test/fixtures/loopback.pem')
@@ -126,7 +127,7 @@ it('nobody is said to ask, so nothing is verified', async () => {
     const inventory = openAzureInventory({ environment: { HOME: home, ...environment } })
     const place = { platform: 'azure', region: 'westeurope', name: 'demo', baseDomain: 'example.com' } as const
     const answer = await inventory.findRecords(place)
-    return answer.verified ? 'verified' : answer.reason
+    return whyNot('azure', answer)
   }
   const variables = { AZURE_SUBSCRIPTION_ID: 's', AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c', AZURE_CLIENT_SECRET: 'x' }
   for (const environment of [{}, variables])

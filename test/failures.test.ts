@@ -345,7 +345,7 @@ describe.concurrent('a cloud that cannot be asked', () => {
     let looks = 0
     const late: Inventory['find'] = async (query) => {
       const proving = await other.rows(`select from job_attempts where stage = 'verify' and ended_at is null`)
-      return proving.length > 0 && ++looks === 2 ? { verified: true, resources: [disk] } : find(query)
+      return proving.length > 0 && ++looks === 2 ? { found: [disk], checked: ['disks'], notChecked: [] } : find(query)
     }
     try {
       const worker = await startWorker({ ...other.app, inventory: { ...other.app.inventory, find: late } })

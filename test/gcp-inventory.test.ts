@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openGcpInventory } from '../src/clouds/gcp/inventory.ts'
-import type { InventoryAnswer, InventoryQuery, Owned } from '../src/clouds/inventory.ts'
+import { type InventoryAnswer, type InventoryQuery, isProvedEmpty, type Owned } from '../src/clouds/inventory.ts'
+import { foundIn, whyNot } from './answers.ts'
 import { emptyProject, startGcpServer, type Fault, type GcpServer, type Project, type Thing } from './gcp-server.ts'
 
 const infraId = 'demo-abcde'
@@ -41,10 +42,9 @@ beforeEach(() => {
 const open = (environment: Record<string, string> = server.environment) =>
   openGcpInventory({ environment, endpoint: server.endpoint })
 const find = (changes: Partial<InventoryQuery> = {}) => open().find({ ...query, ...changes })
-const idsOf = (answer: InventoryAnswer) =>
-  answer.verified ? answer.resources.map(({ id }) => id.replace('projects/p1/', '')) : [answer.reason]
+const idsOf = (answer: InventoryAnswer) => foundIn(answer).map(({ id }) => id.replace('projects/p1/', ''))
 const findIds = async (changes: Partial<InventoryQuery> = {}) => idsOf(await find(changes))
-const reasonOf = (answer: { verified: boolean; reason?: string }) => (answer.verified ? 'verified' : answer.reason)
+const reasonOf = (answer: Pick<InventoryAnswer, 'notChecked'>) => whyNot('gcp', answer)
 async function reasonWith(...faults: Fault[]) {
   server.faults.push(...faults)
   return reasonOf(await find())
@@ -100,7 +100,7 @@ function placeNeighbours(project: Project) {
 
 it('a project without a trace of the cluster is verified and empty, by 25 questions and one sign-in', async () => {
   const inventory = open()
-  expect(await inventory.find(query)).toEqual({ verified: true, resources: [] })
+  expect(await inventory.find(query)).toSatisfy(isProvedEmpty)
   expect(server.requests).toHaveLength(25)
   await inventory.find(query)
   expect(server.signIns).toHaveLength(1)
@@ -111,13 +111,13 @@ it('5,000 resources of others make no more questions', async () => {
   for (const [list, thing] of Object.entries(named))
     p1.compute[list] = Array.from({ length: 280 }, (_, n) => ({ ...thing, name: `other-${n}` }))
   p1.compute['instances'] = Array.from({ length: 5000 }, (_, n) => ({ name: `other-${n}` }))
-  expect(await find()).toEqual({ verified: true, resources: [] })
+  expect(await find()).toSatisfy(isProvedEmpty)
   expect(server.requests).toHaveLength(25)
 })
 
 it('it is empty beside clusters whose names begin alike', async () => {
   placeNeighbours(p1)
-  expect(await find()).toEqual({ verified: true, resources: [] })
+  expect(await find()).toSatisfy(isProvedEmpty)
 })
 
 describe('what was left behind is found, on every page, beside neighbours', () => {
@@ -185,9 +185,9 @@ describe('what was left behind is found, on every page, beside neighbours', () =
     p1.compute['networks']?.push({ name: `${infraId}-network`, subnetworks })
     p1.compute['firewalls']?.push({ name: 'let-me-in', network })
     p1.compute['routes']?.push({ name: 'default-route-1', network })
-    expect(await find()).toEqual({
-      verified: true,
-      resources: [
+    expect(await find()).toMatchObject({
+      notChecked: [],
+      found: [
         { id: `projects/p1/global/networks/${infraId}-network`, type: 'network', name: `${infraId}-network`, region: 'global' }, // prettier-ignore
         { id: `projects/p1/regions/us-central1/subnetworks/${infraId}-master-subnet`, type: 'subnetwork', name: `${infraId}-master-subnet`, region: 'us-central1' }, // prettier-ignore
       ],
@@ -254,9 +254,9 @@ describe('DNS', () => {
   it('a record is its own when it points to one of its addresses', async () => {
     base().records = three
     expect(await findIds({ records: 'own' })).toEqual([])
-    expect(await findIds({ records: 'unclear' })).toEqual([
-      expect.stringContaining('it is not known whether it stood before the cluster'),
-    ])
+    expect(reasonOf(await find({ records: 'unclear' }))).toContain(
+      'it is not known whether it stood before the cluster',
+    )
     p1.compute['forwardingRules'] = [{ name: `${infraId}-api`, IPAddress: '192.0.2.1', ...regional }]
     expect(await findIds({ records: 'own' })).toHaveLength(4)
     expect(await findIds({ records: 'unclear' })).toHaveLength(4)
@@ -265,9 +265,9 @@ describe('DNS', () => {
   it('what stands there before is told, with the names that are taken', async () => {
     base().records = [...three, { name: 'x.demo.example.com.', type: 'TXT' }]
     const answer = await open().findRecords(query)
-    expect(answer).toMatchObject({ verified: true, resources: { length: 4 }, taken: [{ name: 'api.demo.example.com' }, { name: '*.apps.demo.example.com' }] }) // prettier-ignore
-    const stoodBefore = answer.verified ? answer.resources.map(({ id }) => id) : []
-    expect(await find({ stoodBefore })).toEqual({ verified: true, resources: [] })
+    expect(answer).toMatchObject({ notChecked: [], found: { length: 4 }, taken: [{ name: 'api.demo.example.com' }, { name: '*.apps.demo.example.com' }] }) // prettier-ignore
+    const stoodBefore = answer.found.map(({ id }) => id)
+    expect(await find({ stoodBefore })).toSatisfy(isProvedEmpty)
   })
 
   it('a project without the public zone proves nothing, but for a private cluster', async () => {
@@ -293,7 +293,7 @@ describe('a network of another project', () => {
     }
     server.projects['host'] = host
     expect(await find(shared)).toMatchObject({
-      resources: [
+      found: [
         { id: 'projects/host/global/firewalls/allow-demo' },
         { id: `projects/host/managedZones/${infraId}-private-zone` },
       ],
@@ -355,7 +355,7 @@ describe('what is not told is never taken for empty', () => {
 
   it('Filestore that was never switched on has nothing; any other service must be', async () => {
     server.faults.push({ how: 'off', permission: 'file.instances.list', times: 99 })
-    expect(await find()).toEqual({ verified: true, resources: [] })
+    expect(await find()).toSatisfy(isProvedEmpty)
     server.faults.push({ how: 'off', permission: 'storage.buckets.list', times: 99 })
     expect(reasonOf(await find())).toContain('file.googleapis.com is switched off')
   })
@@ -398,7 +398,7 @@ describe('signing in', () => {
     await writeFile(join(dir, 'key'), text)
     const answer = await open({ GOOGLE_APPLICATION_CREDENTIALS: join(dir, 'key') }).find(query)
     await rm(dir, { recursive: true })
-    expect(answer).toEqual({ verified: true, resources: [] })
+    expect(answer).toSatisfy(isProvedEmpty)
   })
 
   it('never sends a key over what others can read', async () => {

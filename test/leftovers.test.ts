@@ -89,7 +89,7 @@ it('waits while another cluster holds the name, keeps a record, and leaves that 
 
 it('asks again later when the cloud does not tell, and leaves a cluster alone that is not DESTROYED', async () => {
   const { id } = await destroyed('silent')
-  const refuse = async () => ({ verified: false, reason: 'no answer' }) as const
+  const refuse = async () => ({ found: [], checked: [], notChecked: [{ kind: 'disks', why: 'no answer' }] })
   const app = { ...h.app, inventory: { ...h.app.inventory, find: refuse } }
   expect(await lookAgain(app, id)).toBe('unknown')
   expect(await lookOf(id)).toEqual({ looks: 0, due: true })

@@ -62,8 +62,8 @@ it.concurrent.each<[string, Mutation[], Test[]]>([
     [
       {
         file: 'src/worker/take-away.ts',
-        from: 'if (answer.verified && answer.resources.length === 0) return',
-        to: 'if (answer.verified) return',
+        from: 'if (isProvedEmpty(answer)) return\n',
+        to: 'if (unansweredOf(answer).length === 0) return\n',
       },
     ],
     [['failures.test.ts', 'whose leftovers the installer does not see']],

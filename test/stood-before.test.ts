@@ -94,7 +94,7 @@ it('what is made under the domain afterwards is left until it is gone', async ()
   const second = `*.apps2.${domainOf('second')}`
   put(second)
   const answer = await openSimulatedInventory(h.cloudDir).find(await queryOfWhole(h.app.db, await rowOf(id)))
-  expect(answer.verified && answer.resources.map((each) => each.id)).toContain(second)
+  expect(answer.found.map((each) => each.id)).toContain(second)
   rmSync(fileOf(second))
   await destroy(id)
 })

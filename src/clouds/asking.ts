@@ -1,6 +1,15 @@
 // What all clouds have in common when they are asked. Silence never counts as emptiness: a refusal, no answer in time, or
-// an answer without its list makes the whole "not verified".
-import type { InventoryAnswer, InventoryQuery, Place, Resource } from './inventory.ts'
+// an answer without its list is not checked.
+import type { Platform } from '../vocabulary.ts'
+import {
+  describeUnanswered,
+  type InventoryAnswer,
+  type InventoryQuery,
+  type NotChecked,
+  type Place,
+  type RecordsAnswer,
+  type Resource,
+} from './inventory.ts'
 
 /** In which credentials are looked for. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -47,7 +56,6 @@ export const ofNobody = (place: Place): InventoryQuery => ({
 
 /** Only a few: the request limits belong to the account, and destroyers of other clusters need them too. */
 const QUESTIONS_AT_ONCE = 4
-const SHOWN_PERMISSIONS = 3
 
 export type Told<T> = { answers: T[]; refusals: NotAnswered[] }
 
@@ -68,21 +76,37 @@ export async function askAll<T>(questions: (() => Promise<T[]>)[]): Promise<Told
   return told
 }
 
+/** What a session was told. It is noted where questions are asked, so that nobody keeps a list of them by hand. */
+export type Heard = { checked: Set<string>; zones: Set<string>; notChecked: NotChecked[]; account?: string }
+
+export const hearNothing = (): Heard => ({ checked: new Set(), zones: new Set(), notChecked: [] })
+
+/** What was found is told, whatever was refused. */
 export function answerOf(
-  cloud: string,
-  { answers: found, refusals }: Told<Resource>,
+  { checked, zones, notChecked, account }: Heard,
+  { answers, refusals }: Told<Resource>,
   holders: Resource[] = [],
 ): InventoryAnswer {
-  if (refusals.length > 0) return { verified: false, reason: explain(cloud, refusals) }
-  const all = unique(found)
+  const all = unique(answers)
   const lingering = all.filter(({ billable }) => billable === false)
+  const refused = [...refusals.map(showRefusal), ...notChecked]
+  const kinds = new Set(refused.map(({ kind }) => kind))
   return {
-    verified: true,
-    resources: all.filter((each) => !lingering.includes(each)),
+    found: all.filter((each) => !lingering.includes(each)),
+    checked: [...checked].filter((kind) => !kinds.has(kind)).sort(),
+    notChecked: [...new Map(refused.map((each) => [`${each.kind} ${each.why}`, each])).values()],
+    ...(account === undefined ? {} : { account }),
+    ...(zones.size > 0 ? { zones: [...zones].sort() } : {}),
     ...(lingering.length > 0 ? { lingering } : {}),
     ...(holders.length > 0 ? { holders: unique(holders) } : {}),
   }
 }
+
+export const showRefusal = ({ permission, message, isDenied }: NotAnswered): NotChecked => ({
+  kind: permission,
+  why: message,
+  ...(isDenied ? { isDenied } : {}),
+})
 
 function unique(resources: Resource[]): Resource[] {
   const byKey = new Map(resources.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
@@ -90,17 +114,13 @@ function unique(resources: Resource[]): Resource[] {
 }
 
 /** Of a look that was refused as a whole. Throws what is no NotAnswered. */
-export function notVerified(cloud: string, error: unknown): { verified: false; reason: string } {
+export function refuseAll(error: unknown): InventoryAnswer & RecordsAnswer {
   if (!(error instanceof NotAnswered)) throw error
-  return { verified: false, reason: explain(cloud, [error]) }
+  return { found: [], taken: [], checked: [], notChecked: [showRefusal(error)] }
 }
 
-/** Lists every missing permission, so that one look is enough. Of other failures it lists a few places. */
-export function explain(cloud: string, refusals: NotAnswered[]): string {
-  const lines = [...Map.groupBy(refusals, ({ message }) => message)].map(([why, alike]) => {
-    const permissions = [...new Set(alike.map(({ permission }) => permission))].sort()
-    const shown = alike.some(({ isDenied }) => isDenied) ? permissions : permissions.slice(0, SHOWN_PERMISSIONS)
-    return `${why} (${shown.join(', ')}${permissions.length > shown.length ? ', …' : ''})`
-  })
-  return `${cloud} is not verified: ${lines.sort().join('; ')}`
+/** For a list that must be whole. Throws all that was refused. */
+export function requireTold(platform: Platform, refusals: NotAnswered[]): void {
+  const untold = describeUnanswered(platform, { notChecked: refusals.map(showRefusal) })
+  if (untold !== undefined) throw new Error(untold)
 }

@@ -1,8 +1,21 @@
 // The port that tells what still exists of a cluster, by ownership tags and DNS names. Nothing is DESTROYED without it.
 import type { Platform } from '../vocabulary.ts'
 
-/** billable false: it is deleted, and lingers for a while without a price. */
-export type Resource = { id: string; type: string; name: string; region: string; billable?: false }
+export type Resource = {
+  id: string
+  type: string
+  name: string
+  region: string
+  /** By what it was known as the cluster's. */
+  key?: 'tag' | 'name' | 'relation' | 'dns'
+  madeAt?: string
+  /** An estimate of list prices; without it the price is not known. */
+  usdPerHour?: number
+  /** Where the cloud's console shows it. */
+  link?: string
+  /** It is deleted, and lingers for a while without a price. */
+  billable?: false
+}
 
 /** Where a cluster is. */
 export type Place = {
@@ -49,18 +62,28 @@ export type InventoryQuery = Place & {
   stoodBefore?: string[] | undefined
 }
 
-/**
- * verified false: nobody may claim that it is empty. hasNoInventory: this service cannot ask that cloud at all. lingering: what is deleted and will go
- * by itself. holders: what others have in the cluster's own networks, which holds up their deletion.
- */
-export type InventoryAnswer =
-  | { verified: true; resources: Resource[]; lingering?: Resource[]; holders?: Resource[] }
-  | { verified: false; reason: string; hasNoInventory?: true }
+/** kind: what was asked for, which is the permission where one is missing. isOptional: nothing is called left for want of it. */
+export type NotChecked = { kind: string; why: string; isOptional?: true; isDenied?: true }
 
-/** taken: those of the resources that are under the names which the installer is about to make. */
-export type RecordsAnswer =
-  | { verified: true; resources: Resource[]; taken: Resource[] }
-  | { verified: false; reason: string }
+export type InventoryAnswer = {
+  found: Resource[]
+  /** The questions that were answered whole, by what it takes to be told. */
+  checked: string[]
+  notChecked: NotChecked[]
+  /** Where was looked: the account of AWS or IBM Cloud, the subscription, the project. */
+  account?: string
+  /** The DNS zones whose records were read. */
+  zones?: string[]
+  /** This service cannot ask that cloud at all. */
+  hasNoInventory?: true
+  /** What is deleted and will go by itself. */
+  lingering?: Resource[]
+  /** What others have in the cluster's own networks, which holds up their deletion. */
+  holders?: Resource[]
+}
+
+/** taken: those of what stands that are under the names which the installer is about to make. */
+export type RecordsAnswer = { found: Resource[]; taken: Resource[]; notChecked: NotChecked[] }
 
 /** installationId is undefined for what an earlier release made. */
 export type Owned = { clusterId: string; installationId: string | undefined; resource: Resource }
@@ -79,7 +102,23 @@ export type Inventory = {
 /** How late a cloud may be to tell what exists. Where it is asked by an index, that is behind for longer. */
 export const lagSecondsOf: Record<Platform, number> = { aws: 60, azure: 120, gcp: 60, ibmcloud: 120 }
 
+export const cloudNames: Record<Platform, string> = {
+  aws: 'AWS',
+  azure: 'Azure',
+  gcp: 'Google Cloud',
+  ibmcloud: 'IBM Cloud',
+}
+
 const SHOWN_RESOURCES = 20
+const SHOWN_KINDS = 3
+
+/** What must be told before anybody may claim that nothing is left, and was not. */
+export const unansweredOf = ({ notChecked }: { notChecked: NotChecked[] }): NotChecked[] =>
+  notChecked.filter(({ isOptional }) => !isOptional)
+
+/** Nothing else lets a cluster be called DESTROYED. Where nothing was asked, nothing is proved. */
+export const isProvedEmpty = (answer: InventoryAnswer): boolean =>
+  answer.found.length === 0 && answer.checked.length > 0 && unansweredOf(answer).length === 0
 
 /** Names the first of them, for a sentence. */
 export function describeResources(resources: Resource[]): string {
@@ -87,15 +126,34 @@ export function describeResources(resources: Resource[]): string {
   return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
 }
 
-export function describeAnswer(answer: InventoryAnswer): string {
-  if (!answer.verified) return `not known (${answer.reason})`
-  const { resources, holders = [] } = answer
-  if (holders.length === 0) return describeResources(resources)
+/** What was found, what holds it, and what is not known. */
+export function describeAnswer(platform: Platform, answer: InventoryAnswer): string {
+  const { found, holders = [] } = answer
   const named = holders.map((each) => (each.name === each.id ? each : { ...each, id: `${each.id} (${each.name})` }))
-  return `${describeResources(resources)}; its network is held by what has no tag of the cluster: ${describeResources(named)}`
+  const unanswered = describeUnanswered(platform, answer)
+  return [
+    ...(unanswered === undefined ? [describeResources(found)] : [unanswered]),
+    ...(unanswered === undefined || found.length === 0 ? [] : [`found already: ${describeResources(found)}`]),
+    ...(holders.length === 0
+      ? []
+      : [`its network is held by what has no tag of the cluster: ${describeResources(named)}`]),
+  ].join('; ')
 }
 
-/** Why `unclear` is not verified: these stand, and do not point to anything of the cluster. */
-export function unclearReason(resources: Resource[]): string {
-  return `${describeResources(resources)} stands under the cluster's domain, and it is not known whether it stood before the cluster; whoever knows whose it is must look`
+/** Lists every missing permission, so that one look is enough. Of other failures it lists a few places. undefined: all was told. */
+export function describeUnanswered(platform: Platform, answer: { notChecked: NotChecked[] }): string | undefined {
+  const unanswered = unansweredOf(answer)
+  if (unanswered.length === 0) return undefined
+  const lines = [...Map.groupBy(unanswered, ({ why }) => why)].map(([why, alike]) => {
+    const kinds = [...new Set(alike.map(({ kind }) => kind))].sort()
+    const shown = alike.some(({ isDenied }) => isDenied) ? kinds : kinds.slice(0, SHOWN_KINDS)
+    return `${why} (${shown.join(', ')}${kinds.length > shown.length ? ', …' : ''})`
+  })
+  return `${cloudNames[platform]} is not verified: ${lines.sort().join('; ')}`
+}
+
+/** For `unclear`: these stand, and do not point to anything of the cluster. */
+export function unclear(resources: Resource[]): NotChecked {
+  const why = `${describeResources(resources)} stands under the cluster's domain, and it is not known whether it stood before the cluster; whoever knows whose it is must look`
+  return { kind: 'dns-record', why }
 }

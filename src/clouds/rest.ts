@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import { createMasker } from '../observability/mask.ts'
 import { uptimeMs } from '../uptime.ts'
-import { NotAnswered } from './asking.ts'
+import { hearNothing, NotAnswered, type Heard } from './asking.ts'
 
 const TIMEOUT_MS = 60_000
 const ANSWER_MS = 20_000
@@ -46,6 +46,8 @@ export type Rest = Readonly<{
     listOf: (page: unknown) => Item[] | undefined,
     next: (page: unknown) => RestQuestion | undefined,
   ) => Promise<Item[]>
+  /** What was answered whole. */
+  heard: Heard
   close: () => void
 }>
 
@@ -56,6 +58,7 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
   const timer = globalThis.setTimeout(() => stopping.abort(), timeoutMs)
   const endsAt = uptimeMs() + timeoutMs
   const { mask } = createMasker()
+  const heard = hearNothing()
 
   const send = async ({ url, body }: RestQuestion, isRefused: boolean): Promise<Answer> => {
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(ANSWER_MS)])
@@ -78,7 +81,7 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
     return `it answers ${answer.status}${text === undefined ? '' : `: ${mask(text).slice(0, TEXT_LENGTH)}`}`
   }
 
-  const find = async (question: RestQuestion): Promise<unknown> => {
+  const findOne = async (question: RestQuestion): Promise<unknown> => {
     requireSafe(question)
     let isRefused = false
     for (let attempt = 1; ; attempt++) {
@@ -107,7 +110,12 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
   }
 
   return {
-    find,
+    heard,
+    async find(question) {
+      const answer = await findOne(question)
+      heard.checked.add(question.permission)
+      return answer
+    },
     async list<Item>(
       question: RestQuestion,
       listOf: (page: unknown) => Item[] | undefined,
@@ -122,12 +130,13 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
         if (new URL(asked.url).origin !== origin) throw new NotAnswered(permission, `its next page is not at ${origin}`)
         if (seen.has(place)) throw new NotAnswered(permission, 'its pages have no end')
         seen.add(place)
-        const page = await find(asked)
+        const page = await findOne(asked)
         const list = listOf(page)
         if (!list) throw new NotAnswered(permission, 'the answer has no list')
         items.push(...list)
         asked = next(page)
       }
+      heard.checked.add(permission)
       return items
     },
     close() {

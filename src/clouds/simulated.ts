@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { hasCode } from '../errors.ts'
 import {
-  unclearReason,
+  unclear,
   type Inventory,
   type InventoryAnswer,
   type InventoryQuery,
@@ -32,7 +32,7 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
       const standing = recordsOf(await Array.fromAsync(readResources(cloudDir)), place)
       const { api, apps } = installersNames(domainOf(place))
       const taken = standing.filter((each) => [api, apps].includes(plainName(each)))
-      return { verified: true, resources: standing.map(show), taken: taken.map(show) }
+      return { found: standing.map(show), taken: taken.map(show), notChecked: [] }
     },
     async *findOwned() {
       for await (const each of readResources(cloudDir)) {
@@ -66,18 +66,21 @@ function search(all: ResourceFile[], query: InventoryQuery): InventoryAnswer {
   const pointsToOurs = ({ target }: ResourceFile) => infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
   const ofDomain = recordsOf(all, query).filter((each) => pointsToOurs(each) || !stoodBefore.includes(each.id))
   const strangers = ofDomain.filter((each) => !pointsToOurs(each) && !isTagged(each, query))
-  if (records === 'unclear' && strangers.length > 0)
-    return { verified: false, reason: unclearReason(strangers.map(show)) }
   const isFound = (each: ResourceFile) =>
     each.type === 'dns-record'
       ? isTagged(each, query) || (ofDomain.includes(each) && (records !== 'own' || pointsToOurs(each)))
-      : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(infraId))
-  return { verified: true, resources: all.filter(isFound).map(show) }
+      : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(`${infraId}-`))
+  return {
+    found: all.filter(isFound).map(show),
+    checked: ['simulated'],
+    notChecked: records === 'unclear' && strangers.length > 0 ? [unclear(strangers.map(show))] : [],
+  }
 }
 
 function isTagged(resource: ResourceFile, { clusterId, infraIds }: InventoryQuery): boolean {
   if (clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === clusterId) return true
-  return infraIds.some((infraId) => Object.keys(resource.tags).some((key) => key.endsWith(infraId)))
+  const ownKeys = infraIds.flatMap((infraId) => ['/', '.', '-'].map((dash) => `cluster${dash}${infraId}`))
+  return Object.keys(resource.tags).some((key) => ownKeys.some((own) => key.endsWith(own)))
 }
 
 async function* readResources(cloudDir: string) {

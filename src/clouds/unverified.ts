@@ -2,17 +2,19 @@
 // proof.
 import { messageOf } from '../errors.ts'
 import { platforms, type Platform } from '../vocabulary.ts'
-import type { Inventory } from './inventory.ts'
+import type { Inventory, NotChecked } from './inventory.ts'
 
-const cloudNames: Record<Platform, string> = { aws: 'AWS', azure: 'Azure', gcp: 'Google Cloud', ibmcloud: 'IBM Cloud' }
+const EVERYTHING: NotChecked = {
+  kind: 'everything',
+  why: 'this service cannot ask it yet what still exists of a cluster, so somebody has to look',
+}
 
 export function openUnverifiedInventory(): Inventory {
-  const refuse = async ({ platform }: { platform: Platform }) => ({
-    verified: false as const,
-    hasNoInventory: true as const,
-    reason: `${cloudNames[platform]} is not verified: this service cannot ask it yet what still exists of a cluster, so somebody has to look`,
-  })
-  return { find: refuse, findRecords: refuse }
+  const nothing = { found: [], checked: [], notChecked: [EVERYTHING] }
+  return {
+    find: async () => ({ ...nothing, hasNoInventory: true }),
+    findRecords: async () => ({ ...nothing, taken: [] }),
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { eq, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { nameOf, type Actor } from '../auth/principal.ts'
-import type { InventoryAnswer } from '../clouds/inventory.ts'
+import { describeAnswer, unansweredOf, type InventoryAnswer } from '../clouds/inventory.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
@@ -42,7 +42,9 @@ export async function abandonCluster(
       `the cluster is ${cluster.status}; only one that is DESTROY_FAILED can be abandoned`,
     )
   const infraIds = await listInfraIds(tx, id)
-  const resources = leftovers.verified ? leftovers.resources : null
+  const { found } = leftovers
+  const isTold = unansweredOf(leftovers).length === 0
+  const resources = isTold || found.length > 0 ? found : null
   await tx
     .insert(leakRecords)
     .values({ id: newId('lek'), clusterId: id, infraIds, resources, reason, recordedBy: nameOf(by) })
@@ -52,7 +54,7 @@ export async function abandonCluster(
     .where(eq(clusters.id, id))
     .returning()
   if (!row) throw new Error(`${id} vanished while it was locked`)
-  const left = leftovers.verified ? leftovers.resources.length : leftovers.reason
+  const left = isTold ? found.length : describeAnswer(cluster.platform, leftovers)
   writeAudit(tx, by, { action: 'cluster.abandon', clusterId: id, detail: { reason, infraIds, left } })
   tellOfChange(tx, { type: 'cluster.changed', team: row.team, clusterId: id })
   announce(tx, 'cluster', id)

@@ -8,6 +8,7 @@ import { StoreUnavailable } from '../artifacts/store.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
+import { isProvedEmpty } from '../clouds/inventory.ts'
 import { realMs, type Config } from '../config.ts'
 import type { Transaction } from '../db/client.ts'
 import { AppError, messageOf } from '../errors.ts'
@@ -76,7 +77,7 @@ export async function findLost(
 async function isGone({ inventory }: Pick<App, 'inventory'>, { record, infras }: Adoptable): Promise<boolean> {
   const infraIds = infras.map(({ metadata }) => metadata.infraID)
   const answer = await inventory.find(queryOf(record, record.id, infraIds))
-  return answer.verified && answer.resources.length === 0
+  return isProvedEmpty(answer)
 }
 
 /** As findAdoptable, on behalf of a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */

@@ -6,7 +6,7 @@ import { and, asc, eq, isNotNull, sql } from 'drizzle-orm'
 import type { SQL } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
-import { describeResources, type Resource } from '../clouds/inventory.ts'
+import { describeResources, isProvedEmpty, type Resource } from '../clouds/inventory.ts'
 import { adoptLost } from '../clusters/adopt.ts'
 import { queryOf } from '../clusters/inventory-query.ts'
 import { closeEntries, keepEntry, listInfraIds, type LedgerFacts } from '../clusters/ledger.ts'
@@ -65,16 +65,17 @@ export async function lookAgain(
   if (!cluster) return undefined
   const infraIds = await listInfraIds(app.db, clusterId)
   const answer = await app.inventory.find(queryOf(cluster, clusterId, infraIds))
-  if (!answer.verified || answer.resources.length === 0) {
-    await app.db.transaction((tx) => setNextLook(app, tx, cluster, answer.verified))
-    return answer.verified ? 'empty' : 'unknown'
+  if (answer.found.length === 0) {
+    const isEmpty = isProvedEmpty(answer)
+    await app.db.transaction((tx) => setNextLook(app, tx, cluster, isEmpty))
+    return isEmpty ? 'empty' : 'unknown'
   }
   try {
-    const isReopened = await app.db.transaction((tx) => reopenDestroy(app, tx, clusterId, answer.resources))
+    const isReopened = await app.db.transaction((tx) => reopenDestroy(app, tx, clusterId, answer.found))
     return isReopened ? 'reopened' : undefined
   } catch (error) {
     if (!hasCode(error, NAME_LEASE)) throw error
-    await app.db.transaction((tx) => recordLeak(app, tx, cluster, infraIds, answer.resources))
+    await app.db.transaction((tx) => recordLeak(app, tx, cluster, infraIds, answer.found))
     return 'held'
   }
 }

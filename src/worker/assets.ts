@@ -1,7 +1,7 @@
 // What an install begins with: a free name, the installer's input, and the metadata that it makes of it.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeResources } from '../clouds/inventory.ts'
+import { describeResources, describeUnanswered } from '../clouds/inventory.ts'
 import { placeOf } from '../clusters/inventory-query.ts'
 import { listOverlapping } from '../clusters/ledger.ts'
 import { writeRecord } from '../clusters/stored-state.ts'
@@ -18,13 +18,14 @@ import type { Operation } from './operation.ts'
  * them. Returns the ids of what stands under the domain and is not in the way, or undefined when nobody knows.
  */
 export async function requireFreeName({ app, claim, log }: Operation): Promise<string[] | undefined> {
-  const { name, baseDomain } = claim.cluster
+  const { name, baseDomain, platform } = claim.cluster
   const answer = await app.inventory.findRecords(placeOf(claim.cluster))
-  if (!answer.verified) {
-    log('warning', `It is not known whether the name ${name}.${baseDomain} is free: ${answer.reason}`)
+  const unanswered = describeUnanswered(platform, answer)
+  if (answer.taken.length === 0) {
+    if (unanswered === undefined) return answer.found.map(({ id }) => id)
+    log('warning', `It is not known whether the name ${name}.${baseDomain} is free: ${unanswered}`)
     return undefined
   }
-  if (answer.taken.length === 0) return answer.resources.map(({ id }) => id)
   throw new Unfit(
     'DNSAlreadyExists',
     `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +

@@ -2,7 +2,14 @@
 // metadata is used.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeAnswer, describeResources, lagSecondsOf, type InventoryAnswer } from '../clouds/inventory.ts'
+import {
+  describeAnswer,
+  describeResources,
+  isProvedEmpty,
+  lagSecondsOf,
+  unansweredOf,
+  type InventoryAnswer,
+} from '../clouds/inventory.ts'
 import { queryOf, queryOfWhole } from '../clusters/inventory-query.ts'
 import { closeEntry, forgetBootstrap, listOpenEntries, listOverlapping, type LedgerEntry } from '../clusters/ledger.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
@@ -98,7 +105,7 @@ export async function closeIfGone(operation: Operation, entries: LedgerEntry[]):
     operation,
     entries.map((entry) => entry.infraId),
   )
-  if (!answer.verified || answer.resources.length > 0) return false
+  if (!isProvedEmpty(answer)) return false
   await closeEntries(operation, entries)
   return true
 }
@@ -172,7 +179,7 @@ export async function proveEmpty(operation: Operation, failure?: DestroyFailed):
   for (const waitMs of [0, operation.realMs(lagSeconds * 1000, SHORTEST_LAG_MS)]) {
     await operation.pause(waitMs)
     const answer = await find(operation)
-    requireEmpty(answer, failure)
+    requireEmpty(operation, answer, failure)
     const { lingering = [] } = answer
     const also = lingering.length > 0 ? `; deleted, and going by itself: ${describeResources(lingering)}` : ''
     const again = waitMs === 0 ? `, and is looked at again in ${lagSeconds} s` : ', twice'
@@ -184,16 +191,14 @@ export async function proveEmpty(operation: Operation, failure?: DestroyFailed):
   return told
 }
 
-function requireEmpty(
-  answer: InventoryAnswer,
-  failure: DestroyFailed | undefined,
-): asserts answer is Extract<InventoryAnswer, { verified: true }> {
-  if (answer.verified && answer.resources.length === 0) return
-  const left = describeAnswer(answer)
+function requireEmpty({ claim }: Operation, answer: InventoryAnswer, failure: DestroyFailed | undefined): void {
+  if (isProvedEmpty(answer)) return
+  const { found: resources } = answer
+  const left = describeAnswer(claim.cluster.platform, answer)
   if (failure)
     throw new DestroyFailed(failure.reason, `${failure.message}; left: ${left}`, { exitCode: failure.exitCode })
-  if (!answer.verified) throw new DestroyFailed('InventoryNotVerified', answer.reason)
-  const { resources } = answer
+  if (unansweredOf(answer).length > 0 || resources.length === 0)
+    throw new DestroyFailed('InventoryNotVerified', left, { resources })
   throw new DestroyFailed('ResourcesLeft', `${resources.length} resources are left: ${left}`, { resources })
 }
 
@@ -212,7 +217,7 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
     looking = true
     try {
       const answer = await find(operation)
-      const count = answer.verified ? answer.resources.length : Number.NaN
+      const count = unansweredOf(answer).length === 0 ? answer.found.length : Number.NaN
       if (!(count >= fewest)) changedAt = Date.now()
       if (count < fewest) fewest = count
       if (Date.now() - changedAt > stillMs) controller.abort()

@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { describeUnanswered } from '../clouds/inventory.ts'
 import { queryOf } from '../clusters/inventory-query.ts'
 import { closeUnbegun, listOpenEntries } from '../clusters/ledger.ts'
 import type { InstallerLine } from '../installer/installer.ts'
@@ -29,9 +30,9 @@ export async function closeIfUnbegun(operation: Operation, failure: InstallFaile
   if (BEGUN.test(result.log) || (await hasBegun(await operation.makeDir('assets')))) return undefined
   const answer = await app.inventory.find(queryOf(claim.cluster, undefined, [infraID]))
   // A cloud that only did not answer is asked again by the clean-up.
-  if (answer.verified || !answer.hasNoInventory) return undefined
+  if (!answer.hasNoInventory) return undefined
   await operation.fenced((tx) => closeUnbegun(tx, infraID))
-  const told = `The installer's log tells that it began nothing for ${infraID}; nobody has proved it, since ${answer.reason}.`
+  const told = `The installer's log tells that it began nothing for ${infraID}; nobody has proved it, since ${describeUnanswered(claim.cluster.platform, answer)}.`
   operation.log('warning', told)
   return told
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import * as iam from '@aws-sdk/client-iam'
 import { openAwsIam } from '../../src/auth/aws-iam.ts'
 import { openAwsInventory } from '../../src/clouds/aws/inventory.ts'
+import { describeUnanswered } from '../../src/clouds/inventory.ts'
 import { makeAwsToken } from '../../src/commands/token.ts'
 import { openLog } from '../../src/observability/log.ts'
 import { ACCOUNT, CREDENTIALS, openAccount, REGION } from './aws-account.ts'
@@ -31,7 +32,10 @@ const inventory: Judge = {
     const { find } = openAwsInventory({ endpoint: moto.url, credentials: CREDENTIALS })
     const ask = async (name: string, infraIds: string[], region = REGION) => {
       const answer = await find({ clusterId: `clu_${name}`, platform: 'aws', region, infraIds, name, baseDomain: DOMAIN, records: 'all' }) // prettier-ignore
-      return answer.verified ? answer.resources.map(({ type, id }) => `${type} ${id}`).sort() : [`not verified: ${answer.reason}`] // prettier-ignore
+      const unanswered = describeUnanswered('aws', answer)
+      return unanswered === undefined
+        ? answer.found.map(({ type, id }) => `${type} ${id}`).sort()
+        : [`not verified: ${unanswered}`]
     }
     const holdExactly = (what: string, found: string[], wanted: string[]) => {
       const missed = wanted.filter((each) => !found.includes(each))

@@ -1,8 +1,8 @@
 // Zones, and records under the cluster's domain.
 import type { ListResourceRecordSetsRequest, ResourceRecordSet } from '@aws-sdk/client-route-53'
-import { unclearReason, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { describeUnanswered, unclear, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
-import { explain, NotAnswered } from '../asking.ts'
+import { NotAnswered, showRefusal } from '../asking.ts'
 import { unlessMissing } from './answers.ts'
 import { onePage, type Search, type Session } from './session.ts'
 
@@ -25,8 +25,7 @@ export function dnsSearch(session: Session): Search {
         ...records.filter((each) => !areOurs.includes(each)).map(show),
       ]
       const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
-      if (query.records === 'unclear' && madeSince.length > 0)
-        throw new NotAnswered('route53:ListResourceRecordSets', unclearReason(madeSince))
+      if (query.records === 'unclear' && madeSince.length > 0) session.heard.notChecked.push(unclear(madeSince))
       return query.records === 'all' ? [...ours, ...madeSince] : ours
     },
   }
@@ -38,7 +37,7 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   const taken = records.filter(isTaken).map(show)
-  return { verified: true, resources: [...ownZones.map(showZone), ...records.map(show)], taken }
+  return { found: [...ownZones.map(showZone), ...records.map(show)], taken, notChecked: [] }
 }
 
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
@@ -118,13 +117,11 @@ export async function doubtAccount(session: Session, places: Omit<Place, 'name'>
     return undefined
   } catch (error) {
     const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
-    return explain(
-      'AWS',
-      errors.map((each) => {
-        if (each instanceof NotAnswered) return each
-        throw each
-      }),
-    )
+    const notChecked = errors.map((each) => {
+      if (each instanceof NotAnswered) return showRefusal(each)
+      throw each
+    })
+    return describeUnanswered('aws', { notChecked })
   }
 }
 
@@ -163,6 +160,7 @@ async function listRecords(session: Session, client: Session['clients']['route53
     recordPages(session, client, zone.id),
     ({ ResourceRecordSets }) => ResourceRecordSets,
   )
+  session.heard.zones.add(`${zone.name} (${zone.id})`)
   return records.map((record) => {
     const name = plain(record.Name)
     return {

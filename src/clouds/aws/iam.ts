@@ -7,7 +7,7 @@ const PAGE = 500
 
 type Identity = Tagged & { type: string; arn: string | undefined; name: string | undefined }
 
-export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned }: Session): Search[] {
+export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned, heard }: Session): Search[] {
   const at = { client: clients.iam, pageSize: PAGE }
   const pick = (identities: Identity[], candidates: Arn[]): Resource[] =>
     identities
@@ -35,6 +35,9 @@ export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned }
             return [...roles, ...users]
           },
         )
+        // No account is without a role.
+        const account = identities[0]?.arn?.split(':')[4]
+        if (account) heard.account = account
         return pick(identities, candidates)
       },
     },

@@ -1,9 +1,9 @@
 /**
  * What still exists of a cluster in AWS. It looks by owner tags, by the names that IAM and S3 know it under, and by its
  * DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or an answer without
- * its list makes the whole "not verified".
+ * its list is not checked.
  */
-import { answerOf, askAll, explain, inSession, notVerified, ofNobody } from '../asking.ts'
+import { answerOf, askAll, inSession, ofNobody, refuseAll, requireTold } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Place, RecordsAnswer } from '../inventory.ts'
 import { balancerSearches } from './balancers.ts'
 import { bucketSearch } from './buckets.ts'
@@ -54,11 +54,10 @@ async function search(session: Session): Promise<InventoryAnswer> {
   const untold = tagged.answers.filter((arn) => !searches.some((each) => each.knows(arn)))
   const found = [...told.answers, ...untold.map(showArn)]
   const held = await askAll(holderQuestions(session, found))
-  return answerOf('AWS', { answers: found, refusals: [...refusals, ...held.refusals] }, held.answers)
+  return answerOf(session.heard, { answers: found, refusals: [...refusals, ...held.refusals] }, held.answers)
 }
 
-const standing = (session: Session): Promise<RecordsAnswer> =>
-  findStanding(session).catch((error: unknown) => notVerified('AWS', error))
+const standing = (session: Session): Promise<RecordsAnswer> => findStanding(session).catch(refuseAll)
 
 /** Of one region. Throws what AWS says instead of an answer. */
 async function owned(session: Session, installationId: string) {
@@ -73,7 +72,7 @@ async function owned(session: Session, installationId: string) {
     }),
   )
   refusals.push(...gone.refusals)
-  if (refusals.length > 0) throw new Error(explain('AWS', refusals))
+  requireTold('aws', refusals)
   const without = new Set(gone.answers)
   return answers.filter((each) => !without.has(each))
 }

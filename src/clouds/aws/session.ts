@@ -1,7 +1,7 @@
 // One look into an account: the clients of its services, and a way to ask them within a time limit.
 import { once } from 'node:events'
 import type { InventoryQuery, Resource } from '../inventory.ts'
-import { NotAnswered } from '../asking.ts'
+import { hearNothing, NotAnswered } from '../asking.ts'
 import { isDenial, missingAction, reasonOf } from './answers.ts'
 
 export type AwsInventoryOptions = {
@@ -91,8 +91,11 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     ]),
   ]
 
+  const heard = hearNothing()
+
   return {
     query,
+    heard,
     owners,
     clients,
     sdk: { tagging, ec2, elb, elbv2, iam, s3, route53, sts, kms },
@@ -124,7 +127,9 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
       }
       try {
         abortSignal.throwIfAborted()
-        return await Promise.race([readPages(), stopped])
+        const items = await Promise.race([readPages(), stopped])
+        heard.checked.add(action)
+        return items
       } catch (error) {
         const why = abortSignal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error)
         throw new NotAnswered(missingAction(error) ?? action, why, { cause: error, isDenied: isDenial(error) })

@@ -1,7 +1,7 @@
 // Zones, and records under the cluster's domain. Azure lets several zones of one name stand in different groups.
 import { z } from 'zod'
 import { NotAnswered } from '../asking.ts'
-import { unclearReason, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { unclear, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
 import type { Ownership } from './ownership.ts'
 import { apiVersions, groupOf, listAll, lower, tags, type Session } from './session.ts'
@@ -58,8 +58,7 @@ export async function findOwnRecords(session: Session, ownership: Ownership): Pr
       .map(show),
   ]
   const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
-  if (query.records === 'unclear' && madeSince.length > 0)
-    throw new NotAnswered('Microsoft.Network/dnsZones/all/read', unclearReason(madeSince))
+  if (query.records === 'unclear' && madeSince.length > 0) session.heard.notChecked.push(unclear(madeSince))
   return query.records === 'all' ? [...ours, ...madeSince] : ours
 }
 
@@ -69,7 +68,7 @@ export async function findStanding(session: Session, ownership: Ownership): Prom
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   const taken = records.filter(isTaken).map(show)
-  return { verified: true, resources: [...ownZones.map(showZone), ...records.map(show)], taken }
+  return { found: [...ownZones.map(showZone), ...records.map(show)], taken, notChecked: [] }
 }
 
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
@@ -180,6 +179,7 @@ async function listRecords(session: Session, ownership: Ownership, zone: Zone): 
     const isThere = (await session.rest.find({ permission: `Microsoft.Network/${kind.path}/read`, url })) !== undefined
     if (isThere) throw new NotAnswered(permission, `the zone ${zone.name} is there, and its records are not`)
   }
+  session.heard.zones.add(`${zone.name} (${zone.id})`)
   return records.map(({ id, name, properties }) => {
     const { metadata = {}, targetResource, CNAMERecord, cnameRecord } = properties ?? {}
     const target = (CNAMERecord ?? cnameRecord)?.cname ?? ''

@@ -4,7 +4,7 @@
  * they are: role assignments of identities that are gone. In Entra ID the installer makes nothing, in either of the
  * credentials modes that it has for Azure.
  */
-import { answerOf, askAll, explain, inSession, notVerified, ofNobody } from '../asking.ts'
+import { answerOf, askAll, inSession, NotAnswered, ofNobody, refuseAll, requireTold, showRefusal } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, RecordsAnswer, Resource } from '../inventory.ts'
 import { findOwnRecords, findStanding, listZones, requireSubscription } from './dns.ts'
 import { entriesOf, readOwnership } from './ownership.ts'
@@ -13,16 +13,13 @@ import { findDeletedVaults, findGroup, listGroups, listThings, showGroup, showTh
 import { openSession, type AzureInventoryOptions, type Session, type Tags } from './session.ts'
 import { openSignIn } from './sign-in.ts'
 
-const CLOUD = 'Azure'
-
 export function openAzureInventory(options: AzureInventoryOptions): Inventory {
   const signIn = options.instead?.signIn ?? openSignIn(options.environment)
   const look = <T>(query: InventoryQuery, at: (session: Session) => Promise<T>) =>
     inSession(openSession(query, options, signIn), at)
-  const refused = (error: unknown) => notVerified(CLOUD, error)
   return {
-    find: (query) => look(query, search).catch(refused),
-    findRecords: (place) => look(ofNobody(place), standing).catch(refused),
+    find: (query) => look(query, search).catch(refuseAll),
+    findRecords: (place) => look(ofNobody(place), standing).catch(refuseAll),
     async *findOwned({ installationId, offered }) {
       const places = offered.filter(({ platform }) => platform === 'azure')
       if (places.length === 0) throw new Error('no profile offers a region of Azure, so none was asked')
@@ -31,7 +28,8 @@ export function openAzureInventory(options: AzureInventoryOptions): Inventory {
         yield* await look(ofNobody({ ...first, name: '' }), (session) =>
           owned(session, installationId, [first, ...others]),
         ).catch((error: unknown) => {
-          throw new Error(refused(error).reason)
+          if (error instanceof NotAnswered) requireTold('azure', [error])
+          throw error
         })
       }
     },
@@ -49,12 +47,12 @@ async function search(session: Session): Promise<InventoryAnswer> {
     () => findDeletedVaults(session, ownership),
     () => findOwnRecords(session, ownership),
   ])
-  return answerOf(CLOUD, { answers: told.answers, refusals: [...groups.refusals, ...told.refusals] })
+  return answerOf(session.heard, { answers: told.answers, refusals: [...groups.refusals, ...told.refusals] })
 }
 
 async function standing(session: Session): Promise<RecordsAnswer> {
   const told = await askAll(permissionQuestions(session, dnsActions))
-  if (told.refusals.length > 0) return { verified: false, reason: explain(CLOUD, told.refusals) }
+  if (told.refusals.length > 0) return { found: [], taken: [], notChecked: told.refusals.map(showRefusal) }
   return findStanding(session, readOwnership(session.query, []))
 }
 
@@ -74,7 +72,7 @@ async function owned(session: Session, installationId: string, places: Omit<Plac
     async () => (await listGroups(session)).map((each) => ({ tags: each.tags, resource: showGroup(each) })),
     async () => (await listThings(session)).map((each) => ({ tags: each.tags, resource: showThing(each) })),
   ])
-  if (told.refusals.length > 0) throw new Error(explain(CLOUD, told.refusals))
+  requireTold('azure', told.refusals)
   return told.answers.flatMap(({ tags, resource }) => {
     const valueOf = new Map(entriesOf(tags))
     const clusterId = valueOf.get('ocpctl-cluster-id')

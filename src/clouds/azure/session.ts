@@ -39,7 +39,9 @@ export async function openSession(
     timeoutMs,
   })
   const origin = instead?.resourceManager ?? cloud.resourceManager
-  return { query, subscriptionId, origin, home: `${origin}/subscriptions/${subscriptionId}`, rest, close: rest.close }
+  const home = `${origin}/subscriptions/${subscriptionId}`
+  const heard = Object.assign(rest.heard, { account: subscriptionId })
+  return { query, subscriptionId, origin, home, rest, heard, close: rest.close }
 }
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })

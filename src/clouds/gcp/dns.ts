@@ -1,7 +1,7 @@
 // Zones, and records under the cluster's domain, in the project and in that of its network.
 import { z } from 'zod'
 import { NotAnswered } from '../asking.ts'
-import { unclearReason, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { unclear, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
 import type { Owners } from './owners.ts'
 import type { Labels, Session } from './session.ts'
@@ -31,7 +31,7 @@ export async function findRecords(session: Session, owners: Owners, ips: Set<str
   const ours = [...zones.filter(isOurs).map(showZone), ...records.filter(pointsToOurs).map(show)]
   const others = [...ownZones.map(showZone), ...records.filter((each) => !pointsToOurs(each)).map(show)]
   const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
-  if (query.records === 'unclear' && madeSince.length > 0) throw new NotAnswered(RECORDS, unclearReason(madeSince))
+  if (query.records === 'unclear' && madeSince.length > 0) session.heard.notChecked.push(unclear(madeSince))
   return query.records === 'all' ? [...ours, ...madeSince] : ours
 }
 
@@ -41,9 +41,9 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   return {
-    verified: true,
-    resources: [...ownZones.map(showZone), ...records.map(show)],
+    found: [...ownZones.map(showZone), ...records.map(show)],
     taken: records.filter(isTaken).map(show),
+    notChecked: [],
   }
 }
 
@@ -94,6 +94,7 @@ async function listRecords(session: Session, zone: Zone, domain: string): Promis
   const filter = `name=has_suffix("${domain}.")`
   const url = session.at('dns', `/dns/v1/${zone.id}/rrsets`, { maxResults: '1000', filter })
   const records = await session.list({ permission: RECORDS, url }, 'rrsets', recordForm)
+  session.heard.zones.add(`${zone.domain} (${zone.id})`)
   return records.map(({ name, type, rrdatas }) => ({
     id: `${zone.id}/rrsets/${plain(name)}/${type}`,
     type: 'dns-record',

@@ -1,9 +1,9 @@
 /**
  * What still exists of a cluster in Google Cloud. It looks by labels, by names, by what things refer to, and by the
  * cluster's DNS names. It only reads, and never takes silence for emptiness: a refusal, no answer in time, or a place that
- * did not answer makes the whole "not verified".
+ * did not answer is not checked.
  */
-import { answerOf, askAll, explain, inSession, notVerified, ofNobody } from '../asking.ts'
+import { answerOf, askAll, inSession, ofNobody, refuseAll, requireTold } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Resource } from '../inventory.ts'
 import { labelledSearches, searchCompute } from './compute.ts'
 import { findRecords, findStanding, listZones, showZone } from './dns.ts'
@@ -13,16 +13,13 @@ import { openSession, type GcpInventoryOptions, type Labels, type Session } from
 import { openSignIn } from './sign-in.ts'
 import { findBuckets, findShares, listBuckets, listShares } from './storage.ts'
 
-const CLOUD = 'Google Cloud'
-
 export function openGcpInventory(options: GcpInventoryOptions): Inventory {
   const signIn = openSignIn(options.environment)
   const look = <T>(query: InventoryQuery, at: (session: Session) => Promise<T>) =>
     inSession(openSession(query, options, signIn), at)
-  const refused = (error: unknown) => notVerified(CLOUD, error)
   return {
-    find: (query) => look(query, search).catch(refused),
-    findRecords: (place) => look(ofNobody(place), findStanding).catch(refused),
+    find: (query) => look(query, search).catch(refuseAll),
+    findRecords: (place) => look(ofNobody(place), findStanding).catch(refuseAll),
     async *findOwned({ installationId, offered }) {
       const projects = new Map(
         offered.flatMap((place) => (place.platform === 'gcp' && place.project ? [[place.project, place]] : [])),
@@ -44,7 +41,7 @@ async function search(session: Session): Promise<InventoryAnswer> {
     () => findRecords(session, owners, computed.ips),
   ])
   const all = { answers: [...computed.found, ...told.answers], refusals: [...computed.refusals, ...told.refusals] }
-  return answerOf(CLOUD, all, computed.holders)
+  return answerOf(session.heard, all, computed.holders)
 }
 
 /** Of one project. Throws what Google says instead of an answer. */
@@ -55,7 +52,7 @@ async function listOwned(session: Session, installationId: string): Promise<Owne
     () => listShares(session),
     async () => (await listZones(session)).map((zone) => ({ resource: showZone(zone), labels: zone.labels })),
   ])
-  if (refusals.length > 0) throw new Error(explain(CLOUD, refusals))
+  requireTold('gcp', refusals)
   return answers.flatMap(({ resource, labels }) => {
     const clusterId = labels['ocpctl-cluster-id']
     if (clusterId === undefined || labels['ocpctl-installation-id'] !== installationId) return []

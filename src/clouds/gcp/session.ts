@@ -75,6 +75,7 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
     projects: [...new Set([project, query.networkProject ?? project])],
     /** How a network's own URL begins in all that refers to it. */
     linkTo: (owner: string, path: string) => `https://www.${universe}/compute/v1/projects/${owner}/${path}`,
+    heard: Object.assign(rest.heard, { account: project }),
     find: rest.find,
     listBy: rest.list,
     close: rest.close,

@@ -1,8 +1,8 @@
 // Records under the cluster's domain: in Internet Services, whose zones are public, and in DNS Services, whose zones are
 // private. No zone is ever the cluster's own, so the records outlive its network and its resource group.
 import { z } from 'zod'
-import { askAll, NotAnswered, type Told } from '../asking.ts'
-import { unclearReason, type InventoryQuery, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
+import { askAll, NotAnswered, showRefusal, type Told } from '../asking.ts'
+import { unclear, type Place, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
 import { listDnsServices, listInternetServices, type Instance } from './account.ts'
 import type { Session } from './session.ts'
@@ -41,7 +41,7 @@ export async function readDomain(session: Session): Promise<Domain> {
   requireBase([session.query], zones)
   const domain = domainOf(session.query)
   const near = zones.filter(({ name }) => isUnder(domain, name) || isUnder(name, domain))
-  const read = orThrow(await askAll(near.map((zone) => () => listRecords(session, zone))))
+  const read = orThrow(session, await askAll(near.map((zone) => () => listRecords(session, zone))))
   // In other zones, only the installer's own names tell that a cluster of this name is meant.
   const names = Object.values(installersNames(domain))
   const isOwnName = ownNames(domain, read.map(({ name }) => name)) // prettier-ignore
@@ -61,17 +61,14 @@ export function requireBase(places: Omit<Place, 'name'>[], zones: Zone[]): void 
 const isBaseOf = ({ baseDomain, isPrivate = false }: Omit<Place, 'name'>, zones: Zone[]) =>
   zones.some((zone) => zone.isPrivate === isPrivate && zone.name === baseDomain.toLowerCase())
 
-/** Which of them the cluster has. `hostnames`: of its load balancers. Throws NotAnswered. */
-export function ownRecords(
-  { records: which, stoodBefore = [] }: InventoryQuery,
-  { records }: Domain,
-  hostnames: string[],
-): Resource[] {
+/** Which of them the cluster has. `hostnames`: of its load balancers. */
+export function ownRecords({ query, heard }: Session, { records }: Domain, hostnames: string[]): Resource[] {
+  const { records: which, stoodBefore = [] } = query
   const pointsToOurs = ({ target }: StandingRecord) => target !== undefined && hostnames.includes(target)
   const ours = records.filter(pointsToOurs).map(showRecord)
   const others = records.filter((each) => !pointsToOurs(each)).map(showRecord)
   const madeSince = others.filter(({ id }) => !stoodBefore.includes(id))
-  if (which === 'unclear' && madeSince.length > 0) throw new NotAnswered(ZONES, unclearReason(madeSince))
+  if (which === 'unclear' && madeSince.length > 0) heard.notChecked.push(unclear(madeSince))
   return which === 'all' ? [...ours, ...madeSince] : ours
 }
 
@@ -79,7 +76,7 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { records } = await readDomain(session)
   const names = Object.values(installersNames(domainOf(session.query)))
   const taken = records.filter(({ name }) => names.includes(name)).map(showRecord)
-  return { verified: true, resources: records.map(showRecord), taken }
+  return { found: records.map(showRecord), taken, notChecked: [] }
 }
 
 export async function listZones(session: Session): Promise<Zone[]> {
@@ -92,20 +89,14 @@ export async function listZones(session: Session): Promise<Zone[]> {
     ...(internet ?? []).map((service) => () => listZonesOfInternetServices(session, service)),
     ...(dns ?? []).map((service) => () => listZonesOfDnsServices(session, service)),
   ])
-  return orThrow({ ...zones, refusals: [...services.flatMap(({ refusals }) => refusals), ...zones.refusals] })
+  return orThrow(session, { ...zones, refusals: [...services.flatMap(({ refusals }) => refusals), ...zones.refusals] })
 }
 
-/** What was not told is the caller's one refusal, in all its words. */
-function orThrow<T>({ answers, refusals }: Told<T>): T[] {
-  const [first, ...others] = refusals
+/** Throws the first of what was refused, and keeps the others. */
+function orThrow<T>({ heard }: Session, { answers, refusals: [first, ...others] }: Told<T>): T[] {
   if (first === undefined) return answers
-  throw others.length === 0
-    ? first
-    : new NotAnswered(
-        [...new Set(refusals.map(({ permission }) => permission))].join(', '),
-        [...new Set(refusals.map(({ message }) => message))].join('; '),
-        { cause: first, isDenied: refusals.some(({ isDenied }) => isDenied) },
-      )
+  heard.notChecked.push(...others.map(showRefusal))
+  throw first
 }
 
 async function listZonesOfInternetServices({ list, endpoints }: Session, { crn }: Instance): Promise<Zone[]> {
@@ -139,18 +130,25 @@ async function listZonesOfDnsServices({ list, endpoints }: Session, { guid }: In
   }))
 }
 
-async function listRecords({ list }: Session, zone: Zone): Promise<StandingRecord[]> {
-  if (!zone.isPrivate) {
-    const records = await list({
-      role: ZONES,
-      url: zone.url,
-      params: { per_page: RECORDS_A_PAGE },
-      shape: z.object({ result: z.array(recordShape), result_info: pageNumbers }),
-      items: ({ result }) => result,
-      more: ({ result_info }) => nextNumber(result_info),
-    })
-    return records.map((record) => standing(zone, record, record.content))
-  }
+async function listRecords(session: Session, zone: Zone): Promise<StandingRecord[]> {
+  const records = await (zone.isPrivate ? listPrivateRecords(session, zone) : listPublicRecords(session, zone))
+  session.heard.zones.add(`${zone.name} (${zone.id})`)
+  return records
+}
+
+async function listPublicRecords({ list }: Session, zone: Zone): Promise<StandingRecord[]> {
+  const records = await list({
+    role: ZONES,
+    url: zone.url,
+    params: { per_page: RECORDS_A_PAGE },
+    shape: z.object({ result: z.array(recordShape), result_info: pageNumbers }),
+    items: ({ result }) => result,
+    more: ({ result_info }) => nextNumber(result_info),
+  })
+  return records.map((record) => standing(zone, record, record.content))
+}
+
+async function listPrivateRecords({ list }: Session, zone: Zone): Promise<StandingRecord[]> {
   const records = await list({
     role: PRIVATE_ZONES,
     url: zone.url,

@@ -3,7 +3,7 @@
  * what a thing belongs to: the cluster's own resource group, its network, its machines. The installer's own destroyer goes
  * by names alone, and reads the first page of most lists.
  */
-import { answerOf, askAll, explain, inSession, notVerified, ofNobody, type Told } from '../asking.ts'
+import { answerOf, askAll, inSession, ofNobody, refuseAll, requireTold, type Told } from '../asking.ts'
 import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Owner, Place, Resource } from '../inventory.ts'
 import { groupQuestions, listAuthorizations, listGroups, listServiceIds, storageQuestions } from './account.ts'
 import { CLUSTER_TAG, findBeside, findIndexed, findThings, isNamed, ownTags, partsOf, type Facts } from './belonging.ts'
@@ -14,14 +14,12 @@ import { thingQuestions } from './vpc.ts'
 
 const INSTALLATION_TAG = 'ocpctl-installation-id'
 
-const CLOUD = 'IBM Cloud'
-
 export function openIbmCloudInventory(options: IbmCloudInventoryOptions): Inventory {
   const look = <T>(query: InventoryQuery, at: (session: Session) => Promise<T>) =>
     inSession(Promise.resolve(openSession(query, options)), at)
   return {
     find: (query) => look(query, search),
-    findRecords: (place) => look(ofNobody(place), findStanding).catch((error: unknown) => notVerified(CLOUD, error)),
+    findRecords: (place) => look(ofNobody(place), findStanding).catch(refuseAll),
     async *findOwned(owner) {
       const places = owner.offered.filter(({ platform }) => platform === 'ibmcloud')
       const [place] = places
@@ -35,7 +33,8 @@ async function search(session: Session): Promise<InventoryAnswer> {
   const { query } = session
   // They come first: with them the account is known, and which groups are the cluster's.
   const first = await askAll([() => listGroups(session)])
-  if (first.refusals.some(({ permission }) => permission === SIGN_IN)) return answerOf(CLOUD, { ...first, answers: [] })
+  if (first.refusals.some(({ permission }) => permission === SIGN_IN))
+    return answerOf(session.heard, { ...first, answers: [] })
   const facts: Facts = { groups: first.answers, things: [], instances: [], policies: [], serviceIds: [], indexed: [] }
   const ownGroups = facts.groups.filter(({ name }) => isNamed(query, name))
   const told = await askAll<never>([
@@ -47,14 +46,17 @@ async function search(session: Session): Promise<InventoryAnswer> {
   ])
   const things = findThings(query, facts)
   const hostnames = things.flatMap(({ hostname }) => hostname?.toLowerCase() ?? [])
-  const records = await askAll([async () => ownRecords(query, await readDomain(session), hostnames)])
+  const records = await askAll([async () => ownRecords(session, await readDomain(session), hostnames)])
   const found: Resource[] = [
     ...things.map(({ id, type, name }) => ({ id, type, name, region: query.region })),
     ...findBeside(query, facts),
     ...findIndexed(query, facts),
     ...records.answers,
   ]
-  return answerOf(CLOUD, { answers: found, refusals: [...first.refusals, ...told.refusals, ...records.refusals] })
+  return answerOf(session.heard, {
+    answers: found,
+    refusals: [...first.refusals, ...told.refusals, ...records.refusals],
+  })
 }
 
 const into =
@@ -88,6 +90,6 @@ async function owned(session: Session, { installationId }: Owner, places: Omit<P
       })
     },
   ])
-  if (refusals.length > 0) throw new Error(explain(CLOUD, refusals))
+  requireTold('ibmcloud', refusals)
   return answers
 }

@@ -69,7 +69,11 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
     readError,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     async authorize(signal, isRefused) {
-      if (token === undefined || isRefused) token = await signIn(endpoints.iam, options.environment[SIGN_IN], signal)
+      if (token === undefined || isRefused) {
+        token = await signIn(endpoints.iam, options.environment[SIGN_IN], signal)
+        const account = accountOf(token)
+        if (account !== undefined) rest.heard.account = account
+      }
       return { authorization: `Bearer ${token}` }
     },
   })
@@ -77,6 +81,7 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
   return {
     query,
     endpoints,
+    heard: rest.heard,
     close: rest.close,
 
     /** Every item of every page. A page of another form is no answer. Throws NotAnswered. */
@@ -104,13 +109,19 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
 
     /** The account that the API key is of. It is known once anything was answered. */
     account: (): string => {
-      const [, claims = ''] = token?.split('.') ?? []
-      try {
-        return claimsShape.parse(JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'))).account.bss
-      } catch (cause) {
-        throw new NotAnswered(SIGN_IN, 'the token does not say of which account it is', { cause })
-      }
+      const { account } = rest.heard
+      if (account !== undefined) return account
+      throw new NotAnswered(SIGN_IN, 'the token does not say of which account it is')
     },
+  }
+}
+
+function accountOf(token: string): string | undefined {
+  const [, claims = ''] = token.split('.')
+  try {
+    return claimsShape.safeParse(JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'))).data?.account.bss
+  } catch {
+    return undefined
   }
 }
 
