@@ -12,7 +12,9 @@ import { runStage } from './stage.ts'
 const stageSeconds = { instances: 120, network: 180, dns: 60 }
 const machineTypes = ['instance', 'virtual-machine']
 const vpcParts = ['subnet', 'route-table', 'network-interface', 'security-group']
-const zoneTypes = ['hosted-zone', 'private-dns-zone', 'managed-zone', 'dns-zone']
+const zoneTypes = ['hosted-zone', 'private-dns-zone', 'managed-zone']
+/** What goes last of its stage. */
+const lastTypes = [...zoneTypes, 'network', 'resource-group']
 
 /** Deletes what the platform's own rules select, for ever if something refuses to go. */
 export async function destroyCluster(run: Run): Promise<void> {
@@ -28,7 +30,7 @@ export async function destroyCluster(run: Run): Promise<void> {
     const isHeldZone =
       zoneTypes.includes(resource.type) &&
       publicRecords(platform, metadata, platformResources(cloud, platform), [stored]).length > 0
-    if (run.faults.undeletable.has(resource.type) || isHeldZone) {
+    if (run.faults.undeletable.has(resource.type) || isHeldZone || isHeld(cloud, resource)) {
       log.debug(refusalText(resource))
       return
     }
@@ -40,8 +42,8 @@ export async function destroyCluster(run: Run): Promise<void> {
   for (let pass = 1; ; pass++) {
     for (const stage of destroyStages) {
       const targets = select(cloud, platform, metadata).filter(({ resource }) => stageOf(resource) === stage)
-      // Zones go last: their names are what finds the public records.
-      targets.sort((a, b) => Number(zoneTypes.includes(a.resource.type)) - Number(zoneTypes.includes(b.resource.type)))
+      // Zones go late: their names are what finds the public records.
+      targets.sort((a, b) => lastTypes.indexOf(a.resource.type) - lastTypes.indexOf(b.resource.type))
       const seconds = pass === 1 && targets.length > 0 ? stageSeconds[stage] / targets.length : 0
       const steps = targets.map((stored) => ({ seconds, act: () => remove(stored) }))
       if (pass === 1) await runStage(run, stage, steps, { failure: () => destroyFailure(stage) })
@@ -92,7 +94,7 @@ function select(cloud: Cloud, platform: Platform, metadata: Metadata): StoredRes
 }
 
 function platformResources(cloud: Cloud, platform: Platform): StoredResource[] {
-  return cloud.list().filter(({ resource }) => resource.platform === platform)
+  return cloud.list().filter(({ resource }) => resource.platform === platform && resource.isMissed === undefined)
 }
 
 function selector(platform: Platform, metadata: Metadata, all: StoredResource[]): (stored: StoredResource) => boolean {
@@ -142,8 +144,23 @@ function publicRecords(
   return records.filter(({ resource }) => names.has(resource.name))
 }
 
-function stageOf({ type }: Resource): (typeof destroyStages)[number] {
+/** Whether something stands that it cannot go before. */
+function isHeld(cloud: Cloud, { id, type, infraID, platform }: Resource): boolean {
+  if (platform === 'azure' && type === 'resource-group')
+    return cloud.list().some(({ resource }) => resource.id.startsWith(`${id}/`))
+  const holders = holderTypes[`${platform} ${type}`] ?? []
+  return cloud.list().some(({ resource }) => resource.infraID === infraID && holders.includes(resource.type))
+}
+
+const holderTypes: Record<string, string[]> = {
+  'gcp network': ['subnetwork', 'firewall', 'router'],
+  // The authorization is found by its instance.
+  'ibmcloud service-instance': ['iam-authorization'],
+}
+
+function stageOf({ type, platform }: Resource): (typeof destroyStages)[number] {
   if (type === 'dns-record' || zoneTypes.includes(type)) return 'dns'
+  if (type === 'resource-group' && platform === 'azure') return 'dns'
   return [...machineTypes, 'volume', 'disk', 'instance-profile'].includes(type) ? 'instances' : 'network'
 }
 

@@ -13,6 +13,8 @@
 //     action: no-credentials     # stage validate: the program finds no credentials of the cloud, exit 3
 //     action: loop               # destroy only, no stage: goes on for ever over nothing, once all is gone
 //     action: leave              # destroy only, no stage: resources of `type` cannot be deleted (in the first `times` runs)
+//     action: leave-known        # create cluster only, no stage: the cluster has, beside all else, what the destroyer of its
+//                                # platform is known to leave, and what finds its public records is lost to the destroyer
 //     ignoreSigint: true         # SIGINT and SIGTERM do nothing from this stage on; without action and stage: from the start
 //
 // All matching `leave` rules hold together.
@@ -43,7 +45,17 @@ const stagesOf: Record<string, readonly Stage[]> = {
   'destroy cluster': destroyStages,
 }
 
-const actions = ['fail', 'half-create', 'hang', 'crash', 'throttle', 'leave', 'no-credentials', 'loop'] as const
+const actions = [
+  'fail',
+  'half-create',
+  'hang',
+  'crash',
+  'throttle',
+  'leave',
+  'leave-known',
+  'no-credentials',
+  'loop',
+] as const
 
 interface Rule {
   cluster: string
@@ -68,6 +80,8 @@ export interface Faults {
   neverEnds: boolean
   /** Types of resources that this run cannot delete. */
   undeletable: Set<string>
+  /** Whether what this run makes outlives a destroy where the platform's destroyer is known to leave it. */
+  leavesKnown: boolean
 }
 
 export async function readFaults(
@@ -87,6 +101,7 @@ export async function readFaults(
     neverEnds: matching.some((rule) => rule.action === 'loop'),
     at: (stage) => matching.find((rule) => rule.stage === stage),
     undeletable: new Set(left.map((rule) => rule.type)),
+    leavesKnown: matching.some((rule) => rule.action === 'leave-known'),
   }
 }
 
@@ -167,6 +182,10 @@ function inconsistency(rule: Rule): string | undefined {
   if (rule.action === 'loop') {
     if (rule.command !== 'destroy cluster') return 'loop is for command: destroy cluster'
     return rule.stage === undefined ? undefined : 'loop takes no stage'
+  }
+  if (rule.action === 'leave-known') {
+    if (rule.command !== 'create cluster') return 'leave-known is for command: create cluster'
+    return rule.stage === undefined ? undefined : 'leave-known takes no stage'
   }
   if (rule.action === 'no-credentials' && rule.stage !== 'validate') return 'no-credentials is for the stage validate'
   if (rule.stage === undefined) return `${rule.action} needs a stage`

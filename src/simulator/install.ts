@@ -16,7 +16,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
   const { config, identity } = assets
   const server = serverOf(config)
   const cloud = new Cloud(cloudDirOf(run))
-  const plan = planResources(config, identity)
+  const plan = planResources(config, identity, run.faults.leavesKnown)
   refuseTakenName(cloud, assets)
   const cluster: Cluster = {
     simulated: true,

@@ -27,7 +27,13 @@ export interface Run {
   faults: Faults
 }
 
-const noFaults: Faults = { ignoreSigint: false, neverEnds: false, at: () => undefined, undeletable: new Set() }
+const noFaults: Faults = {
+  ignoreSigint: false,
+  neverEnds: false,
+  at: () => undefined,
+  undeletable: new Set(),
+  leavesKnown: false,
+}
 
 export function startRun(commandLine: CommandLine, environment: Environment, dir: string, log: Log, clock: Clock): Run {
   return { commandLine, environment, dir, log, clock, journal: undefined, faults: noFaults }
