@@ -13,6 +13,7 @@ export default defineConfig({
     './src/workers/table.ts',
     './src/notices/tables.ts',
     './src/operations/tables.ts',
+    './src/emptiness/tables.ts',
     './src/idempotency.ts',
     './src/installation.ts',
   ],

@@ -33,6 +33,8 @@ export const commands: Record<string, Command> = {
     example: 'demo --wait',
     confirm: 'It is taken away with all that is in it, for ever.',
   },
+  getEmptiness: { words: 'cluster emptiness', example: 'demo -o json > demo.json' },
+  getCertificateKeys: { words: 'cluster keys', example: '-o json > ocpctl-keys.json' },
   listTimeline: { words: 'cluster timeline', example: 'demo' },
   listClusterJobs: { words: 'cluster jobs', example: 'demo' },
   abandonCluster: {

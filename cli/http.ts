@@ -12,7 +12,8 @@ export type Answer = {
 
 type Sent = { method: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal | undefined }
 
-const ANSWER_MS = 30_000
+/** A plan is asked of a cloud meanwhile. */
+const ANSWER_MS = 150_000
 
 /** Rejects when there is no answer. It follows no redirect: what is sent is for this server, and for none that it names. */
 export async function ask(url: URL, { method, headers = {}, body, signal }: Sent): Promise<Answer> {

@@ -78,6 +78,7 @@ const variables = z.object({
   OCPCTL_RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
   OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: whole(0, 10_000_000).default(6000),
   OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  OCPCTL_RESIDUE: z.enum(['show', 'remove']).default('show'),
   OCPCTL_SIM_SPEED: z
     .string()
     .regex(/^\d+(\.\d+)?$/, { error: 'must be a positive number of simulated seconds per real second' })
@@ -143,6 +144,8 @@ export type Config = Readonly<{
   /** 0: no limit. */
   rateLimit: { perMinute: number; addressPerMinute: number }
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** What the installer is known to leave is taken away. */
+  removesResidue: boolean
   simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
   /** What a child process may inherit; the names are chosen where the child is started. */
   environment: Readonly<Record<string, string | undefined>>
@@ -254,6 +257,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       addressPerMinute: env.OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE,
     },
     logLevel: env.OCPCTL_LOG_LEVEL,
+    removesResidue: env.OCPCTL_RESIDUE === 'remove',
     simulator: {
       speed: env.OCPCTL_SIM_SPEED,
       cloudDir: resolve(env.OCPCTL_SIM_CLOUD ?? resolve(dataDir, 'cloud')),

@@ -17,6 +17,7 @@ export type IdPrefix =
   | 'dlv'
   | 'wrk'
   | 'ops'
+  | 'crt'
 
 export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 

@@ -15,6 +15,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
   recover    say which clusters the cloud and the artifact store know and the database does not (--apply: take them back)
+  verify     say whether a certificate of emptiness is genuine: verify FILE [--keys FILE]
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint [--version 4.20.3] FILE
   token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
@@ -35,6 +36,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       process.exitCode = await (
         await import('./commands/recover.ts')
       ).runRecover(options, () => readConfig(process.env))
+      return
+    case 'verify':
+      process.exitCode = await (await import('./commands/verify.ts')).runVerify(options, () => readConfig(process.env))
       return
     case 'diagnose':
       process.exitCode = await (await import('./commands/diagnose.ts')).runDiagnose(options)

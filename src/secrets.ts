@@ -36,6 +36,8 @@ export interface SecretBox {
   /** SHA-256 over the key that seals. It tells whether two processes have the same key, and nothing about the key. */
   readonly fingerprint: string
   readonly olderFingerprints: readonly string[]
+  /** 32 bytes for another purpose, which follow from the key that seals and say nothing about it. */
+  derive(purpose: string): Buffer
   /**
    * The context names the one place the value belongs to, such as `cluster_outputs:clu_…:kubeconfig`. It is not stored.
    */
@@ -87,6 +89,8 @@ export function createSecretBox(key: Buffer | string, olderKeys: readonly (Buffe
     olderKeyIds: [...keys.keys()].filter((keyId) => keyId !== sealingKeyId),
     fingerprint: fingerprintOf(sealingKey),
     olderFingerprints: [...keys.values()].filter((each) => each !== sealingKey).map(fingerprintOf),
+
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', sealingKey, '', purpose, 32)),
 
     seal(plaintext, context) {
       const { header, frames } = startSealing(context)

@@ -109,3 +109,6 @@ export const operationEffects = [
   'destroy-cancelled',
 ] as const
 export type OperationEffect = (typeof operationEffects)[number]
+
+/** What became of a thing that the installer left. `unsure`: it was found by its name alone. */
+export const residueOutcomes = ['shown', 'unsure', 'planned', 'removed', 'refused'] as const

@@ -72,6 +72,7 @@ describe('the main job', () => {
       'cluster.startDestroy',
       'job.open',
       'job.start',
+      'cluster.certify-emptiness',
       'cluster.finishDestroy',
       'job.end',
     ])

@@ -23,6 +23,7 @@ const landed: Record<string, string> = {
   '0014_notice_positions.sql': 'e6f7e048f18098cb09b34bd77b3489b9692eff313051f95f6695b25f215e967d',
   '0015_stood_before.sql': '23b8363e3c5e6be642daa406d24871246f45d276c7888ff10e493989cd4589ba',
   '0016_operations.sql': 'd4d2d8f3761cda4b4a6c4ae1fdd16f395aef7024e85881dca087aa41f4b912f3',
+  '0017_certificates.sql': 'fcba13b46dd11fa965699d801935622b6a1238b52e80ae2c6baa1dd65613d9e1',
   '0007_grace_hours.sql': '4d58e835897687f6eb17bd5279c36bc0b60672557fcc49beea46f1dfea734712',
 }
 

@@ -178,6 +178,9 @@ const table: Record<string, Case> = {
     expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200],
   },
   'GET /api/v1/clusters/{id}/timeline': { expected: seen },
+  // Nothing of it was destroyed, so there is none.
+  'GET /api/v1/clusters/{id}/emptiness': { expected: seen.map((status) => (status === 200 ? 404 : status)) },
+  'GET /.well-known/ocpctl-keys.json': { expected: open },
   'GET /api/v1/queue': { expected: operating },
   'GET /api/v1/workers': { expected: operating },
   'POST /api/v1/queue/dead-letters/retry': {

@@ -97,10 +97,20 @@ export type Inventory = {
   findRecords: (place: Place) => Promise<RecordsAnswer>
   /** Everything that carries the service's own tag, whatever its cluster. Throws when the cloud does not tell all. */
   findOwned?: (owner: Owner) => AsyncIterable<Owned>
+  /** Takes away one thing of the cluster's. It may be there for a while yet. Throws NotAnswered, also of what it cannot take away. */
+  remove?: (place: Place, resource: Resource) => Promise<void>
 }
 
 /** How late a cloud may be to tell what exists. Where it is asked by an index, that is behind for longer. */
 export const lagSecondsOf: Record<Platform, number> = { aws: 60, azure: 120, gcp: 60, ibmcloud: 120 }
+
+/** How many there are of each type. */
+export function countTypes(resources: Resource[]): Record<string, number> {
+  const types = Map.groupBy(resources, ({ type }) => type)
+  return Object.fromEntries(
+    [...types].sort(([a], [b]) => (a < b ? -1 : 1)).map(([type, alike]) => [type, alike.length]),
+  )
+}
 
 export const cloudNames: Record<Platform, string> = {
   aws: 'AWS',

@@ -1,5 +1,5 @@
 // The one way in which clouds without an SDK of ours are asked: JSON over HTTPS, all pages, patient with limits, within a
-// time. It only reads, and everything but an answer becomes NotAnswered.
+// time. Everything but an answer becomes NotAnswered.
 import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import { createMasker } from '../observability/mask.ts'
@@ -33,6 +33,7 @@ export type RestOptions = Readonly<{
 
 /** `permission`: what it takes to be told. A body makes it a POST that only reads, as queries are. */
 export type RestQuestion = Readonly<{ permission: string; url: string; body?: unknown }>
+type Asked = RestQuestion & { method?: 'DELETE' }
 
 export type Rest = Readonly<{
   /** The JSON of the answer; undefined for 404. Throws NotAnswered. */
@@ -46,6 +47,8 @@ export type Rest = Readonly<{
     listOf: (page: unknown) => Item[] | undefined,
     next: (page: unknown) => RestQuestion | undefined,
   ) => Promise<Item[]>
+  /** Deletes what is at the URL. Resolves when that is accepted, or when nothing is there. Throws NotAnswered. */
+  remove: (place: Pick<RestQuestion, 'permission' | 'url'>) => Promise<void>
   /** What was answered whole. */
   heard: Heard
   close: () => void
@@ -60,12 +63,12 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
   const { mask } = createMasker()
   const heard = hearNothing()
 
-  const send = async ({ url, body }: RestQuestion, isRefused: boolean): Promise<Answer> => {
+  const send = async ({ url, body, method }: Asked, isRefused: boolean): Promise<Answer> => {
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(ANSWER_MS)])
     const headers = { accept: 'application/json', ...(await authorize(signal, isRefused)) }
     const response = await fetch(url, {
       ...(body === undefined
-        ? { headers }
+        ? { headers, ...(method && { method }) }
         : { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       // The credential is for this place, and for no other.
       redirect: 'error',
@@ -81,8 +84,10 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
     return `it answers ${answer.status}${text === undefined ? '' : `: ${mask(text).slice(0, TEXT_LENGTH)}`}`
   }
 
-  const findOne = async (question: RestQuestion): Promise<unknown> => {
+  const exchange = async (question: Asked): Promise<unknown> => {
     requireSafe(question)
+    // A deletion is done when it is accepted; most services say nothing then.
+    const isGood = (answer: Answer) => isWhole(answer) || (question.method !== undefined && isAccepted(answer))
     let isRefused = false
     for (let attempt = 1; ; attempt++) {
       let answer: Answer | undefined
@@ -95,7 +100,7 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
         failure = error
       }
       if (answer && isGood(answer)) return answer.body
-      if (answer?.status === 404) return undefined
+      if (answer?.status === 404 || (answer?.status === 410 && question.method !== undefined)) return undefined
       const isExpired: boolean = answer?.status === 401 && !isRefused
       const pauseMs = isExpired ? 0 : (answer?.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1))
       const isOver = attempt === TRIES || stopping.signal.aborted || uptimeMs() + pauseMs > endsAt
@@ -112,9 +117,12 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
   return {
     heard,
     async find(question) {
-      const answer = await findOne(question)
+      const answer = await exchange(question)
       heard.checked.add(question.permission)
       return answer
+    },
+    async remove(place) {
+      await exchange({ ...place, method: 'DELETE' })
     },
     async list<Item>(
       question: RestQuestion,
@@ -130,7 +138,7 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
         if (new URL(asked.url).origin !== origin) throw new NotAnswered(permission, `its next page is not at ${origin}`)
         if (seen.has(place)) throw new NotAnswered(permission, 'its pages have no end')
         seen.add(place)
-        const page = await findOne(asked)
+        const page = await exchange(asked)
         const list = listOf(page)
         if (!list) throw new NotAnswered(permission, 'the answer has no list')
         items.push(...list)
@@ -146,11 +154,12 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
   }
 }
 
-const isGood = ({ status, body }: Answer) => status >= 200 && status < 300 && body !== undefined
+const isAccepted = ({ status }: Answer) => status >= 200 && status < 300
+const isWhole = (answer: Answer) => isAccepted(answer) && answer.body !== undefined
 
 /** An answer that is no JSON has been cut, or comes from something between. */
 const isPassing = (answer: Answer | undefined) =>
-  !answer || [408, 429].includes(answer.status) || answer.status >= 500 || (answer.status < 300 && !isGood(answer))
+  !answer || [408, 429].includes(answer.status) || answer.status >= 500 || (answer.status < 300 && !isWhole(answer))
 
 function requireSafe({ url, permission }: RestQuestion): void {
   if (!isSafeUrl(url)) throw new NotAnswered(permission, `${url} is not https`)

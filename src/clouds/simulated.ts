@@ -1,6 +1,6 @@
 // What still exists in the simulated cloud: one file per resource. All of it is searched, as in a tag search of a
 // cloud.
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { hasCode } from '../errors.ts'
@@ -33,6 +33,9 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
       const { api, apps } = installersNames(domainOf(place))
       const taken = standing.filter((each) => [api, apps].includes(plainName(each)))
       return { found: standing.map(show), taken: taken.map(show), notChecked: [] }
+    },
+    async remove(_place, { id }) {
+      for await (const { path, ...each } of readResources(cloudDir)) if (each.id === id) await rm(path, { force: true })
     },
     async *findOwned() {
       for await (const each of readResources(cloudDir)) {
@@ -70,8 +73,13 @@ function search(all: ResourceFile[], query: InventoryQuery): InventoryAnswer {
     each.type === 'dns-record'
       ? isTagged(each, query) || (ofDomain.includes(each) && (records !== 'own' || pointsToOurs(each)))
       : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(`${infraId}-`))
+  const keyOf = (each: ResourceFile): Resource['key'] =>
+    isTagged(each, query) ? 'tag' : pointsToOurs(each) ? 'relation' : each.type === 'dns-record' ? 'dns' : 'name'
+  const found = all.filter(isFound).map((each) => ({ ...show(each), key: keyOf(each) }))
+  const lingering = found.filter(({ name }) => name.startsWith('deleted:'))
   return {
-    found: all.filter(isFound).map(show),
+    found: found.filter((each) => !lingering.includes(each)),
+    lingering,
     checked: ['simulated'],
     notChecked: records === 'unclear' && strangers.length > 0 ? [unclear(strangers.map(show))] : [],
   }
@@ -88,11 +96,12 @@ async function* readResources(cloudDir: string) {
   for (const folder of await list(root))
     for (const file of await list(join(root, folder))) {
       if (file.startsWith('.')) continue // being written: it is listed again once it is there
-      const text = await readFile(join(root, folder, file), 'utf8').catch((error: unknown) => {
+      const path = join(root, folder, file)
+      const text = await readFile(path, 'utf8').catch((error: unknown) => {
         if (hasCode(error, 'ENOENT')) return undefined
         throw error
       })
-      if (text !== undefined) yield resourceFile.parse(JSON.parse(text))
+      if (text !== undefined) yield { ...resourceFile.parse(JSON.parse(text)), path }
     }
 }
 

@@ -29,6 +29,8 @@ import { artifactRoutes } from './routes/artifacts.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { endRoutes } from './routes/ends.ts'
+import { destroyRoutes } from './routes/destroys.ts'
+import { emptinessRoutes, keyRoutes } from './routes/emptiness.ts'
 import { eventRoutes } from './routes/events.ts'
 import { findingRoutes } from './routes/findings.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -249,14 +251,17 @@ function refuseNull(asked: unknown): void {
 function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
   http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   http.route('/', healthRoutes)
+  http.route('/', keyRoutes)
   http.route('/', linkRoutes)
   for (const routes of [
     adoptionRoutes,
     clusterRoutes,
+    destroyRoutes,
     timelineRoutes,
     endRoutes,
     eventRoutes,
     outputRoutes,
+    emptinessRoutes,
     jobRoutes,
     operationRoutes,
     findingRoutes,

@@ -1,13 +1,13 @@
 // What is known of attempts.
 import { and, count, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
-import { send, type Db, type Reader } from '../db/client.ts'
+import { send, type Db, type Reader, type Transaction } from '../db/client.ts'
 import { update } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { openJobStatuses } from './job.ts'
 import { fenced, type Lock } from './lock.ts'
-import { jobAttempts, jobs, type Run } from './tables.ts'
+import { jobAttempts, jobs, type JobParams, type Left, type RemovalPlan, type Run } from './tables.ts'
 
 /** How many tries of the job have counted so far. A try that a shutdown interrupted does not count. */
 export async function countTries(db: Reader, jobId: string): Promise<number> {
@@ -27,13 +27,22 @@ export async function recordStage(
 ): Promise<void> {
   await fenced(db, lock, async (tx) => {
     if (infra) await keepEntry(tx, infra)
-    const params = { sql: 'params || ?::jsonb', values: [JSON.stringify({ run })] }
-    send(tx, update(jobs, { params }, { id: lock.jobId }))
+    keep(tx, lock.jobId, { run })
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
     const { clusterId, jobId } = lock
     tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { stage, progressPercent } })
     announce(tx, 'job', jobId)
   })
+}
+
+/** Keeps with a job what the installer left. */
+export const recordResidue = (tx: Transaction, jobId: string, residue: Left[]): void => keep(tx, jobId, { residue })
+
+/** Keeps with a job what it is to take away, and what is left of that. */
+export const recordPlan = (tx: Transaction, jobId: string, plan: RemovalPlan): void => keep(tx, jobId, { plan })
+
+function keep(tx: Transaction, jobId: string, some: JobParams): void {
+  send(tx, update(jobs, { params: { sql: 'params || ?::jsonb', values: [JSON.stringify(some)] } }, { id: jobId }))
 }
 
 /** Records why a delivery ended without a settle, for those who wait for the job. */

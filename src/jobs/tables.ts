@@ -12,6 +12,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
+import type { Resource } from '../clouds/inventory.ts'
 import { clusters } from '../clusters/tables.ts'
 import { at, oneOf } from '../db/columns.ts'
 import type { Stage } from '../installer/stages.ts'
@@ -22,11 +23,16 @@ import {
   type JobType,
   type JobStatus,
   type AttemptOutcome,
+  type residueOutcomes,
 } from '../vocabulary.ts'
 import type { LogLevel } from '../vocabulary.ts'
 
 /** What an operation needs beyond its cluster, and what is kept of how it went. */
-export type JobParams = { replicas?: number; run?: Run }
+export type JobParams = { replicas?: number; run?: Run; residue?: Left[]; plan?: RemovalPlan }
+/** How many resources of each type a destroy was to take away, and how many are left. */
+export type RemovalPlan = { takenAt: string; types: Record<string, number>; left: Record<string, number> }
+/** What the installer left, and what became of it. `unsure`: it was found by its name alone. */
+export type Left = { resource: Resource; why: string; outcome: (typeof residueOutcomes)[number] }
 /** How an attempt goes: when each of its stages began, in seconds since the attempt did. */
 export type Run = { attempt: number; startedAt: string; stages: Partial<Record<Stage, number>> }
 export type LogLine = { seq: number; at: string; level: LogLevel; message: string }

@@ -1,8 +1,11 @@
 // Destroys a cluster: what the ledger names, and what only the artifact store remembers.
 import { listOpenEntries, reopenEntry, reopenUnbegun } from '../clusters/ledger.ts'
+import type { Transaction } from '../db/client.ts'
+import { issueCertificate } from '../emptiness/issue.ts'
 import { countTries } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import { firstLookAt } from '../reconcile/leftovers.ts'
+import { factsOf, type Proved } from './certify.ts'
 import { DestroyFailed } from './failures.ts'
 import type { Operation } from './operation.ts'
 import { recallEntries } from './restore.ts'
@@ -12,7 +15,7 @@ import { destroyInfrastructure, proveEmpty, takeAwayPoints } from './take-away.t
 
 const RETRY_SECONDS = 60
 
-type State = { told: string | undefined }
+type State = { proved: Proved }
 
 const steps: readonly Step<State>[] = [
   { name: 'recalled', leaves: 'the entries that the ledger had lost', take: (operation) => recallEntries(operation) },
@@ -24,7 +27,7 @@ const steps: readonly Step<State>[] = [
       const { id } = operation.claim.cluster
       await operation.fenced((tx) => reopenUnbegun(tx, id))
       const entries = await listOpenEntries(operation.app.db, id)
-      state.told =
+      state.proved =
         entries.length > 0 ? await destroyInfrastructure(operation, entries) : await proveEmptyAgain(operation)
     },
   },
@@ -39,11 +42,13 @@ export const destroyPlan: OperationPlan = {
 
 async function runDestroy(operation: Operation): Promise<Outcome> {
   const { app, claim } = operation
-  const state: State = { told: undefined }
+  const state: State = { proved: { ran: false, looks: [] } }
   try {
     await takeSteps('destroy', steps, operation, state)
     const changes = { destroyedAt: new Date(), lookAt: firstLookAt(app.config) }
-    return { kind: 'succeeded', message: state.told, changes }
+    const facts = await factsOf(operation, state.proved)
+    const record = (tx: Transaction) => issueCertificate(tx, app, facts)
+    return { kind: 'succeeded', message: state.proved.told, changes, record }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error
     operation.log('error', error.message)
@@ -62,7 +67,7 @@ async function runDestroy(operation: Operation): Promise<Outcome> {
  * For a cluster whose ledger is closed. An inventory may have been taken too early, or a cloud may have been slow to
  * tell. What is still there is destroyed by the ledger entry that it belongs to, which is opened again.
  */
-async function proveEmptyAgain(operation: Operation): Promise<string | undefined> {
+async function proveEmptyAgain(operation: Operation): Promise<Proved> {
   try {
     return await proveEmpty(operation)
   } catch (error) {

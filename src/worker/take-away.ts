@@ -10,13 +10,19 @@ import {
   unansweredOf,
   type InventoryAnswer,
 } from '../clouds/inventory.ts'
-import { queryOf, queryOfWhole } from '../clusters/inventory-query.ts'
+import { planResidue } from '../clouds/residue.ts'
 import { closeEntry, forgetBootstrap, listOpenEntries, listOverlapping, type LedgerEntry } from '../clusters/ledger.ts'
+import type { Look } from '../emptiness/certificate.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import { messageOf } from '../errors.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
+import { uptimeMs } from '../uptime.ts'
+import { lookOf, type Proved } from './certify.ts'
 import { DestroyFailed } from './failures.ts'
+import { takeInventory } from './inventory.ts'
 import type { Operation } from './operation.ts'
+import { compareWithPlan, planRemoval } from './plan.ts'
+import { clearResidue, clearTheWay } from './residue.ts'
 import { restoreLatest, writeLedgerMetadata } from './restore.ts'
 import { takeSteps, type Step } from './steps.ts'
 
@@ -34,8 +40,13 @@ const SHORTEST_LOOK_MS = 1_000
 /** Used in place of the cloud's lag where it is simulated. */
 const SHORTEST_LAG_MS = 100
 
-type Removal = { entry: LedgerEntry; dir: string }
-type Proof = { entries: LedgerEntry[]; failure: DestroyFailed | undefined; told: string | undefined }
+type Removal = { entry: LedgerEntry; dir: string; there: InventoryAnswer }
+type Proof = {
+  entries: LedgerEntry[]
+  failure: DestroyFailed | undefined
+  looked: InventoryAnswer | undefined
+  proved: Proved
+}
 
 /** The steps for each entry. */
 const removalSteps: readonly Step<Removal>[] = [
@@ -55,17 +66,29 @@ const removalSteps: readonly Step<Removal>[] = [
     stage: 'destroy',
     // The destroyers of some clouds never stop trying.
     budget: { minutes: ({ destroyMinutes }) => destroyMinutes, leastMs: 30_000 },
-    take: (operation, { dir }, deadlineMs) => runDestroyer(operation, dir, deadlineMs),
+    async take(operation, { entry, dir, there }, deadlineMs) {
+      await clearTheWay(operation, entry, there)
+      await runDestroyer(operation, dir, deadlineMs)
+    },
   },
 ]
 
 const proofSteps: readonly Step<Proof>[] = [
   {
+    name: 'residue-cleared',
+    leaves: 'the word in the job and in the trail of what the installer left',
+    stage: 'verify',
+    isNeeded: ({ failure }) => failure === undefined,
+    async take(operation, proof) {
+      proof.looked = await clearResidue(operation)
+    },
+  },
+  {
     name: 'proved-empty',
     leaves: 'nothing: the proof is taken again',
     stage: 'verify',
     async take(operation, proof) {
-      proof.told = await proveEmpty(operation, proof.failure)
+      proof.proved = await proveEmpty(operation, proof.failure, proof.looked)
     },
   },
   {
@@ -81,18 +104,19 @@ export const takeAwayPoints = [...removalSteps, ...proofSteps].map(({ name }) =>
  * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
  * knowing about it. Throws DestroyFailed, Stopped.
  */
-export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<string | undefined> {
+export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<Proved> {
   const home = await operation.makeDir('destroy')
-  const proof: Proof = { entries, failure: undefined, told: undefined }
+  const proof: Proof = { entries, failure: undefined, looked: undefined, proved: { ran: true, looks: [] } }
+  const there = await planRemoval(operation)
   for (const entry of entries)
     try {
-      await takeSteps('destroy', removalSteps, operation, { entry, dir: join(home, entry.infraId) })
+      await takeSteps('destroy', removalSteps, operation, { entry, dir: join(home, entry.infraId), there })
     } catch (error) {
       if (!(error instanceof DestroyFailed) || !error.isOfDestroyer) throw error
       proof.failure ??= error
     }
   await takeSteps('destroy', proofSteps, operation, proof)
-  return proof.told
+  return proof.proved
 }
 
 /**
@@ -101,7 +125,7 @@ export async function destroyInfrastructure(operation: Operation, entries: Ledge
  */
 export async function closeIfGone(operation: Operation, entries: LedgerEntry[]): Promise<boolean> {
   if (entries.length === 0) return true
-  const answer = await find(
+  const answer = await takeInventory(
     operation,
     entries.map((entry) => entry.infraId),
   )
@@ -174,24 +198,35 @@ async function requireOnlyOwn({ app, claim: { cluster } }: Operation, { infraId 
  * result, since it may fail or hang although nothing is left: then what they say beside it is returned. Throws
  * DestroyFailed with what is left, or with the reason why that cannot be known.
  */
-export async function proveEmpty(operation: Operation, failure?: DestroyFailed): Promise<string | undefined> {
+export async function proveEmpty(
+  operation: Operation,
+  failure?: DestroyFailed,
+  looked?: InventoryAnswer,
+): Promise<Proved> {
+  const looks: Look[] = []
+  const began = { at: Date.now(), uptime: uptimeMs() }
   const lagSeconds = lagSecondsOf[operation.claim.cluster.platform]
   for (const waitMs of [0, operation.realMs(lagSeconds * 1000, SHORTEST_LAG_MS)]) {
     await operation.pause(waitMs)
-    const answer = await find(operation)
+    // The clock may be set meanwhile.
+    const at = new Date(began.at + uptimeMs() - began.uptime)
+    const answer = (waitMs === 0 && looked) || (await takeInventory(operation))
+    if (waitMs === 0) await compareWithPlan(operation, answer)
     requireEmpty(operation, answer, failure)
+    looks.push(lookOf(at, answer))
     const { lingering = [] } = answer
     const also = lingering.length > 0 ? `; deleted, and going by itself: ${describeResources(lingering)}` : ''
     const again = waitMs === 0 ? `, and is looked at again in ${lagSeconds} s` : ', twice'
     operation.log('info', `The inventory is empty${again}: 0 resources left${also}`)
   }
-  if (!failure) return undefined
+  const ran = looked !== undefined || failure !== undefined
+  if (!failure) return { ran, looks }
   const told = `${failure.message}; but the inventory was verified and empty, twice: 0 resources left`
   operation.log('warning', told)
-  return told
+  return { ran, looks, told }
 }
 
-function requireEmpty({ claim }: Operation, answer: InventoryAnswer, failure: DestroyFailed | undefined): void {
+function requireEmpty({ app, claim }: Operation, answer: InventoryAnswer, failure: DestroyFailed | undefined): void {
   if (isProvedEmpty(answer)) return
   const { found: resources } = answer
   const left = describeAnswer(claim.cluster.platform, answer)
@@ -199,7 +234,14 @@ function requireEmpty({ claim }: Operation, answer: InventoryAnswer, failure: De
     throw new DestroyFailed(failure.reason, `${failure.message}; left: ${left}`, { exitCode: failure.exitCode })
   if (unansweredOf(answer).length > 0 || resources.length === 0)
     throw new DestroyFailed('InventoryNotVerified', left, { resources })
-  throw new DestroyFailed('ResourcesLeft', `${resources.length} resources are left: ${left}`, { resources })
+  const known = app.config.removesResidue
+    ? []
+    : planResidue(claim.cluster.platform, resources).filter((each) => each.canGo)
+  const remedy =
+    known.length === 0
+      ? ''
+      : `. The installer is known to leave ${known.length} of these; with OCPCTL_RESIDUE=remove the workers take such things away`
+  throw new DestroyFailed('ResourcesLeft', `${resources.length} resources are left: ${left}${remedy}`, { resources })
 }
 
 /**
@@ -216,7 +258,7 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
     if (looking) return
     looking = true
     try {
-      const answer = await find(operation)
+      const answer = await takeInventory(operation)
       const count = unansweredOf(answer).length === 0 ? answer.found.length : Number.NaN
       if (!(count >= fewest)) changedAt = Date.now()
       if (count < fewest) fewest = count
@@ -229,12 +271,6 @@ function watchProgress(operation: Operation): { standsStill: AbortSignal; stop: 
   }
   const timer = setInterval(() => void look(), operation.realMs(LOOK_MS, SHORTEST_LOOK_MS))
   return { standsStill: controller.signal, stop: () => clearInterval(timer) }
-}
-
-/** Takes the inventory of the whole cluster, or of these infraIDs alone. */
-async function find({ app, claim }: Operation, only?: string[]): Promise<InventoryAnswer> {
-  const { cluster } = claim
-  return app.inventory.find(only ? queryOf(cluster, undefined, only) : await queryOfWhole(app.db, cluster))
 }
 
 /** Destroys what the ledger names, unless the request was to keep it. */

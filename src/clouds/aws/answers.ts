@@ -1,9 +1,10 @@
 // What AWS says instead of an answer, and whether that is a refusal.
 import { NotAnswered } from '../asking.ts'
 
-// Exact names, since any 404 without a name is called NotFound. The first is of a classic load balancer, the last of a
-// key.
-const MISSING = /^((AccessPoint|LoadBalancer|TargetGroup)NotFound|NotFound)Exception$|^NoSuchHostedZone$/
+// Exact names, since any 404 without a name is called NotFound. The first is of a classic load balancer, the second of a
+// key; then come IAM, and EC2.
+const MISSING =
+  /^((AccessPoint|LoadBalancer|TargetGroup)NotFound|NotFound)Exception$|^NoSuchHostedZone$|^NoSuchEntity(Exception)?$|^Invalid(Volume|Snapshot)\.NotFound$/
 
 const DENIED = /^(AccessDenied(Exception)?|Unauthorized(Operation|Exception))$/
 

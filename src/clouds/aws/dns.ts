@@ -8,7 +8,8 @@ import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
 type Zone = { id: string; name: string; isPrivate: boolean }
-type Standing = Resource & { zone: Zone; pointsToOurs: boolean }
+type Client = Session['clients']['route53']
+type Standing = Resource & { zone: Zone; pointsToOurs: boolean; record: ResourceRecordSet; client: Client }
 
 export function dnsSearch(session: Session): Search {
   const { query } = session
@@ -38,6 +39,22 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   const taken = records.filter(isTaken).map(show)
   return { found: [...ownZones.map(showZone), ...records.map(show)], taken, notChecked: [] }
+}
+
+/** Those of one name and type, which differ by their routing. Throws NotAnswered. */
+export async function removeRecords(session: Session, id: string): Promise<void> {
+  const { sdk: { route53 }, ask, stop } = session // prettier-ignore
+  const { records } = await readDomain(session)
+  const meant = records.filter((each) => each.id === id)
+  const [first] = meant
+  if (!first) return
+  const Changes = meant.map(({ record }) => ({ Action: 'DELETE' as const, ResourceRecordSet: record }))
+  const asked = { HostedZoneId: first.zone.id, ChangeBatch: { Changes } }
+  await ask(
+    'route53:ChangeResourceRecordSets',
+    onePage(() => first.client.send(new route53.ChangeResourceRecordSetsCommand(asked), stop)),
+    () => [],
+  )
 }
 
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
@@ -144,7 +161,7 @@ async function openElsewhere({ sdk: { sts }, clients, ask, stop, route53As }: Se
 }
 
 /** The records at and under the cluster's domain. */
-async function listRecords(session: Session, client: Session['clients']['route53'], zone: Zone): Promise<Standing[]> {
+async function listRecords(session: Session, client: Client, zone: Zone): Promise<Standing[]> {
   const { ask, query } = session
   const pointsToOurs = ({ AliasTarget, ResourceRecords }: ResourceRecordSet) =>
     [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].some((target) =>
@@ -170,12 +187,14 @@ async function listRecords(session: Session, client: Session['clients']['route53
       region: 'global',
       zone,
       pointsToOurs: pointsToOurs(record),
+      record,
+      client,
     }
   })
 }
 
 /** Names are sorted by reversed labels, so everything under the cluster's domain comes in one piece. */
-async function* recordPages(session: Session, client: Session['clients']['route53'], HostedZoneId: string) {
+async function* recordPages(session: Session, client: Client, HostedZoneId: string) {
   const { sdk: { route53 }, stop } = session // prettier-ignore
   const domain = domainOf(session)
   let start: RecordsFrom = { StartRecordName: domain }

@@ -11,6 +11,7 @@ import { dnsSearch, doubtAccount, findStanding } from './dns.ts'
 import { ec2Searches, endingSearches, holderQuestions, lingeringSearches } from './ec2.ts'
 import { iamSearches } from './iam.ts'
 import { keySearch } from './kms.ts'
+import { removeResource } from './removal.ts'
 import { globalRegionOf, openSession, type AwsInventoryOptions, type Session } from './session.ts'
 import { listOwned, showArn, tagQuestions } from './tags.ts'
 
@@ -19,6 +20,7 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
   return {
     find: (query) => inSession(open(query), search),
     findRecords: (place) => inSession(open(ofNobody(place)), standing),
+    remove: (place, resource) => inSession(open(ofNobody(place)), (session) => removeResource(session, resource)),
     async *findOwned({ installationId, offered }) {
       const places = offered.filter(({ platform }) => platform === 'aws')
       const regions = places.map(({ region }) => region)

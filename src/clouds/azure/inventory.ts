@@ -10,6 +10,7 @@ import { findOwnRecords, findStanding, listZones, requireSubscription } from './
 import { entriesOf, readOwnership } from './ownership.ts'
 import { dnsActions, permissionQuestions } from './permissions.ts'
 import { findDeletedVaults, findGroup, listGroups, listThings, showGroup, showThing } from './resources.ts'
+import { removeResource } from './removal.ts'
 import { openSession, type AzureInventoryOptions, type Session, type Tags } from './session.ts'
 import { openSignIn } from './sign-in.ts'
 
@@ -20,6 +21,7 @@ export function openAzureInventory(options: AzureInventoryOptions): Inventory {
   return {
     find: (query) => look(query, search).catch(refuseAll),
     findRecords: (place) => look(ofNobody(place), standing).catch(refuseAll),
+    remove: (place, resource) => look(ofNobody(place), (session) => removeResource(session, resource)),
     async *findOwned({ installationId, offered }) {
       const places = offered.filter(({ platform }) => platform === 'azure')
       if (places.length === 0) throw new Error('no profile offers a region of Azure, so none was asked')

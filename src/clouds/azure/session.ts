@@ -21,6 +21,7 @@ export const apiVersions = {
   dnsZones: '2018-05-01',
   privateDnsZones: '2020-06-01',
   keyVaults: '2022-07-01',
+  disks: '2023-04-02',
 }
 
 export type Session = Awaited<ReturnType<typeof openSession>>

@@ -9,6 +9,7 @@ import { labelledSearches, searchCompute } from './compute.ts'
 import { findRecords, findStanding, listZones, showZone } from './dns.ts'
 import { findIdentities } from './iam.ts'
 import { ownersOf } from './owners.ts'
+import { removeResource } from './removal.ts'
 import { openSession, type GcpInventoryOptions, type Labels, type Session } from './session.ts'
 import { openSignIn } from './sign-in.ts'
 import { findBuckets, findShares, listBuckets, listShares } from './storage.ts'
@@ -20,6 +21,7 @@ export function openGcpInventory(options: GcpInventoryOptions): Inventory {
   return {
     find: (query) => look(query, search).catch(refuseAll),
     findRecords: (place) => look(ofNobody(place), findStanding).catch(refuseAll),
+    remove: (place, resource) => look(ofNobody(place), (session) => removeResource(session, resource)),
     async *findOwned({ installationId, offered }) {
       const projects = new Map(
         offered.flatMap((place) => (place.platform === 'gcp' && place.project ? [[place.project, place]] : [])),

@@ -78,6 +78,7 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
     heard: Object.assign(rest.heard, { account: project }),
     find: rest.find,
     listBy: rest.list,
+    remove: rest.remove,
     close: rest.close,
     at,
 

@@ -14,7 +14,8 @@ const ZONES = 'Reader of internet-svcs'
 const PRIVATE_ZONES = 'Reader of dns-svcs'
 
 type Zone = { id: string; name: string; isPrivate: boolean; url: string }
-export type StandingRecord = { id: string; name: string; zone: Zone; target: string | undefined }
+/** `url`: its own, where the id stands for all of its name and type. */
+export type StandingRecord = { id: string; name: string; zone: Zone; target: string | undefined; url: string }
 export type Domain = { zones: Zone[]; records: StandingRecord[] }
 
 const pageNumbers = z.object({ page: z.number(), per_page: z.number(), total_count: z.number() })
@@ -160,9 +161,15 @@ async function listPrivateRecords({ list }: Session, zone: Zone): Promise<Standi
   return records.map((record) => standing(zone, record, record.rdata?.cname ?? record.rdata?.ip))
 }
 
-function standing(zone: Zone, record: { name: string; type: string }, target: string | undefined): StandingRecord {
+function standing(zone: Zone, record: z.infer<typeof recordShape>, target: string | undefined): StandingRecord {
   const name = plain(record.name)
-  return { id: `${zone.id}/${name}/${record.type}`, name, zone, target: target && plain(target) }
+  return {
+    id: `${zone.id}/${name}/${record.type}`,
+    name,
+    zone,
+    target: target && plain(target),
+    url: `${zone.url}/${encodeURIComponent(record.id)}`,
+  }
 }
 
 /** `count` is the number on the page, and `total_count` of all. */

@@ -8,6 +8,7 @@ import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Owner, Place, R
 import { groupQuestions, listAuthorizations, listGroups, listServiceIds, storageQuestions } from './account.ts'
 import { CLUSTER_TAG, findBeside, findIndexed, findThings, isNamed, ownTags, partsOf, type Facts } from './belonging.ts'
 import { findStanding, listZones, ownRecords, readDomain, requireBase } from './dns.ts'
+import { removeResource } from './removal.ts'
 import { quote, searchIndex } from './search.ts'
 import { openSession, SIGN_IN, type IbmCloudInventoryOptions, type Session } from './session.ts'
 import { thingQuestions } from './vpc.ts'
@@ -20,6 +21,7 @@ export function openIbmCloudInventory(options: IbmCloudInventoryOptions): Invent
   return {
     find: (query) => look(query, search),
     findRecords: (place) => look(ofNobody(place), findStanding).catch(refuseAll),
+    remove: (place, resource) => look(ofNobody(place), (session) => removeResource(session, resource)),
     async *findOwned(owner) {
       const places = owner.offered.filter(({ platform }) => platform === 'ibmcloud')
       const [place] = places

@@ -83,6 +83,7 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
     endpoints,
     heard: rest.heard,
     close: rest.close,
+    remove: rest.remove,
 
     /** Every item of every page. A page of another form is no answer. Throws NotAnswered. */
     list: async <Page, Item>(listing: Listing<Page, Item>): Promise<Item[]> => {

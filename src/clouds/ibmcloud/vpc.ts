@@ -4,6 +4,7 @@ import type { Session } from './session.ts'
 
 /** Every version since has the same forms. It must be named in each request. */
 const VERSION = '2025-04-08'
+const VERSIONED = { version: VERSION, generation: '2' }
 const MOST_ITEMS = '100'
 
 const reference = z.object({ id: z.string() }).optional()
@@ -53,12 +54,15 @@ export const kinds: readonly Kind[] = [
   { type: 'dedicated-host-group', path: 'dedicated_host/groups', list: 'groups' },
 ]
 
+export const addressOf = ({ endpoints, query }: Session, { path }: Kind, id: string): string =>
+  `${endpoints.vpc(query.region)}/v1/${path}/${id}?${new URLSearchParams(VERSIONED).toString()}`
+
 export const thingQuestions = ({ list, endpoints, query }: Session) =>
   kinds.map(({ type, path, list: name = path, params = {} }) => async (): Promise<Thing[]> => {
     const things = await list({
       role: `Viewer of is/${path}`,
       url: `${endpoints.vpc(query.region)}/v1/${path}`,
-      params: { version: VERSION, generation: '2', limit: MOST_ITEMS, ...params },
+      params: { ...VERSIONED, limit: MOST_ITEMS, ...params },
       shape: z.looseObject({ [name]: z.array(thingShape), next: z.object({ href: z.string() }).optional() }),
       items: (page) => page[name] as z.infer<typeof thingShape>[], // as the shape says
       more: ({ next }) => {

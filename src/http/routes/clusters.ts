@@ -1,6 +1,4 @@
 import { z } from '@hono/zod-openapi'
-import { abandonCluster, findLeftovers } from '../../clusters/abandon.ts'
-import { destroyCluster } from '../../clusters/commands.ts'
 import { clusterFor, findAttempts, listClusters, listClustersAsOf } from '../../clusters/queries.ts'
 import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
@@ -10,10 +8,9 @@ import { listJobs } from '../../jobs/queries.ts'
 import { cents, usdUntilEnd } from '../../policy/spend.ts'
 import { costSoFar } from '../../usage/report.ts'
 import { clusterStatuses, platforms } from '../../vocabulary.ts'
-import { once, oncePrepared } from '../once.ts'
+import { oncePrepared } from '../once.ts'
 import {
   fieldErrorSchema,
-  idempotencyHeader,
   idempotencyHeaderUnlessDry,
   idParam,
   json,
@@ -38,12 +35,12 @@ import {
   showCluster,
   showJob,
   showOutlook,
+  submitted,
   usualStageSchema,
 } from './shapes.ts'
 
 const operation = operationsOf('clusters')
 
-const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
 const warnings = z.array(z.object({ pointer: z.string(), detail: z.string() }))
 const preview = z
   .object({
@@ -89,9 +86,6 @@ const detail = clusterSchema
   .openapi('ClusterDetail')
 const page = pageOf(clusterSchema)
 const id = idParam('clu')
-/** Blanks at the ends do not count. */
-const AT_LEAST_TEN = '^\\s*\\S[^\\x00]{8,}\\S\\s*$'
-
 export const clusterRoutes = router()
   .openapi(
     operation({
@@ -198,27 +192,6 @@ export const clusterRoutes = router()
   )
   .openapi(
     operation({
-      method: 'post',
-      path: '/clusters/{id}/destroy',
-      operationId: 'destroyCluster',
-      summary: 'Destroy a cluster; also while it is being created',
-      request: { params: id, headers: idempotencyHeader },
-      responses: { 202: json(submitted, 'Accepted; the destroy is queued', { '/job/id': ofJob }) },
-      fails: [409, 422],
-    }),
-    async (c) => {
-      const { app, by } = c.var
-      const clusterId = c.req.valid('param').id
-      const request = { operation: `POST /clusters/${clusterId}/destroy`, body: null, status: 202 }
-      const body = await once(c, request, async (tx) => {
-        const { cluster, job } = await destroyCluster(app, tx, by, clusterId)
-        return { cluster: showCluster(cluster), job: showJob(job) }
-      })
-      return c.json(body, 202)
-    },
-  )
-  .openapi(
-    operation({
       method: 'get',
       path: '/clusters/{id}/jobs',
       operationId: 'listClusterJobs',
@@ -232,40 +205,5 @@ export const clusterRoutes = router()
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
       const rows = await listJobs(app.db, by, { clusterId: cluster.id }, { limit, cursor })
       return c.json(toPage(rows, limit, showJob), 200)
-    },
-  )
-  .openapi(
-    operation({
-      method: 'post',
-      path: '/clusters/{id}/abandon',
-      operationId: 'abandonCluster',
-      summary: 'Give up a destroy that cannot end; keeps a record of what it leaves, for ever',
-      request: {
-        params: id,
-        headers: idempotencyHeader,
-        body: {
-          required: true,
-          content: {
-            'application/json': {
-              schema: z.strictObject({
-                reason: z.string().max(2000).trim().min(10).openapi({ pattern: AT_LEAST_TEN }),
-              }),
-            },
-          },
-        },
-      },
-      responses: { 200: json(clusterSchema, 'The cluster, given up') },
-      fails: [409, 422],
-    }),
-    async (c) => {
-      const { app, by } = c.var
-      const { id: clusterId } = c.req.valid('param')
-      const asked = c.req.valid('json')
-      const leftovers = await findLeftovers(app, by, clusterId)
-      const request = { operation: `POST /clusters/${clusterId}/abandon`, body: asked, status: 200 }
-      const body = await once(c, request, async (tx) =>
-        showCluster(await abandonCluster(tx, by, clusterId, asked.reason, leftovers)),
-      )
-      return c.json(body, 200)
     },
   )

@@ -8,7 +8,7 @@ import { bases, MOST_PLACES } from '../../jobs/history.ts'
 import type { Outlook } from '../../jobs/outlook.ts'
 import type { AttemptRow, JobRow } from '../../jobs/tables.ts'
 import { destroyStartsAt } from '../../policy/end.ts'
-import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms } from '../../vocabulary.ts'
+import { principalTypes, clusterStatuses, jobStatuses, jobTypes, platforms, residueOutcomes } from '../../vocabulary.ts'
 
 export const time = z.iso.datetime()
 const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z')
@@ -20,6 +20,7 @@ export const instant = z.iso
     error: 'must lie between the years 1 and 9999',
   })
 const tags = z.record(z.string(), z.string())
+const counts = z.record(z.string(), z.int())
 
 export const clusterSchema = z
   .object({
@@ -129,6 +130,19 @@ export function showAttempt(row: AttemptRow): z.infer<typeof attemptSchema> {
   }
 }
 
+export const resourceSchema = z
+  .object({
+    id: z.string(),
+    type: z.string(),
+    name: z.string(),
+    region: z.string(),
+    key: z.enum(['tag', 'name', 'relation', 'dns']).optional(),
+    madeAt: z.string().optional(),
+    usdPerHour: z.number().optional(),
+    link: z.string().optional(),
+  })
+  .openapi('Resource')
+
 export const jobSchema = z
   .object({
     id: z.string(),
@@ -146,6 +160,13 @@ export const jobSchema = z
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
+    residue: z
+      .array(z.object({ resource: resourceSchema, why: z.string(), outcome: z.enum(residueOutcomes) }))
+      .openapi({ description: 'What the installer left although it ended well, and what became of it.' }),
+    plan: z
+      .object({ takenAt: time, types: counts, left: counts })
+      .nullable()
+      .openapi({ description: 'Of a destroy: how many resources there were of each type, and how many are left.' }),
   })
   .openapi('Job')
 
@@ -166,8 +187,13 @@ export function showJob(row: JobRow): z.infer<typeof jobSchema> {
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     endedAt: row.endedAt?.toISOString() ?? null,
+    residue: (row.params.residue ?? []).map((each) => ({ ...each, resource: resourceSchema.parse(each.resource) })),
+    plan: row.params.plan ?? null,
   }
 }
+
+/** A cluster, and the job that it now has. */
+export const submitted = z.object({ cluster: clusterSchema, job: jobSchema })
 
 const minutes = z.number()
 const odds = z.object({ reason: z.string(), retried: z.int(), succeeded: z.int() })

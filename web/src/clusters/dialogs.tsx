@@ -1,8 +1,8 @@
 // The questions before a cluster is changed. Each sends one wish with one key, however often it is pressed.
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, keyed, newKey, Problem, take, type Cluster } from '../api'
-import { usd } from '../money'
+import { count, usd } from '../money'
 import { Ask } from '../parts/dialog'
 import { say } from '../parts/said'
 import { atLocal, toInput, Until, useNow } from '../time'
@@ -112,7 +112,13 @@ function Destroy({ cluster, onClose }: Props) {
   const params = { path: { id: cluster.id } }
   const wish = useWish(
     { cluster, onClose },
-    (key) => take(api.POST('/api/v1/clusters/{id}/destroy', { params: { ...params, header: keyed(key) } })),
+    async (key) => {
+      const answer = await take(
+        api.POST('/api/v1/clusters/{id}/destroy', { params: { ...params, header: keyed(key) } }),
+      )
+      if (!('cluster' in answer)) throw new Error('a destroy was answered with its plan')
+      return answer
+    },
     (answer) => {
       say(`${cluster.name} is being destroyed`)
       return answer.cluster
@@ -124,6 +130,7 @@ function Destroy({ cluster, onClose }: Props) {
         All that is in <b>{cluster.name}</b> is lost. It is gone when an inventory has proved that nothing is left of
         it; until then it keeps its name and costs {usd(cluster.usdPerHour)} an hour.
       </p>
+      <Plan id={cluster.id} />
       <div className="field">
         <label htmlFor="typed">
           Type <b>{cluster.name}</b> to go on
@@ -138,6 +145,50 @@ function Destroy({ cluster, onClose }: Props) {
         />
       </div>
     </Ask>
+  )
+}
+
+/** What would go and what stays, as the cloud tells it now. The question can be answered before. */
+function Plan({ id }: { id: string }) {
+  const query = { dryRun: 'true' as const }
+  const plan = useQuery({
+    queryKey: ['cluster', id, 'destroy-plan'],
+    queryFn: () => take(api.POST('/api/v1/clusters/{id}/destroy', { params: { path: { id }, query, header: {} } })),
+    gcTime: 0,
+  })
+  if (plan.error) return <p className="hint">What would go cannot be told: {plan.error.message}</p>
+  if (!plan.data) return <p className="hint">Asking the cloud what would go…</p>
+  if (!('total' in plan.data)) return null
+  const { total, types, notChecked, notOurs, knownToStay, residue } = plan.data
+  const untold = notChecked.filter((each) => !each.isOptional)
+  return (
+    <details>
+      <summary>
+        {total === 0 ? 'Nothing of it is in the cloud' : `${count(total)} resources in the cloud will go`}
+        {untold.length > 0 ? ', and the cloud did not tell all' : ''}
+      </summary>
+      <ul>
+        {Object.entries(types).map(([type, many]) => (
+          <li key={type}>
+            {many} {type}
+          </li>
+        ))}
+        {untold.map(({ kind, why }) => (
+          <li key={kind}>
+            Not told: {kind}, since {why}
+          </li>
+        ))}
+        {[...notOurs.stoodBefore, ...notOurs.holders.map((each) => `${each.type} ${each.name}`)].map((each) => (
+          <li key={each}>Stays, since it is not the cluster’s: {each}</li>
+        ))}
+        {knownToStay.map(({ types: kinds, why }) => (
+          <li key={why}>
+            The installer may leave {kinds.join(', ')}: {why}.{' '}
+            {residue === 'remove' ? 'Then it is taken away.' : 'Then it is shown.'}
+          </li>
+        ))}
+      </ul>
+    </details>
   )
 }
 

@@ -41,7 +41,16 @@ export function Overview({ cluster }: TabProps) {
             ...(cluster.readyAt === null ? {} : { Ready: <At at={cluster.readyAt} /> }),
             ...(cluster.destroyedAt === null
               ? { Ends: <At at={cluster.destroyAt} /> }
-              : { 'Proved gone': <At at={cluster.destroyedAt} /> }),
+              : {
+                  'Proved gone': (
+                    <>
+                      <At at={cluster.destroyedAt} />{' '}
+                      <a href={`/api/v1/clusters/${cluster.id}/emptiness`} download={`${cluster.name}-emptiness.json`}>
+                        Certificate
+                      </a>
+                    </>
+                  ),
+                }),
             ...(cluster.protected
               ? {
                   Protected: (

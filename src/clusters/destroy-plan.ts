@@ -1,0 +1,59 @@
+// What a destroy would take away, asked of the cloud. Nothing is changed.
+import type { App } from '../app.ts'
+import type { Caller } from '../auth/principal.ts'
+import { countTypes, type InventoryAnswer, type Resource } from '../clouds/inventory.ts'
+import { describeKnown } from '../clouds/residue.ts'
+import { judgeDestroy, listDestroysUnderWay } from './commands.ts'
+import { timeFor } from './end.ts'
+import { queryOfWhole } from './inventory-query.ts'
+import { clusterFor } from './queries.ts'
+
+const MOST_SHOWN = 500
+
+export type DestroyPlan = {
+  outcome: ReturnType<typeof judgeDestroy>
+  takenAt: Date
+  /** What will go. */
+  total: number
+  types: Record<string, number>
+  resources: Resource[]
+  usdPerHour: number
+  /** What the cloud did not tell. Where a kind is here, there may be more. */
+  notChecked: InventoryAnswer['notChecked']
+  /** What stays, since it is not the cluster's. `holders` stand in the cluster's own networks and hold the destroy up. */
+  notOurs: { stoodBefore: string[]; holders: Resource[] }
+  /** What the installer is known to leave on this cloud, and whether the workers take it away then. */
+  knownToStay: { types: string[]; why: string }[]
+  residue: 'show' | 'remove'
+}
+
+/** Throws NOT_FOUND, FORBIDDEN, and what destroyCluster would throw. */
+export async function planDestroy(
+  { db, inventory, config }: Pick<App, 'db' | 'inventory' | 'config'>,
+  by: Caller,
+  id: string,
+): Promise<DestroyPlan> {
+  const { cluster, outcome, query } = await db.transaction(async (tx) => {
+    const found = await clusterFor(tx, by, 'cluster.destroy', id)
+    const [underWay] = found.status === 'DESTROYING' ? await listDestroysUnderWay(tx, [id]) : []
+    return {
+      cluster: found,
+      outcome: judgeDestroy(found, await timeFor(tx, found), underWay !== undefined),
+      query: await queryOfWhole(tx, found),
+    }
+  })
+  const takenAt = new Date()
+  const { found, holders = [], notChecked } = await inventory.find(query)
+  return {
+    outcome,
+    takenAt,
+    total: found.length,
+    types: countTypes(found),
+    resources: found.slice(0, MOST_SHOWN),
+    usdPerHour: found.reduce((sum, { usdPerHour = 0 }) => sum + usdPerHour, 0),
+    notChecked,
+    notOurs: { stoodBefore: query.stoodBefore ?? [], holders },
+    knownToStay: describeKnown(cluster.platform),
+    residue: config.removesResidue ? 'remove' : 'show',
+  }
+}
