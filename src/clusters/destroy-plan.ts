@@ -1,7 +1,7 @@
 // What a destroy would take away, asked of the cloud. Nothing is changed.
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
-import { countTypes, type InventoryAnswer, type Resource } from '../clouds/inventory.ts'
+import { countTypes, type InventoryAnswer, type InventoryQuery, type Resource } from '../clouds/inventory.ts'
 import { describeKnown } from '../clouds/residue.ts'
 import { judgeDestroy, listDestroysUnderWay } from './commands.ts'
 import { timeFor } from './end.ts'
@@ -27,6 +27,22 @@ export type DestroyPlan = {
   residue: 'show' | 'remove'
 }
 
+type Taken = { takenAt: Date; answer: InventoryAnswer }
+
+/** A look takes many questions, so all who ask at about the same time share one. */
+const SHARED_MS = 10_000
+const looks = new Map<string, Promise<Taken>>()
+
+function look(inventory: App['inventory'], id: string, query: InventoryQuery): Promise<Taken> {
+  const begun = looks.get(id)
+  if (begun) return begun
+  const forget = () => looks.delete(id)
+  const taken = inventory.find(query).then((answer) => ({ takenAt: new Date(), answer }))
+  looks.set(id, taken)
+  taken.then(() => setTimeout(forget, SHARED_MS).unref(), forget)
+  return taken
+}
+
 /** Throws NOT_FOUND, FORBIDDEN, and what destroyCluster would throw. */
 export async function planDestroy(
   { db, inventory, config }: Pick<App, 'db' | 'inventory' | 'config'>,
@@ -42,8 +58,8 @@ export async function planDestroy(
       query: await queryOfWhole(tx, found),
     }
   })
-  const takenAt = new Date()
-  const { found, holders = [], notChecked } = await inventory.find(query)
+  const { takenAt, answer } = await look(inventory, id, query)
+  const { found, holders = [], notChecked } = answer
   return {
     outcome,
     takenAt,

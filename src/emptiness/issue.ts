@@ -41,6 +41,12 @@ export async function issueCertificate(tx: Transaction, { box }: Pick<App, 'box'
 /** The newest one of a cluster, as it was signed. Throws NOT_FOUND. */
 export async function readCertificate(db: Db, by: Caller, clusterId: string): Promise<string> {
   const cluster = await clusterFor(db, by, 'cluster.read', clusterId)
+  // Something may have turned up since the last one.
+  if (cluster.status !== 'DESTROYED')
+    throw new AppError(
+      'NOT_FOUND',
+      `${cluster.name} is ${cluster.status}; its certificate is issued in the moment in which it becomes DESTROYED`,
+    )
   const [row] = await db
     .select({ document: emptinessCertificates.document })
     .from(emptinessCertificates)
@@ -48,10 +54,7 @@ export async function readCertificate(db: Db, by: Caller, clusterId: string): Pr
     .orderBy(desc(emptinessCertificates.id))
     .limit(1)
   if (row) return row.document
-  throw new AppError(
-    'NOT_FOUND',
-    `${cluster.name} is ${cluster.status}, and no destroy of it has been proved empty; the certificate is issued when it becomes DESTROYED`,
-  )
+  throw new AppError('NOT_FOUND', `${cluster.name} was destroyed by a release that issued no certificates`)
 }
 
 /** Those that ever signed, and the one that signs now. */

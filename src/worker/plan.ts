@@ -1,5 +1,6 @@
 // What a destroy is to take away, counted before it begins, and what of it is left.
 import { countTypes, type InventoryAnswer } from '../clouds/inventory.ts'
+import { messageOf } from '../errors.ts'
 import { recordPlan } from '../jobs/attempts.ts'
 import { takeInventory } from './inventory.ts'
 import type { Operation } from './operation.ts'
@@ -14,7 +15,7 @@ export async function planRemoval(operation: Operation): Promise<InventoryAnswer
     await operation.fenced(async (tx) => recordPlan(tx, job.id, plan))
     job.params = { ...job.params, plan }
   }
-  operation.log('info', `To be taken away: ${wordsOf(types)}`)
+  if (answer.checked.length > 0) operation.log('info', `To be taken away: ${wordsOf(types)}`)
   return answer
 }
 

@@ -140,6 +140,7 @@ export const resourceSchema = z
     madeAt: z.string().optional(),
     usdPerHour: z.number().optional(),
     link: z.string().optional(),
+    billable: z.literal(false).optional(),
   })
   .openapi('Resource')
 
