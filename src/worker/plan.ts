@@ -8,9 +8,12 @@ import type { Operation } from './operation.ts'
 /** Returns what is there. A later attempt of the job keeps the plan of the first one. */
 export async function planRemoval(operation: Operation): Promise<InventoryAnswer> {
   const { job } = operation.claim
-  const answer = await takeInventory(operation)
+  const answer = await takeInventory(operation).catch((error: unknown): InventoryAnswer => {
+    operation.log('warning', `What there is could not be counted: ${messageOf(error)}`)
+    return { found: [], checked: [], notChecked: [] }
+  })
   const types = countTypes(answer.found)
-  if (!job.params.plan) {
+  if (!job.params.plan && answer.checked.length > 0) {
     const plan = { takenAt: new Date().toISOString(), types, left: types }
     await operation.fenced(async (tx) => recordPlan(tx, job.id, plan))
     job.params = { ...job.params, plan }
