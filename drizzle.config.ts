@@ -14,6 +14,8 @@ export default defineConfig({
     './src/notices/tables.ts',
     './src/operations/tables.ts',
     './src/emptiness/tables.ts',
+    './src/gauges/gauges.ts',
+    './src/intake/table.ts',
     './src/idempotency.ts',
     './src/installation.ts',
   ],

@@ -45,6 +45,11 @@ export const commands: Record<string, Command> = {
   adoptCluster: { words: 'cluster adopt', places: ['clusterId'], example: 'clu_01k0000000e0000000000000000 --dry-run' },
   protectCluster: { words: 'cluster protect', example: 'demo --reason "the fair" --until 5d' },
   unprotectCluster: { words: 'cluster unprotect', example: 'demo' },
+  releaseLock: {
+    words: 'cluster release-lock',
+    example: 'demo --dry-run',
+    confirm: 'Its job is handed to another worker, if its worker does not renew the lock meanwhile.',
+  },
   getOutputs: { words: 'cluster outputs', example: 'demo' },
   getKubeconfig: { words: 'cluster kubeconfig', short: 'kubeconfig', example: 'demo --merge', own: true },
   revealKubeadminPassword: { words: 'cluster kubeadmin-password', example: 'demo -o json' },
@@ -82,6 +87,15 @@ export const commands: Record<string, Command> = {
   streamEvents: { words: 'event watch', example: '--type job --cluster demo', own: true },
 
   listFindings: { words: 'finding list', example: '--open' },
+  resolveFinding: {
+    words: 'finding resolve',
+    example: 'fnd_01k0000000e0000000000000000 --reason "taken away by hand"',
+  },
+  acceptFinding: {
+    words: 'finding accept',
+    example: 'fnd_01k0000000e0000000000000000 --reason "the audit keeps it"',
+    confirm: 'Nothing is done about it until it changes.',
+  },
   listLeaks: { words: 'leak list', example: '' },
 
   listTokens: { words: 'api-token list', example: '' },
@@ -124,6 +138,16 @@ export const commands: Record<string, Command> = {
   retryDeadLetters: { words: 'queue retry-dead-letters', example: '--dry-run' },
   listWorkers: { words: 'worker list', example: '' },
 
+  drainWorker: { words: 'worker drain', example: 'wrk_01k0000000e0000000000000000 --dry-run' },
+  undrainWorker: { words: 'worker undrain', example: 'wrk_01k0000000e0000000000000000' },
+
+  getIntake: { words: 'intake get', example: '' },
+  setIntake: {
+    words: 'intake set',
+    places: ['kind'],
+    example: 'creates --paused --platform aws --reason "AWS is down" --until 2h',
+  },
+
   listSchedules: { words: 'schedule list', example: '' },
   runSchedule: { words: 'schedule run', example: 'report-disagreements' },
   applyRetention: {
@@ -137,8 +161,8 @@ export const commands: Record<string, Command> = {
   isReady: { words: 'server ready', example: '' },
 }
 
-/** These are for a browser: a link of a mail is a secret and opens a page that asks, and a session is a page's cookie. */
-export const withoutCommand = ['askLink', 'useLink', 'getSignIn', 'signIn', 'signOut']
+/** Monitoring reads metrics. The others are for a browser: a link of a mail is a secret and opens a page that asks, and a session is a page's cookie. */
+export const withoutCommand = ['readMetrics', 'askLink', 'useLink', 'getSignIn', 'signIn', 'signOut']
 
 /** What people call the fields whose name in the API says too little, or is a list. */
 const flagNames: Record<string, string> = { q: 'search', tags: 'tag', types: 'type', scopes: 'scope', ids: 'cluster' }

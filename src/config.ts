@@ -1,95 +1,8 @@
 // Only this module interprets the environment. It makes one frozen object, which is handed to everything else.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { z } from 'zod'
-import { isNetwork, isOrigin, isProxy, isPublicUrl, isSecretsKey, isSmtpUrl, list, safeUrl, SECRETS_KEY_FORM, url, whole } from './config-values.ts' // prettier-ignore
-
-const variables = z.object({
-  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-  HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: whole(0, 65535).default(8080),
-  OCPCTL_DATA_DIR: z.string().min(1).default('./.ocpctl'),
-  OCPCTL_ARTIFACTS: url(['file:', 's3:']).optional(),
-  OCPCTL_S3_ENDPOINT: url(['http:', 'https:']).optional(),
-  OCPCTL_S3_KMS_KEY_ID: z.string().min(1).optional(),
-  OCPCTL_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
-  OCPCTL_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
-  OCPCTL_S3_PROFILE: z.string().min(1).optional(),
-  OCPCTL_INSTALLER: z.string().min(1).default('simulated'),
-  OCPCTL_PROFILES: z.string().min(1).default('./profiles'),
-  OCPCTL_SECRETS_KEY: z
-    .string()
-    .refine(isSecretsKey, { error: `must be ${SECRETS_KEY_FORM}` })
-    .optional(),
-  OCPCTL_SECRETS_KEYS_OLD: list(isSecretsKey, `must be keys with commas between, each ${SECRETS_KEY_FORM}`).default([]),
-  OCPCTL_ADMIN_TOKEN: z
-    .string()
-    .regex(/^(?!eyJ|ocpctl-aws-)[\x21-\x7e]{20,512}$/, {
-      error: 'must have 20 to 512 visible ASCII characters, no space, and not look like a token of AWS or a JWT',
-    })
-    .optional(),
-  OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
-  OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
-  OCPCTL_DESTROYS_PER_MINUTE: whole(1, 1_000_000).default(1000),
-  OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),
-  OCPCTL_DB_POOL_MIN: whole(0, 100).default(5),
-  OCPCTL_DB_POOL_MAX: whole(2, 100).default(25),
-  OCPCTL_DB_POOL_LIFETIME_SECONDS: whole(60, 86_400).default(3600),
-  OCPCTL_DB_POOL_IDLE_SECONDS: whole(1, 86_400).default(1800),
-  OCPCTL_DB_POOL_PROBE_SECONDS: whole(1, 3600).default(60),
-  OCPCTL_OIDC_ISSUER: z
-    .string()
-    .refine(safeUrl, { error: 'must be a URL that starts with https:// (http:// only on this machine)' })
-    .optional(),
-  OCPCTL_OIDC_AUDIENCE: z.string().min(1).optional(),
-  OCPCTL_OIDC_CLI_CLIENT_ID: z.string().min(1).optional(),
-  OCPCTL_OIDC_CLIENT_SECRET: z.string().min(1).optional(),
-  OCPCTL_OIDC_GROUPS_CLAIM: z.string().min(1).default('groups'),
-  OCPCTL_AWS_IAM_SERVER_ID: z
-    .string()
-    .regex(/^[\w.:/-]{1,128}$/, { error: 'must be 1 to 128 letters, digits or any of . : / _ -' })
-    .optional(),
-  OCPCTL_AWS_IAM_ACCOUNTS: list((item) => /^\d{12}$/.test(item), 'must be account numbers of 12 digits').optional(),
-  OCPCTL_AWS_STS_ENDPOINTS: list(
-    (item) => safeUrl(item) && new URL(item).origin === item,
-    'must be origins such as https://sts.eu-west-1.amazonaws.com, with commas between',
-  ).optional(),
-  OCPCTL_SMTP_URL: z
-    .string()
-    .refine(isSmtpUrl, {
-      error: 'must be a URL such as smtp://user:password@mail.example.com:587?from=ocpctl@example.com',
-    })
-    .optional(),
-  OCPCTL_WEBHOOK_ALLOW: list(isNetwork, 'must be networks such as 10.20.0.0/16, with commas between').default([]),
-  OCPCTL_PUBLIC_URL: z
-    .string()
-    .refine(isPublicUrl, { error: 'must be an origin with an optional path, such as https://ocpctl.example.com' })
-    .transform((value) => value.replace(/\/+$/, ''))
-    .optional(),
-  OCPCTL_PULL_SECRET_FILE: z.string().min(1).optional(),
-  OCPCTL_TRUSTED_PROXIES: list(
-    isProxy,
-    'must be addresses or networks (10.0.0.0/8), or the names loopback, linklocal, uniquelocal, with commas between',
-  ).default([]),
-  OCPCTL_CORS_ORIGINS: list(
-    isOrigin,
-    'must be exact origins such as https://portal.example.com, with commas between; * is not one',
-  ).default([]),
-  OCPCTL_RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000).default(1200),
-  OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: whole(0, 10_000_000).default(6000),
-  OCPCTL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  OCPCTL_RESIDUE: z.enum(['show', 'remove']).default('show'),
-  OCPCTL_SIM_SPEED: z
-    .string()
-    .regex(/^\d+(\.\d+)?$/, { error: 'must be a positive number of simulated seconds per real second' })
-    .transform(Number)
-    .default(60),
-  OCPCTL_SIM_CLOUD: z.string().min(1).optional(),
-  OCPCTL_SIM_FAULTS: z.string().min(1).optional(),
-})
-
-/** Whoever starts a server may have these for the command line. */
-const ofCommandLine = ['OCPCTL_URL', 'OCPCTL_TOKEN', 'OCPCTL_CONTEXT', 'OCPCTL_COMPLETION_MS']
+import type { z } from 'zod'
+import { ofCommandLine, variables } from './config-variables.ts'
 
 export type Config = Readonly<{
   /** undefined: the embedded PostgreSQL under dataDir. */
@@ -109,6 +22,8 @@ export type Config = Readonly<{
   /** undefined: the simulated installer; otherwise the directory of `openshift-install-<version>` binaries. */
   installerDir: string | undefined
   profilesDir: string
+  /** undefined: all cloud credentials are in the environment. */
+  credentialsDir: string | undefined
   secretsKey: string | undefined
   /** These keys open what they sealed, and seal nothing more. */
   secretsKeysOld: readonly string[]
@@ -143,10 +58,14 @@ export type Config = Readonly<{
   corsOrigins: readonly string[]
   /** 0: no limit. */
   rateLimit: { perMinute: number; addressPerMinute: number }
+  /** undefined: no listener of its own for metrics. */
+  metrics: { host: string; port: number } | undefined
+  /** Where spans are sent; undefined: nowhere. */
+  tracesUrl: string | undefined
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** What the installer is known to leave is taken away. */
   removesResidue: boolean
-  simulator: { speed: number; cloudDir: string; faultsFile: string | undefined }
+  simulator: { speed: number; cloudDir: string; doubles: string | undefined; faultsFile: string | undefined }
   /** What a child process may inherit; the names are chosen where the child is started. */
   environment: Readonly<Record<string, string | undefined>>
 }>
@@ -180,6 +99,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     throw new ConfigError(
       'OCPCTL_PULL_SECRET_FILE is required unless OCPCTL_INSTALLER is simulated: the path of the pull secret',
     )
+  if (env.OCPCTL_METRICS_HOST !== undefined && env.OCPCTL_METRICS_PORT === undefined)
+    throw new ConfigError('OCPCTL_METRICS_HOST says where metrics are served, which takes OCPCTL_METRICS_PORT too')
   if (env.OCPCTL_DB_POOL_MIN > env.OCPCTL_DB_POOL_MAX)
     throw new ConfigError('OCPCTL_DB_POOL_MIN must not be above OCPCTL_DB_POOL_MAX')
   const { OCPCTL_OIDC_ISSUER: issuer, OCPCTL_OIDC_AUDIENCE: audience, OCPCTL_AWS_IAM_SERVER_ID: serverId } = env
@@ -220,6 +141,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     s3Profile: env.OCPCTL_S3_PROFILE,
     installerDir: simulated ? undefined : resolve(env.OCPCTL_INSTALLER),
     profilesDir: resolve(env.OCPCTL_PROFILES),
+    credentialsDir: env.OCPCTL_CLOUD_CREDENTIALS && resolve(env.OCPCTL_CLOUD_CREDENTIALS),
     secretsKey: env.OCPCTL_SECRETS_KEY,
     secretsKeysOld: env.OCPCTL_SECRETS_KEYS_OLD,
     adminToken: env.OCPCTL_ADMIN_TOKEN,
@@ -256,11 +178,17 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       perMinute: env.OCPCTL_RATE_LIMIT_PER_MINUTE,
       addressPerMinute: env.OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE,
     },
+    metrics:
+      env.OCPCTL_METRICS_PORT === undefined
+        ? undefined
+        : { host: env.OCPCTL_METRICS_HOST ?? env.HOST, port: env.OCPCTL_METRICS_PORT },
+    tracesUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT && `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
     logLevel: env.OCPCTL_LOG_LEVEL,
     removesResidue: env.OCPCTL_RESIDUE === 'remove',
     simulator: {
       speed: env.OCPCTL_SIM_SPEED,
       cloudDir: resolve(env.OCPCTL_SIM_CLOUD ?? resolve(dataDir, 'cloud')),
+      doubles: env.OCPCTL_SIM_DOUBLES,
       faultsFile: env.OCPCTL_SIM_FAULTS,
     },
     environment: Object.freeze({ ...environment }),

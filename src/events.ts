@@ -16,9 +16,20 @@ const GAP = Symbol('gap')
 
 /**
  * `work all`: the queue has something to do. `notice all`: somebody is to be told something. `event all`: it is handed on.
- * `operation all`: one was asked for.
+ * `operation all`: one was asked for. `gauges all`: they are reckoned anew. `worker`: it is to look whether it is drained.
  */
-export type EventTopic = 'job-log' | 'job' | 'cluster' | 'cancel' | 'access' | 'work' | 'notice' | 'event' | 'operation'
+export type EventTopic =
+  | 'job-log'
+  | 'job'
+  | 'cluster'
+  | 'cancel'
+  | 'access'
+  | 'work'
+  | 'notice'
+  | 'event'
+  | 'operation'
+  | 'gauges'
+  | 'worker'
 
 /** Sent after the transaction has committed: a NOTIFY within it would make all commits wait for each other. */
 export function announce(tx: Transaction, topic: EventTopic, id: string): void {

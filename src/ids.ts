@@ -18,6 +18,7 @@ export type IdPrefix =
   | 'wrk'
   | 'ops'
   | 'crt'
+  | 'pau'
 
 export const newId = (prefix: IdPrefix): string => typeidUnboxed(prefix)
 

@@ -18,6 +18,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   verify     say whether a certificate of emptiness is genuine: verify FILE [--keys FILE]
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint [--version 4.20.3] FILE
+  doctor     say what the cloud credentials lead to, and which permissions they lack: doctor [--profile NAME] [--json]
   token      print a token made from the AWS credentials at hand: token aws [--server-id ID]
   openapi    write docs/openapi.json, docs/profiles.md and profiles/profile.schema.json (--check: only compare)
 
@@ -45,6 +46,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
       return
     case 'lint':
       process.exitCode = await (await import('./commands/lint.ts')).runLint(options)
+      return
+    case 'doctor':
+      process.exitCode = await (await import('./commands/doctor.ts')).runDoctor(options, () => readConfig(process.env))
       return
     case 'token':
       return (await import('./commands/token.ts')).printToken(process.env, options)

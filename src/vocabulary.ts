@@ -90,6 +90,13 @@ export type DeliveryStatus = (typeof deliveryStatuses)[number]
 export const operationVerbs = ['destroy', 'extend', 'retry', 'cancel'] as const
 export type OperationVerb = (typeof operationVerbs)[number]
 
+/** What an operator may keep from beginning. */
+export const pausedKinds = ['creates', 'destroys'] as const
+export type PausedKind = (typeof pausedKinds)[number]
+
+export const pauseScopes = ['all', 'platform', 'profile', 'team'] as const
+export type PauseScope = (typeof pauseScopes)[number]
+
 export const operationStatuses = ['PENDING', 'RUNNING', 'ENDED'] as const
 export type OperationStatus = (typeof operationStatuses)[number]
 

@@ -5,20 +5,27 @@ import { join } from 'node:path'
 import type { App } from './app.ts'
 import { openStore } from './artifacts/store.ts'
 import { openAuthenticators } from './auth/authenticate.ts'
+import { openCloudCredentials, type CloudCredentials } from './clouds/access.ts'
+import { awsCredentialsOf } from './clouds/aws/credentials.ts'
 import { openAwsInventory } from './clouds/aws/inventory.ts'
 import { openAzureInventory } from './clouds/azure/inventory.ts'
+import { openInventoryByEntry } from './clouds/by-entry.ts'
+import { inventoriesOfSimulator } from './clouds/doubles.ts'
 import { openGcpInventory } from './clouds/gcp/inventory.ts'
 import { openIbmCloudInventory } from './clouds/ibmcloud/inventory.ts'
-import { openSimulatedInventory } from './clouds/simulated.ts'
 import { openInventory } from './clouds/unverified.ts'
 import type { Config } from './config.ts'
-import { openDatabase, openLeaseDatabase } from './db/client.ts'
+import { openDatabase, openLeaseDatabase, readPools } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
 import { hasCode } from './errors.ts'
 import { openEvents } from './events.ts'
 import { openInstallation } from './installation.ts'
 import { openInstaller } from './installer/openshift-install.ts'
+import { openReach, openSimulatedReach } from './kubernetes/reach.ts'
 import type { Log } from './observability/log.ts'
+import { openMetrics } from './observability/metrics.ts'
+import { openProcessReadings } from './observability/process-metrics.ts'
+import { openTraces } from './observability/traces.ts'
 import { openMailer } from './outbound/mailer.ts'
 import { openSender } from './outbound/sender.ts'
 import { newQueueInstanceName, openQueue } from './queue/pg-boss.ts'
@@ -45,9 +52,14 @@ export async function openApp(
 ): Promise<App> {
   const name = newQueueInstanceName(role)
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
+  const metrics = openMetrics()
+  metrics.collect(openProcessReadings())
+  const traces = await openTraces(config.tracesUrl, role, log)
+  closers.push(traces.close)
+  const observers = { metrics, traces }
   const events = await openEvents(url, log)
   closers.push(events.close)
-  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}`, tell: events.tell })
+  const database = openDatabase(url, { ...config.pool, log, name: `ocpctl-${role}`, tell: events.tell, observers })
   closers.push(database.close)
   const installationId = await openInstallation(database.db, box, log)
   const leases = role === 'serve' ? database : await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
@@ -59,11 +71,15 @@ export async function openApp(
     max: role === 'serve' ? 2 : 3,
   })
   closers.push(queue.close)
+  const credentials = openCloudCredentials(config.credentialsDir, config.environment)
   const mailer = config.smtpUrl === undefined ? undefined : openMailer(config.smtpUrl)
   closers.push(async () => mailer?.close())
+  metrics.collect(() => readPools({ main: database.pool, ...(leases === database ? {} : { leases: leases.pool }) }))
   return {
     config,
     installationId,
+    metrics,
+    traces,
     runsJobs: role !== 'serve',
     log,
     db: database.db,
@@ -74,22 +90,24 @@ export async function openApp(
     catalog,
     store: openStore(config.artifactsUrl, config),
     box,
+    credentials,
     inventory: openInventory(
-      config.installerDir === undefined
-        ? { simulated: openSimulatedInventory(config.simulator.cloudDir) }
-        : {
-            aws: openAwsInventory(),
-            azure: openAzureInventory({ environment: config.environment }),
-            gcp: openGcpInventory({ environment: config.environment }),
-            ibmcloud: openIbmCloudInventory({ environment: config.environment }),
-          },
+      config.installerDir === undefined ? inventoriesOfSimulator(config.simulator) : openInventories(credentials),
     ),
     installer: openInstaller(config),
+    reach: config.installerDir === undefined ? openSimulatedReach(config.simulator.cloudDir) : openReach(),
     sender: openSender(config.webhookAllow),
     mailer,
     onStep: () => undefined,
   }
 }
+
+const openInventories = (credentials: CloudCredentials) => ({
+  aws: openInventoryByEntry(credentials, 'aws', (access) => openAwsInventory(awsCredentialsOf(access))),
+  azure: openInventoryByEntry(credentials, 'azure', openAzureInventory),
+  gcp: openInventoryByEntry(credentials, 'gcp', openGcpInventory),
+  ibmcloud: openInventoryByEntry(credentials, 'ibmcloud', openIbmCloudInventory),
+})
 
 async function keptSecretsKey(dataDir: string): Promise<string> {
   const path = join(dataDir, 'secrets-key')

@@ -33,6 +33,7 @@ const floors = [
   [
     'config.ts',
     'config-values.ts',
+    'config-variables.ts',
     'db',
     'errors.ts',
     'events.ts',
@@ -45,13 +46,14 @@ const floors = [
     'vocabulary.ts',
   ],
   // The ports with their vendors, and what is pure.
-  ['artifacts', 'clouds', 'diagnosis', 'install-config', 'installer', 'outbound', 'profiles', 'queue'],
+  ['artifacts', 'clouds', 'diagnosis', 'install-config', 'installer', 'kubernetes', 'outbound', 'profiles', 'queue'],
   // What rows and requests look like.
   [
     'clusters/request.ts',
     'clusters/tables.ts',
     'usage/tables.ts',
     'workers/table.ts',
+    'intake/table.ts',
     'clusters/infra-tables.ts',
     'emptiness/tables.ts',
     'jobs/tables.ts',
@@ -65,7 +67,9 @@ const floors = [
   [
     'clusters',
     'emptiness',
+    'gauges',
     'installation.ts',
+    'intake',
     'jobs',
     'notices',
     'operations',
@@ -141,11 +145,14 @@ it.each([
   ],
   ['@smithy/', ['commands/token.ts']],
   ['@azure/identity', ['clouds/azure/sign-in.ts']],
+  ['undici', ['kubernetes/client.ts']],
   ['nodemailer', ['outbound/mailer.ts']],
   ['jose', ['auth/oidc.ts', 'clouds/gcp/sign-in.ts', 'emptiness/signature.ts']],
   ['google-auth-library', ['clouds/gcp/sign-in.ts']],
   ['openid-client', ['auth/oidc-code.ts']],
   ['pino', ['observability/log.ts']],
+  ['pino-pretty', ['observability/log.ts']],
+  ['@opentelemetry/', ['observability/traces.ts']],
   ['swagger-ui-dist', []],
   ['rate-limiter-flexible', ['http/limits.ts']],
   ['@fastify/proxy-addr', ['config-values.ts', 'http/limits.ts']],

@@ -121,7 +121,54 @@ describe('what was left behind is found', () => {
     })
     const found = await findResources()
     expect(found).toHaveLength(expected.length)
-    expect(found).toEqual(expect.arrayContaining(expected))
+    expect(found).toMatchObject(expected.toSorted((a, b) => (`${a.type} ${a.id}` < `${b.type} ${b.id}` ? -1 : 1)))
+  })
+
+  it('of EC2 and the load balancers by its name alone, but not when a tag says whose it is', async () => {
+    const named = { Name: `${infraId}-lost` }
+    const ofAnother = { ...named, [`kubernetes.io/cluster/${infraId}-fghij`]: 'owned' }
+    for (const kind of Object.keys(ec2Types))
+      server.account.ec2[kind] = [
+        { id: `${kind}-1`, tags: named },
+        { id: `${kind}-2`, tags: ofAnother },
+        { id: `${kind}-3`, tags: { Name: `${infraId}2-lost` } },
+      ]
+    server.account.classicBalancers = [`${infraId}-x`, `${infraId}2`].map((name) => ({ name, tags: {} }))
+    server.account.balancers = [{ arn: elbArn(`loadbalancer/net/${infraId}-int/1`), tags: {} }]
+    server.account.targetGroups = [{ arn: elbArn(`targetgroup/${infraId}-a/1`), tags: ofAnother }]
+    const found = await findResources()
+    expect(found.map(({ key }) => key)).toEqual(found.map(() => 'name'))
+    expect(found.map(({ id }) => id).toSorted()).toEqual(
+      [
+        ...Object.keys(ec2Types).map((kind) => `${kind}-1`),
+        `${infraId}-x`,
+        elbArn(`loadbalancer/net/${infraId}-int/1`),
+      ].toSorted(),
+    )
+  })
+
+  it('with its key, when it was made, its price, and where the console shows it', async () => {
+    server.account.ec2 = {
+      instance: [{ id: 'i-1', tags: owned, made: '2026-01-02T03:04:05.000Z', size: 'm6i.2xlarge' }],
+      volume: [{ id: 'vol-1', tags: owned, made: '2026-01-02T03:04:05.000Z', size: '730' }],
+      peering: [],
+    }
+    const link = `https://console.aws.amazon.com/ec2/home?region=${region}#`
+    expect(await findResources()).toEqual([
+      { id: 'i-1', type: 'instance', name: 'demo-thing', region, key: 'tag', madeAt: '2026-01-02T03:04:05.000Z', usdPerHour: 0.384, link: `${link}InstanceDetails:instanceId=i-1` }, // prettier-ignore
+      { id: 'vol-1', type: 'volume', name: 'demo-thing', region, key: 'tag', madeAt: '2026-01-02T03:04:05.000Z', usdPerHour: 0.1, link: `${link}VolumeDetails:volumeId=vol-1` }, // prettier-ignore
+    ])
+    expect((await findResources({ region: 'us-gov-west-1' }))[0]?.link).toMatch(
+      /^https:\/\/console\.amazonaws-us-gov\.com\//,
+    )
+    expect((await findResources({ region: 'cn-north-1' }))[0]?.link).toMatch(/^https:\/\/console\.amazonaws\.cn\//)
+  })
+
+  it('and it is told what was asked, in which account and in which zones', async () => {
+    server.account.roles = [{ name: 'somebody', tags: {} }]
+    const answer = await find()
+    expect(answer).toMatchObject({ notChecked: [], account: '000000000000', zones: ['example.com (Z9)'] })
+    expect(answer.checked).toEqual(expect.arrayContaining(['ec2:DescribeVolumes', 'route53:ListResourceRecordSets', 's3:ListAllMyBuckets'])) // prettier-ignore
   })
 
   it.each<[string, Partial<Account>, Omit<Resource, 'region'>]>([
@@ -152,7 +199,7 @@ describe('what was left behind is found', () => {
     ],
   ])('%s', async (_, left, expected) => {
     Object.assign(server.account, left)
-    expect(await findResources()).toEqual([{ ...expected, region }])
+    expect(await findResources()).toMatchObject([{ ...expected, region }])
   })
 
   it.each<[string, Partial<Account>, string, string]>([
@@ -168,7 +215,7 @@ describe('what was left behind is found', () => {
     Object.assign(server.account, left)
     const [found, ...others] = await findResources()
     expect(others).toEqual([])
-    expect(found).toEqual({ id: iamArn(arnType, found?.name ?? ''), type, name: found?.name, region: 'global' })
+    expect(found).toMatchObject({ id: iamArn(arnType, found?.name ?? ''), type, name: found?.name, region: 'global' })
   })
 
   it('a user whose name holds only the first twenty characters of a long infraID, by its tag', async () => {
@@ -188,7 +235,7 @@ describe('what was left behind is found', () => {
       { id: 'Z1', name: 'example.com.', isPrivate: false, records: [...others, ...records] },
       { id: 'Z2', name: 'com.', isPrivate: false, records: records.slice(0, 1) },
     ]
-    expect(await findResources()).toEqual(
+    expect(await findResources()).toMatchObject(
       ['Z1/*.apps', 'Z1/api-int', 'Z1/api', 'Z2/api'].map((id) => ({
         id: `${id}.demo.example.com/A`,
         type: 'dns-record',
@@ -200,7 +247,7 @@ describe('what was left behind is found', () => {
 
   it('the private zone of its domain', async () => {
     server.account.zones.push({ id: 'Z1', name: 'demo.example.com.', isPrivate: true, records: [] })
-    expect(await findResources()).toEqual([
+    expect(await findResources()).toMatchObject([
       { id: 'Z1', type: 'hosted-zone', name: 'demo.example.com', region: 'global' },
     ])
   })
@@ -320,12 +367,19 @@ describe('what the tagging API lists', () => {
     )
   })
 
+  it('a disk that the cluster’s own objects named, without a tag, and no other disk', async () => {
+    const volume = ['vol-0a1', 'vol-0b2', 'vol-0c3'].map((id) => ({ id, tags: {} }))
+    Object.assign(server.account, { ec2: { volume } } satisfies Partial<Account>)
+    expect(await findIds()).toEqual([])
+    expect(await findIds({ disks: ['vol-0b2', 'pvc-1', 'vol-0d4'] })).toEqual(['vol-0b2'])
+  })
+
   it('counts when nobody can tell: another kind, another region, no ARN', async () => {
     tag(ec2Arn('launch-template/lt-1'))
     tag(ec2Arn('volume/vol-1', 'us-east-1'), owned, 'us-east-1')
     tag(iamArn('oidc-provider', 'x'), ours, 'us-east-1')
     tag('something')
-    expect(await findResources()).toEqual(
+    expect(await findResources()).toMatchObject(
       [
         { id: ec2Arn('launch-template/lt-1'), type: 'ec2:launch-template', region },
         { id: ec2Arn('volume/vol-1', 'us-east-1'), type: 'ec2:volume', region: 'us-east-1' },

@@ -93,7 +93,9 @@ describe('what lingers after its deletion', () => {
     put(['deleted', 'delete-complete', 'cancelled', 'PendingDeletion'])
     const answer = await find()
     expect(answer.ids).toEqual([])
-    expect(answer.lingering).toEqual([{ id: 'k-1', type: 'kms-key', name: 'k-1', region, billable: false }])
+    expect(answer.lingering).toMatchObject(
+      ['k-1', 'pl-1', 'sir-1', 'pcx-1'].map((id) => ({ id, billable: false, usdPerHour: 0 })),
+    )
     server.account.ec2 = {}
     server.account.keys = []
     expect(await open().find(query)).toSatisfy(isProvedEmpty)
@@ -182,10 +184,12 @@ describe('all that an installation owns', () => {
     tag(arnOf('elasticloadbalancing', 'loadbalancer/a', 'eu-central-1'), ours('clu_4'), 'eu-central-1')
     tag('arn:aws:route53:::hostedzone/Z5', ours('clu_5'), 'us-east-1')
     tag(arnOf('ec2', 'vpc/vpc-6'), { ...ours('clu_6'), 'ocpctl-installation-id': 'ins_2' })
+    tag(arnOf('ec2', 'vpc/vpc-8'), { 'ocpctl-cluster-id': 'clu_8' })
     tag(arnOf('ec2', 'vpc/vpc-7', 'ap-south-1'), ours('clu_7'), 'ap-south-1')
     server.unfiltered.add('tag:GetResources')
     expect(await list()).toEqual([
       ...[1, 2, 3].map((n) => `clu_${n} ins_1 ec2:vpc ${region}`),
+      `clu_8 undefined ec2:vpc ${region}`,
       'clu_4 ins_1 elasticloadbalancing:loadbalancer eu-central-1',
       'clu_5 ins_1 route53:hostedzone global',
     ])

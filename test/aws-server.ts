@@ -4,7 +4,7 @@
  * tokens are refused, and pages are short.
  */
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export type Tags = Record<string, string>
@@ -15,6 +15,9 @@ export type Ec2Thing = {
   state?: string
   region?: string
   vpc?: string
+  made?: string
+  /** The type of an instance, or the GiB of a volume. */
+  size?: string
   /** Of a network interface. */
   description?: string
   instance?: string
@@ -44,6 +47,9 @@ export type Account = {
   zones: Zone[]
   /** By the ARN of the role that may see them. */
   zonesOfOthers: Record<string, Zone[]>
+  /** The ARN of who asks, and the actions that IAM does not allow him; in one region alone, with `action@region`. */
+  caller: string
+  refused: string[]
   /** What the tagging API says, which may be of resources that are gone. */
   tagged: { arn: string; tags: Tags; region: string }[]
 }
@@ -62,6 +68,7 @@ export type AwsFault = {
 
 export type AwsServer = {
   endpoint: string
+  server: Server
   credentials: { accessKeyId: string; secretAccessKey: string }
   account: Account
   requests: AwsRequest[]
@@ -88,7 +95,8 @@ class AwsError extends Error {
   }
 }
 
-export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServer> {
+/** `refresh` is called before each answer, and may change the account. */
+export async function startAwsServer({ itemsPerPage = 2, refresh = () => {} } = {}): Promise<AwsServer> {
   const credentials = { accessKeyId: 'AKIALOOPBACK', secretAccessKey: 'loopback-secret' }
   const requests: AwsRequest[] = []
   const faults: AwsFault[] = []
@@ -113,6 +121,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
     const question = questionOf(request, body)
     const { service, action, region } = question
     requests.push({ service, action, region })
+    refresh()
     try {
       checkSignature(request)
       const fault = takeFault(question)
@@ -121,7 +130,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
       if (fault === 'html') return { status: 200, type: 'text/html', body: '<html><body>Welcome</body></html>' }
       if (fault === '404') return { status: 404, type: 'text/html', body: '<html><body>Not found</body></html>' }
       if (fault) throw errorFor(fault, question)
-      return reply(question, account, itemsPerPage, unfiltered.has(`${service}:${action}`))
+      return reply(question, account, sizeOf(question, itemsPerPage), unfiltered.has(`${service}:${action}`))
     } catch (error) {
       if (error instanceof AwsError) return errorReply(question, error)
       return errorReply(question, new AwsError(400, 'InvalidParameterValue', String(error)))
@@ -147,6 +156,7 @@ export async function startAwsServer({ itemsPerPage = 2 } = {}): Promise<AwsServ
 
   return {
     endpoint: `http://127.0.0.1:${port}`,
+    server,
     credentials,
     account,
     requests,
@@ -172,9 +182,20 @@ export function emptyAccount(): Account {
     buckets: [],
     zones: [],
     zonesOfOthers: {},
+    caller: CALLER,
+    refused: [],
     tagged: [],
   }
 }
+
+const DEFAULT_PAGE = 100
+
+/** Nobody gets more than was asked for. */
+const sizeOf = ({ params }: Question, most: number): number =>
+  Math.min(
+    most,
+    Number(params.get('MaxResults') ?? params.get('MaxItems') ?? params.get('max-buckets') ?? DEFAULT_PAGE),
+  )
 
 async function read(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
@@ -204,8 +225,9 @@ function questionOf(request: IncomingMessage, body: string): Question {
   }
   if (service === 's3') return { ...common, service, action: 'ListAllMyBuckets', params: url.searchParams }
   if (service === 'route53') {
-    const [, zoneId] = /^\/2013-04-01\/hostedzone\/([^/]+)\/rrset$/.exec(url.pathname) ?? []
-    if (zoneId) return { ...common, service, action: 'ListResourceRecordSets', params: url.searchParams, zoneId }
+    const [, zoneId] = /^\/2013-04-01\/hostedzone\/([^/]+)\/rrset\/?$/.exec(url.pathname) ?? []
+    const action = request.method === 'POST' ? 'ChangeResourceRecordSets' : 'ListResourceRecordSets'
+    if (zoneId) return { ...common, service, action, params: url.searchParams, zoneId }
     const isList = url.pathname === '/2013-04-01/hostedzone'
     return { ...common, service, action: isList ? 'ListHostedZones' : url.pathname, params: url.searchParams }
   }
@@ -275,6 +297,8 @@ function pageOf<T>(items: T[], size: number, token: string | null): { page: T[];
 
 function reply(question: Question, account: Account, size: number, isUnfiltered: boolean): Reply {
   const { service, params } = question
+  const deletion = replyDeletion(question, account)
+  if (deletion) return deletion
   if (service === 'tag') return replyTags(question, account, size, isUnfiltered)
   if (service === 'ec2') return replyEc2(question, account, size, isUnfiltered)
   if (service === 'sts') return replySts(question, account)
@@ -286,19 +310,53 @@ function reply(question: Question, account: Account, size: number, isUnfiltered:
   throw new AwsError(400, 'UnknownOperationException', `there is no ${service}`)
 }
 
+/** undefined: the action deletes nothing. */
+function replyDeletion({ action, params, zoneId, body }: Question, account: Account): Reply | undefined {
+  const takeOut = <T>(all: T[] = [], code: string, isMeant: (each: T) => boolean) => {
+    const index = all.findIndex(isMeant)
+    if (index === -1) throw new AwsError(400, code, 'there is none')
+    all.splice(index, 1)
+  }
+  const { ec2, roles, zones } = account
+  if (action === 'DeleteVolume')
+    takeOut(ec2['volume'], 'InvalidVolume.NotFound', ({ id }) => id === params.get('VolumeId')) // prettier-ignore
+  else if (action === 'DeleteSnapshot')
+    takeOut(ec2['snapshot'], 'InvalidSnapshot.NotFound', ({ id }) => id === params.get('SnapshotId')) // prettier-ignore
+  else if (action === 'DeleteRole') takeOut(roles, 'NoSuchEntity', ({ name }) => name === params.get('RoleName'))
+  else if (action === 'ChangeResourceRecordSets') {
+    const of = (change: string, name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(change)?.[1] ?? ''
+    for (const [change] of body.matchAll(/<Change>.*?<\/Change>/gs)) {
+      if (of(change, 'Action') !== 'DELETE') throw new AwsError(400, 'InvalidInput', 'this only deletes')
+      const wanted = sortKey(of(change, 'Name'))
+      const records = zones.find(({ id }) => id === zoneId)?.records
+      takeOut(
+        records,
+        'InvalidChangeBatch',
+        ({ name, type }) => sortKey(name) === wanted && type === of(change, 'Type'),
+      )
+    }
+    const info = '<ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo>' // prettier-ignore
+    return route53Xml('ChangeResourceRecordSetsResponse', info)
+  } else return undefined
+  return action === 'DeleteRole' ? queryReply(action, '') : xml(`<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><return>true</return></${action}Response>`) // prettier-ignore
+}
+
 function replyTags(
   { body, region, action }: Question,
   { tagged }: Account,
   size: number,
   isUnfiltered: boolean,
 ): Reply {
-  const asked = JSON.parse(body) as { TagFilters: { Key: string; Values: string[] }[]; PaginationToken?: string }
+  const asked = JSON.parse(body) as { TagFilters: { Key: string; Values?: string[] }[]; PaginationToken?: string }
   if (action !== 'GetResources' || asked.TagFilters.length === 0)
     throw new AwsError(400, 'InvalidParameterException', action)
   const all = tagged.filter(
     (each) =>
       each.region === region &&
-      (isUnfiltered || asked.TagFilters.every(({ Key, Values }) => Values.includes(each.tags[Key] ?? ''))),
+      (isUnfiltered ||
+        asked.TagFilters.every(
+          ({ Key, Values = [each.tags[Key] ?? ''] }) => Key in each.tags && Values.includes(each.tags[Key] ?? ''),
+        )),
   )
   const { page, next = '' } = pageOf(all, size, asked.PaginationToken ?? null)
   const list = page.map(({ arn, tags }) => ({
@@ -366,11 +424,13 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
       (isUnfiltered || filters.every(({ name, values }) => matches(each, name, values, idFilter))),
   )
   const { page, next } = shape.isWhole ? { page: all, next: undefined } : pageOf(all, size, params.get('NextToken'))
-  const items = page.map(({ id, tags, state, description, instance, interfaceType }) => {
+  const items = page.map(({ id, tags, state, description, instance, interfaceType, made, size: of }) => {
     const body =
       element(shape.id, id) +
       list('tagSet', [tagItems(tags, 'item', 'key', 'value')]) +
       (description === undefined ? '' : element('description', description)) +
+      (made === undefined ? '' : element(shape.kind === 'instance' ? 'launchTime' : 'createTime', made)) +
+      (of === undefined ? '' : element(shape.kind === 'instance' ? 'instanceType' : 'size', of)) +
       (interfaceType === undefined ? '' : element('interfaceType', interfaceType)) +
       (instance === undefined ? '' : `<attachment>${element('instanceId', instance)}</attachment>`) +
       (shape.kind === 'peering' ? `<status>${element('code', state ?? 'active')}</status>` : '')
@@ -386,7 +446,8 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
 function matches({ id, tags, vpc }: Ec2Thing, filter: string, values: string[], idFilter: string): boolean {
   if (filter === 'tag-key') return values.some((key) => key in tags)
   if (filter === idFilter) return values.includes(id)
-  return values.includes((filter === 'vpc-id' ? vpc : tags[filter.slice('tag:'.length)]) ?? '')
+  const told = (filter === 'vpc-id' ? vpc : tags[filter.slice('tag:'.length)]) ?? ''
+  return values.some((value) => (value.endsWith('*') ? told.startsWith(value.slice(0, -1)) : told === value))
 }
 
 /** AWS prints an empty list as an empty element. */
@@ -419,8 +480,22 @@ function replyIam({ action, params }: Question, account: Account, size: number):
     )
     return queryReply(action, list(set, items) + ending(next))
   }
+  // Of one role.
+  if (action === 'ListAttachedRolePolicies') return listNamed([], 'AttachedPolicies', 'PolicyName', 'policy')
+  if (action === 'ListRolePolicies') return listNamed([], 'PolicyNames', 'PolicyName', 'policy')
+  if (action === 'ListInstanceProfilesForRole') return listNamed([], 'InstanceProfiles', 'InstanceProfileName', 'instance-profile') // prettier-ignore
   if (action === 'ListInstanceProfiles')
     return listNamed(account.instanceProfiles, 'InstanceProfiles', 'InstanceProfileName', 'instance-profile')
+  if (action === 'GetRole') {
+    const name = params.get('RoleName') ?? ''
+    if (!account.roles.some((each) => each.name === name))
+      throw new AwsError(404, 'NoSuchEntity', `The role with name ${name} cannot be found.`)
+    return queryReply(
+      action,
+      `<Role><Path>/</Path>${element('RoleName', name)}${element('Arn', iamArn('role', name))}</Role>`,
+    )
+  }
+  if (action === 'SimulatePrincipalPolicy') return replySimulation(params, account, size, ending)
   if (action !== 'GetAccountAuthorizationDetails')
     throw new AwsError(400, 'InvalidAction', `Could not find operation ${action}`)
   const wanted = valuesOf(params, 'Filter.member')
@@ -443,8 +518,33 @@ function replyIam({ action, params }: Question, account: Account, size: number):
   return queryReply(action, `${members('User')}<GroupDetailList/>${members('Role')}<Policies/>${ending(next)}`)
 }
 
+/** Users and roles alone have policies. The region is the one that the context tells. */
+function replySimulation(
+  params: URLSearchParams,
+  { caller, refused, roles }: Account,
+  size: number,
+  ending: (next: string | undefined) => string,
+): Reply {
+  const source = params.get('PolicySourceArn') ?? ''
+  if (source !== caller && !roles.some(({ name }) => source === iamArn('role', name)))
+    throw new AwsError(404, 'NoSuchEntity', `${source} does not exist`)
+  const names = valuesOf(params, 'ActionNames.member')
+  if (names.length === 0 || names.some((name) => !/^[a-z0-9]+:[A-Za-z0-9]+$/.test(name)))
+    throw new AwsError(400, 'ValidationError', 'ActionNames')
+  const isRegion = params.get('ContextEntries.member.1.ContextKeyName') === 'aws:RequestedRegion'
+  const region = isRegion ? params.get('ContextEntries.member.1.ContextKeyValues.member.1') : ''
+  const { page, next } = pageOf(names, size * 50, params.get('Marker'))
+  const results = page.map((name) => {
+    const isRefused = refused.includes(name) || refused.includes(`${name}@${region}`)
+    return `<member>${element('EvalActionName', name)}${element('EvalDecision', isRefused ? 'implicitDeny' : 'allowed')}${element('EvalResourceName', '*')}</member>`
+  })
+  return queryReply('SimulatePrincipalPolicy', list('EvaluationResults', results) + ending(next))
+}
+
 /** The token of the session is the role itself. */
-function replySts({ action, params }: Question, { zonesOfOthers }: Account): Reply {
+function replySts({ action, params }: Question, { zonesOfOthers, caller }: Account): Reply {
+  if (action === 'GetCallerIdentity')
+    return queryReply(action, element('Arn', caller) + element('UserId', 'AIDALOOPBACK') + element('Account', OWNER))
   const role = params.get('RoleArn') ?? ''
   if (action !== 'AssumeRole' || !(role in zonesOfOthers))
     throw new AwsError(403, 'AccessDenied', `User: ${CALLER} is not authorized to perform: sts:AssumeRole on ${role}`)

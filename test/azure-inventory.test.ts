@@ -134,6 +134,9 @@ describe('what was left behind is found', () => {
       type: 'resource-group',
       name: group,
       region: 'westeurope',
+      key: 'tag',
+      usdPerHour: 0,
+      link: `https://portal.azure.com/#resource${server.groupId(group).toLowerCase()}`,
     })
     expect(found.map(({ type }) => type)).toEqual(
       expect.arrayContaining([...kinds.map((type) => type.toLowerCase()), 'microsoft.network/privatednszones']),
@@ -155,16 +158,45 @@ describe('what was left behind is found', () => {
     }
   })
 
-  it('an empty group, by its name or its tag, and while it is being deleted', async () => {
+  it('an empty group, by its name or its tag; while it is being deleted it lingers', async () => {
     for (const left of [
       { name: group },
-      { name: group.toUpperCase(), state: 'Deleting' },
+      { name: group.toUpperCase() },
       { name: 'oddly-named', tags: capzOwned },
       { name: `${infraId}-oidc` },
     ]) {
       server.subscription.groups = [left]
       expect(await findNames()).toEqual([left.name.toLowerCase()])
+      server.subscription.groups = [{ ...left, state: 'Deleting' }]
+      const answer = await find()
+      expect(answer).toSatisfy(isProvedEmpty)
+      expect(answer.lingering).toMatchObject([{ name: left.name.toLowerCase(), billable: false, usdPerHour: 0 }])
     }
+    server.subscription.things = [thing('Microsoft.Compute/disks', { group: `${infraId}-oidc` })]
+    expect(await findNames()).toEqual(['thing'])
+  })
+
+  it('with its key, when it was made, its price, and where the portal shows it', async () => {
+    const createdTime = '2026-01-02T03:04:05.0000000Z'
+    server.subscription.things = [
+      thing('Microsoft.Compute/disks', { tags: owned, createdTime }),
+      thing('Microsoft.Compute/virtualMachines', { name: `${infraId}-m`, group: 'elsewhere' }),
+      thing('Microsoft.Odd/things', { group }),
+    ]
+    const { found, account, zones } = await find()
+    expect(found).toMatchObject([
+      { key: 'tag', madeAt: '2026-01-02T03:04:05.000Z', usdPerHour: 0.0164 },
+      { key: 'name', usdPerHour: 0.192 },
+      { key: 'relation' },
+    ])
+    expect(found[2]).not.toHaveProperty('usdPerHour')
+    expect(found[1]?.link).toBe(`https://portal.azure.com/#resource${found[1]?.id}`)
+    expect([account, zones]).toEqual([
+      SUBSCRIPTION,
+      [expect.stringMatching(/^example.com \(.*dnszones.example.com\)$/)],
+    ])
+    const [inChina] = (await find({ azure: { cloud: 'AzureChinaCloud' } })).found
+    expect(inChina?.link).toMatch(/^https:\/\/portal\.azure\.cn\/#resource\/subscriptions\//)
   })
 
   it('a group that the list does not have yet', async () => {
@@ -185,6 +217,18 @@ describe('what was left behind is found', () => {
       }),
     ]
     expect(await findNames()).toEqual(['pvc-1', `demo.example.com/${infraId}-network-link`])
+  })
+
+  it('a disk that the cluster’s own objects named, but not what another cluster has tagged', async () => {
+    const tags = { 'kubernetes.io_cluster.demo-abcdef': 'owned' }
+    server.subscription.things = [
+      thing('Microsoft.Compute/disks', { group: 'elsewhere', name: 'PVC-1' }),
+      thing('Microsoft.Compute/disks', { group: 'elsewhere', name: 'pvc-2' }),
+      thing('Microsoft.Compute/disks', { group: 'elsewhere', name: 'pvc-3', tags }),
+      thing('Microsoft.Network/loadBalancers', { group: 'elsewhere', name: 'pvc-1' }),
+    ]
+    expect(await findNames()).toEqual([])
+    expect(await findNames({ disks: ['pvc-1', 'pvc-3'] })).toEqual(['pvc-1'])
   })
 
   it('what each of several infraIDs left', async () => {

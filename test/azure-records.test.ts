@@ -250,6 +250,8 @@ describe('what an installation owns', () => {
     const found = await listOwned('two')
     expect(found.map(({ resource }) => resource.name)).toEqual(['two', 'disk-two-0', 'disk-two-1', 'disk-two-2'])
     expect(found[0]).toMatchObject({ clusterId: 'clu_01', installationId: 'two', resource: { type: 'resource-group' } })
+    server.subscription.groups = [{ name: 'old', tags: { 'ocpctl-cluster-id': 'clu_01' } }]
+    expect((await listOwned('two'))[0]).toMatchObject({ clusterId: 'clu_01', installationId: undefined })
   })
 
   it('is not told when something was refused, in a wrong subscription, or where nobody offers Azure', async () => {

@@ -20,7 +20,14 @@ export type AzureRecord = {
   target?: string
 }
 export type AzureZone = { name: string; group: string; isPrivate: boolean; tags?: Tags; records: AzureRecord[] }
-export type AzureThing = { name: string; type: string; group: string; tags?: Tags; managedBy?: string }
+export type AzureThing = {
+  name: string
+  type: string
+  group: string
+  tags?: Tags
+  managedBy?: string
+  createdTime?: string
+}
 export type Subscription = {
   /** isLate: the list does not have it yet. */
   groups: { name: string; tags?: Tags; state?: string; isLate?: boolean }[]
@@ -57,9 +64,16 @@ type Route = {
   answer: (parts: string[], query: URLSearchParams) => { list: unknown[] } | { one: unknown } | undefined
 }
 
+function takeOut<T>(all: T[], isMeant: (each: T) => boolean): boolean {
+  const index = all.findIndex(isMeant)
+  if (index !== -1) all.splice(index, 1)
+  return index !== -1
+}
+
 const same = (a: string | undefined, b: string | undefined) => a?.toLowerCase() === b?.toLowerCase()
 
-export async function startAzureServer({ itemsPerPage = 2 } = {}) {
+/** `refresh` is called before each answer, and may change the subscription. */
+export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } = {}) {
   const subscription = emptySubscription()
   const requests: string[] = []
   const faults: AzureFault[] = []
@@ -96,13 +110,14 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
       type: isPrivate ? 'Microsoft.Network/privateDnsZones' : 'Microsoft.Network/dnszones',
       ...(tags && { tags }),
     }))
-  const showThing = (thing: AzureThing) => ({
+  const showThing = (thing: AzureThing, isExpanded = false) => ({
     id: idOf(thing),
     name: thing.name,
     type: thing.type,
     location: thing.type.includes('nsZones') ? 'global' : 'westeurope',
     ...(thing.tags && { tags: thing.tags }),
     ...(thing.managedBy && { managedBy: thing.managedBy }),
+    ...(thing.createdTime && isExpanded && { createdTime: thing.createdTime }),
   })
   const showZone = (zone: AzureZone) => ({
     id: zoneId(zone),
@@ -158,9 +173,12 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
     },
     {
       path: /^\/resources$/i,
+      parameters: ['$expand'],
       versions: ['2021-04-01'],
-      answer: () => ({
-        list: [...subscription.things, ...zoneThings()].filter(({ type }) => mayRead(type)).map(showThing),
+      answer: (_, query) => ({
+        list: [...subscription.things, ...zoneThings()]
+          .filter(({ type }) => mayRead(type))
+          .map((each) => showThing(each, query.get('$expand') === 'createdTime')),
       }),
     },
     {
@@ -230,18 +248,24 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // it listens on TCP
 
   function respond(request: IncomingMessage, response: ServerResponse): void {
+    refresh()
     const url = new URL(request.url ?? '/', endpoint)
     const fail = (status: number, code: string, message: string, headers = {}) =>
       send(status, { error: { code, message } }, headers)
     const send = (status: number, body: unknown, headers = {}) =>
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
     requests.push(`${request.method} ${decodeURIComponent(url.pathname)}${decodeURIComponent(url.search)}`)
-    if (request.method !== 'GET') return void fail(405, 'MethodNotAllowed', 'this only reads')
+    if (!['GET', 'DELETE'].includes(request.method ?? ''))
+      return void fail(405, 'MethodNotAllowed', 'this only reads and deletes')
     if (request.headers.authorization !== 'Bearer loopback') return void fail(401, 'InvalidAuthenticationToken', 'no')
     const path = decodeURIComponent(url.pathname)
     if (!path.toLowerCase().startsWith(`${HOME}/`))
       return void fail(404, 'SubscriptionNotFound', `The subscription at '${path}' could not be found.`)
     const inside = path.slice(HOME.length)
+    if (request.method === 'DELETE') {
+      if (!takeAway(inside, url.searchParams.get('api-version'))) return void fail(404, 'ResourceNotFound', inside)
+      return void response.writeHead(204).end()
+    }
     const token = url.searchParams.get('$skiptoken')
     const route = routes.find((each) => each.path.test(inside))
     if (!route) return void fail(400, 'InvalidResourceType', `no resource type at '${inside}'`)
@@ -273,7 +297,7 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
     if (rest.length > 0) {
       const key = `p${pages++}`
       next.set(key, { list: rest, path: inside })
-      body.nextLink = `${endpoint}${path}?api-version=${version}&$skiptoken=${key}`
+      body.nextLink = `${endpointOf(request)}${path}?api-version=${version}&$skiptoken=${key}`
     }
     if (fault === 'cut') {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 10_000 })
@@ -283,6 +307,20 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
     send(200, body)
   }
 
+  /** False: there is nothing at the path, or it has no such version. */
+  function takeAway(path: string, version: string | null): boolean {
+    const [, group, kind, name, part, relative] = /^\/resourceGroups\/([^/]+)\/providers\/([^/]+\/[^/]+)\/([^/]+)(?:\/([^/]+)\/([^/]+))?$/i.exec(path) ?? [] // prettier-ignore
+    const isZone = same(kind, 'Microsoft.Network/dnsZones')
+    if (version !== (isZone ? '2018-05-01' : '2023-04-02')) return false
+    const records = subscription.zones.find((each) => same(each.name, name) && same(each.group, group))?.records ?? []
+    return isZone
+      ? takeOut(records, (each) => same(each.name, relative) && same(each.type, part))
+      : takeOut(subscription.things, (each) => same(idOf(each), `${HOME}${path}`))
+  }
+
+  /** Where it was asked, which may be below a path of another server. */
+  const endpointOf = ({ headers }: IncomingMessage) => `http://${headers.host}${String(headers['x-forwarded-prefix'] ?? '')}` // prettier-ignore
+
   function takeFault(path: string): AzureFault['how'] | undefined {
     const fault = faults.find((each) => each.times > 0 && (!each.path || path.includes(each.path)))
     if (fault) fault.times--
@@ -291,6 +329,7 @@ export async function startAzureServer({ itemsPerPage = 2 } = {}) {
 
   return {
     endpoint,
+    server,
     subscription,
     requests,
     faults,

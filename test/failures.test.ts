@@ -338,6 +338,42 @@ describe.concurrent('a cloud that cannot be asked', () => {
     }
   })
 
+  it.concurrent('that refuses one question keeps the proof pending, and the API names the permission', async () => {
+    const { startWorker } = await import('../src/worker/worker.ts')
+    const other = await openHarness()
+    const { find } = other.app.inventory
+    const denied = { kind: 'ec2:DescribeVpcs', why: 'the caller lacks the permission', isDenied: true as const }
+    const disk: Resource = { id: 'disk-9', type: 'disk', name: 'a-disk', region: 'us-east-1', usdPerHour: 0.5 }
+    let isRefused = true
+    const partly: Inventory['find'] = async (query) => {
+      const answer = await find(query)
+      return isRefused ? { ...answer, found: [...answer.found, disk], notChecked: [denied] } : answer
+    }
+    try {
+      const worker = await startWorker({ ...other.app, inventory: { ...other.app.inventory, find: partly } })
+      const { cluster: asked } = await other.requestCluster('refused')
+      await other.reach(asked.id, 'READY')
+      const shown = async () => (await other.call('GET', `/clusters/${asked.id}`)).body
+      expect(await shown()).toMatchObject({ proof: null })
+      await other.destroy(asked.id)
+      await other.reach(asked.id, 'DESTROY_FAILED')
+      const pending = await shown()
+      expect(pending.proof).toMatchObject({ state: 'unknown', found: [disk], foundCount: 1, usdPerHour: 0.5, notChecked: [denied] }) // prettier-ignore
+      expect(pending.lastFailure).toMatchObject({
+        reason: 'InventoryNotVerified',
+        message: 'AWS is not verified: the caller lacks the permission (ec2:DescribeVpcs); found already: disk disk-9',
+      })
+      expect(pending.destroyedAt).toBeNull()
+      isRefused = false
+      await other.destroy(asked.id)
+      await other.reach(asked.id, 'DESTROYED')
+      expect((await shown()).proof).toMatchObject({ state: 'empty', found: [], notChecked: [] })
+      await worker.drain(0)
+    } finally {
+      await other.close()
+    }
+  })
+
   it.concurrent('is asked again after its lag: what is told only then is left', async () => {
     const other = await openHarness()
     const disk: Resource = { id: 'disk-9', type: 'disk', name: 'late-disk', region: 'us-east-1' }
@@ -537,6 +573,7 @@ describe.concurrent('the store', () => {
       await other.reach(standing.id, 'READY')
       problem = `SignatureDoesNotMatch of ${secret}`
       expect((await createHttp(app).request('/readyz')).status).toBe(503)
+      expect((await createHttp(app).request('/readyz?for=requests')).status).toBe(200)
       const { cluster: held } = await other.requestCluster('held')
       const shown = async () => (await other.call('GET', `/clusters/${held.id}`)).body
       const { status, statusReason } = await eventually(async () => {

@@ -180,6 +180,16 @@ describe('what was left behind is found, on every page, beside neighbours', () =
     )
   })
 
+  it('disks that the cluster’s own objects named, forty a question, and no other disk', async () => {
+    p1.compute['disks'] = [{ name: 'pvc-1' }, { name: 'pvc-2' }, { name: 'pvc-99' }]
+    expect(await findIds()).toEqual([])
+    const disks = Array.from({ length: 100 }, (_, n) => `pvc-${n + 2}`)
+    expect(await findIds({ disks: [...disks, 'pvc-1" OR "'] })).toEqual([
+      'zones/us-central1-a/disks/pvc-2',
+      'zones/us-central1-a/disks/pvc-99',
+    ])
+  })
+
   it('the subnetworks of its network; and the rules of others hold that network', async () => {
     const subnetworks = [link(`regions/us-central1/subnetworks/${infraId}-master-subnet`)]
     p1.compute['networks']?.push({ name: `${infraId}-network`, subnetworks })
@@ -316,6 +326,26 @@ const permissions = [
   'dns.managedZones.list',
   'dns.resourceRecordSets.list',
 ]
+
+it('each is told with its key, when it was made, its price, and where the console shows it', async () => {
+  p1.compute['instances'] = [{ name: `${infraId}-m`, machineType: 'zones/us-central1-a/machineTypes/n2-standard-8', creationTimestamp: '2026-01-02T03:04:05.678-07:00' }] // prettier-ignore
+  p1.compute['disks'] = [{ name: 'pvc-1', labels: owned, sizeGb: '730' }]
+  p1.compute['firewalls'] = [{ name: 'k8s-fw-a', network }]
+  p1.compute['routers'] = [{ name: `${infraId}-router`, ...regional }]
+  const { found, account, zones, notChecked } = await find()
+  expect(found).toMatchObject([
+    { type: 'disk', key: 'tag', usdPerHour: 0.1, link: expect.stringMatching(/^https:\/\/console\.cloud\.google\.com\/compute\/disksDetail\/zones\/[^/]+\/disks\/pvc-1\?project=p1$/) }, // prettier-ignore
+    { type: 'firewall', key: 'relation', usdPerHour: 0 },
+    { type: 'instance', key: 'name', usdPerHour: 0.384, madeAt: '2026-01-02T10:04:05.678Z' },
+    { type: 'router', key: 'name' },
+  ])
+  expect(found[3]).not.toHaveProperty('usdPerHour')
+  expect({ account, zones, notChecked }).toEqual({
+    account: 'p1',
+    zones: ['example.com (projects/p1/managedZones/base)'],
+    notChecked: [],
+  })
+})
 
 describe('what is not told is never taken for empty', () => {
   it.each(permissions)('without %s it is not verified, and the permission is named', async (permission) => {

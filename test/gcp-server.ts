@@ -18,6 +18,8 @@ export type Project = {
   zones: Zone[]
   accounts: { email: string; displayName?: string }[]
   members: string[]
+  /** What the caller may do there; undefined: everything. */
+  allowed?: string[]
   buckets: { name: string; labels?: Record<string, string> }[]
   shares: { name: string; labels?: Record<string, string>; networks?: { network: string }[] }[]
 }
@@ -36,6 +38,8 @@ const FIELDS: Record<string, string[]> = {
   sourceDisk: ['images', 'snapshots', 'disks'],
   name: [...AGGREGATED, ...GLOBAL],
 }
+/** Such as Google does not know at a project. */
+const UNTESTABLE = ['serviceusage.quotas.get']
 const ZONES = ['zones/us-central1-a', 'zones/us-central1-b', 'regions/us-central1', 'global']
 
 export const emptyProject = (): Project => ({
@@ -60,7 +64,8 @@ type Reply = { permission: string; body: unknown }
 
 export type GcpServer = Awaited<ReturnType<typeof startGcpServer>>
 
-export async function startGcpServer() {
+/** `refresh` is called before each answer, and may change the projects. */
+export async function startGcpServer({ refresh = () => {} } = {}) {
   const projects: Record<string, Project> = {}
   const faults: Fault[] = []
   const requests: string[] = []
@@ -88,6 +93,7 @@ export async function startGcpServer() {
       if (asked.path === '/token') return send(200, signIn(asked))
       if (request.headers.authorization !== 'Bearer the-token') return refuse(401, 'no valid credential', 'authError')
       requests.push(`${asked.path}${searchParams.has('pageToken') ? ' (more)' : ''}`)
+      refresh()
       const { permission, body } = reply(asked, projects)
       const fault = faults.find((each) => each.permission === permission && each.times > 0)
       if (!fault) return send(200, body)
@@ -139,6 +145,7 @@ export async function startGcpServer() {
   const key = { type: 'service_account', client_email: 'worker@p1.iam.gserviceaccount.com', private_key_id: 'k1', private_key: pem, token_uri: `${endpoint}/token` } // prettier-ignore
   return {
     endpoint,
+    server,
     key,
     environment: { GOOGLE_CREDENTIALS: JSON.stringify(key), HOME: '/nonexistent' },
     projects,
@@ -171,7 +178,22 @@ function reply({ method, path, query, body }: Asked, projects: Record<string, Pr
       body: { version: 1, etag: 'x', ...(members.length > 0 ? { bindings: [{ role: 'roles/viewer', members }] } : {}) },
     }
   }
+  const testing = /^\/v1\/projects\/([^/]+):testIamPermissions$/.exec(path)
+  if (testing) {
+    const { permissions = [], ...more } = JSON.parse(body) as { permissions?: string[] }
+    if (method !== 'POST' || Object.keys(more).length > 0 || permissions.length === 0 || permissions.length > 100)
+      throw new Refused(400, 'bad body')
+    const unknown = permissions.find((name) => UNTESTABLE.includes(name))
+    if (unknown) throw new Refused(400, `Permission ${unknown} is not valid for this resource.`)
+    const { allowed = permissions } = of(testing[1])
+    const given = permissions.filter((name) => allowed.includes(name))
+    return { permission: 'nothing', body: given.length > 0 ? { permissions: given } : {} }
+  }
+  if (method === 'DELETE') return takeAway(path, of)
   if (method !== 'GET') throw new Refused(400, `${method} is not for reading`)
+  const itself = /^\/v1\/projects\/([^/:]+)$/.exec(path)
+  if (itself && of(itself[1]))
+    return { permission: 'resourcemanager.projects.get', body: { projectId: itself[1], lifecycleState: 'ACTIVE' } }
   const [, owner = '', scope, list = ''] =
     /^\/compute\/v1\/projects\/([^/]+)\/(aggregated|global)\/(\w+)$/.exec(path) ?? []
   if (list) {
@@ -229,6 +251,24 @@ function reply({ method, path, query, body }: Asked, projects: Record<string, Pr
   throw new Refused(400, `nobody asks for ${path}`)
 }
 
+function takeAway(path: string, of: (name?: string) => Project): Reply {
+  const [, project, zone, record = '', type] = /^\/dns\/v1\/projects\/([^/]+)\/managedZones\/([^/]+)\/rrsets\/([^/]+)\/(\w+)$/.exec(path) ?? [] // prettier-ignore
+  if (project !== undefined) {
+    const records = of(project).zones.find((each) => each.name === zone)?.records ?? []
+    const index = records.findIndex((each) => each.name === decodeURIComponent(record) && each.type === type)
+    if (index === -1) throw new Refused(404, `The 'parameters.name' resource named '${record}' does not exist.`)
+    records.splice(index, 1)
+    return { permission: 'dns.resourceRecordSets.delete', body: {} }
+  }
+  const [, owner, scope, list = '', name] =
+    /^\/compute\/v1\/projects\/([^/]+)\/(global|zones\/[^/]+|regions\/[^/]+)\/(\w+)\/([^/]+)$/.exec(path) ?? []
+  const things = of(owner).compute[list] ?? []
+  const thing = things.findIndex((each) => each.name === name && each.scope === scope)
+  if (thing === -1) throw new Refused(404, `The resource '${path}' was not found`)
+  things.splice(thing, 1)
+  return { permission: `compute.${list}.delete`, body: { kind: 'compute#operation', status: 'PENDING' } }
+}
+
 function linked(owner: string, list: string, thing: Thing): Thing {
   const scope = thing.scope ?? (GLOBAL.has(list) ? 'global' : 'zones/us-central1-a')
   return { ...thing, scope, selfLink: `https://www.googleapis.com/compute/v1/projects/${owner}/${scope}/${list}/${thing.name}` } // prettier-ignore
@@ -237,7 +277,7 @@ function linked(owner: string, list: string, thing: Thing): Thing {
 function scoped(list: string, things: Thing[]) {
   const warning = { code: 'NO_RESULTS_ON_PAGE', message: 'There are no results for this scope on this page.' }
   return Object.fromEntries(
-    ZONES.map((scope) => {
+    [...new Set([...ZONES, ...things.flatMap(({ scope = 'global' }) => scope)])].map((scope) => {
       const here = things.filter((each) => each.scope === scope)
       return [scope, here.length > 0 ? { [list]: here } : { warning }]
     }),
@@ -251,7 +291,8 @@ function paged<T>(
   const token = query.get('pageToken')
   if (token !== null && !/^page-\d+$/.test(token)) throw new Refused(400, 'pageToken')
   const start = Number(token?.slice('page-'.length) ?? 0)
-  const end = start + query.most
+  // Nobody gets more than was asked for.
+  const end = start + Math.min(query.most, Number(query.get('maxResults') ?? query.get('pageSize') ?? query.most))
   return { page: all.slice(start, end), more: end < all.length ? { nextPageToken: `page-${end}` } : {} }
 }
 

@@ -19,6 +19,7 @@ import { newId } from '../src/ids.ts'
 import { startLockWatch } from '../src/jobs/lock-watch.ts'
 import { renewEveryMs } from '../src/jobs/lock.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
+import type { CloudDoubles } from './doubles/server.ts'
 import { filesUnder } from './fixtures/installer/installer.ts'
 import { query, withDatabase } from './global-setup.ts'
 import { openTestApp } from './test-app.ts'
@@ -81,6 +82,8 @@ export async function openHarness(
     concurrency?: number
     leaseSeconds?: number
     profilesDir?: string
+    /** The clouds' own inventories are asked, of doubles that speak for the simulated cloud. */
+    hasDoubles?: boolean
     environment?: Record<string, string>
   } = {},
 ): Promise<Harness> {
@@ -88,6 +91,7 @@ export async function openHarness(
   await query(inject('serverUrl'), `create database ${database} template ${inject('template')}`)
   const url = withDatabase(inject('serverUrl'), database)
   const dir = mkdtempSync(join(tmpdir(), 'ocpctl-'))
+  const doubles = options.hasDoubles ? await startDoubles(join(dir, 'cloud')) : undefined
   const environment = {
     DATABASE_URL: url,
     OCPCTL_DATA_DIR: dir,
@@ -104,6 +108,7 @@ export async function openHarness(
     OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
     OCPCTL_RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
     OCPCTL_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    ...(doubles && { OCPCTL_SIM_DOUBLES: doubles.origin }),
     PORT: '0',
     PATH: process.env['PATH'] ?? '',
     // Its processes start in two thirds of the time.
@@ -227,10 +232,17 @@ export async function openHarness(
       for (const child of processes) child.kill('SIGKILL')
       await Promise.all(workers.map((worker) => worker.drain(0)))
       await closeApp()
+      await doubles?.close()
       await query(inject('serverUrl'), `drop database ${database} with (force)`)
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** Loaded where they are needed alone. */
+async function startDoubles(cloudDir: string): Promise<CloudDoubles> {
+  const [{ startCloudDoubles }, { openWorld }] = await Promise.all([import('./doubles/server.ts'), import('./doubles/world.ts')]) // prettier-ignore
+  return startCloudDoubles(openWorld(cloudDir))
 }
 
 // DESTROYED is for ever, and a READY or FAILED cluster moves on only when somebody asks for it.
@@ -250,6 +262,11 @@ function heard(app: App, clusterId: string): Promise<void> {
     const timer = setTimeout(end, 500)
     const stop = app.events.on('cluster', clusterId, end)
   })
+}
+
+/** Calls back with all that the process says. */
+export function hear({ stdout, stderr }: ChildProcess, heard: (text: string) => void): void {
+  for (const stream of [stdout, stderr]) stream?.on('data', (chunk: Buffer) => heard(chunk.toString()))
 }
 
 /** The child's exit code, or the signal that ended it. */

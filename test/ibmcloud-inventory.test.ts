@@ -159,6 +159,13 @@ describe('what was left behind is found', () => {
     expect((await findIds()).filter((id) => !before.includes(id))).toEqual(['id-pvc-1'])
   })
 
+  it('a disk that the cluster’s own objects named, by id or name, and no other disk', async () => {
+    put('volumes', thing('pvc-1'), thing('pvc-2'), thing('x'))
+    put('snapshots', thing('pvc-1'))
+    expect(await findIds()).toEqual([])
+    expect((await findIds({ disks: ['pvc-2', 'id-x'] })).toSorted()).toEqual(['id-pvc-2', 'id-x'])
+  })
+
   it('a load balancer that the cluster made for a service', async () => {
     put('load_balancers', thing(`kube-${infraId}-0123`), thing('kube-demo-abcdef-0123'))
     expect(await findIds()).toEqual([`id-kube-${infraId}-0123`])
@@ -263,6 +270,20 @@ describe('DNS records', () => {
     expect(whyNot('ibmcloud', await open().findRecords({ ...query, isPrivate }))).toContain(reason)
     expect(await findAll({ isPrivate: !isPrivate })).toEqual([])
   })
+})
+
+it('each is told with its key, when it was made, its price, and where the console shows it', async () => {
+  const made = { created_at: '2026-01-02T03:04:05Z' }
+  put('instances', thing(`${infraId}-m`, { profile: { name: 'bx2-8x32' }, ...made }))
+  put('volumes', thing('pvc-1', { user_tags: [`kubernetes-io-cluster-${infraId}:owned`], capacity: 730 }))
+  put('floating_ips', thing('ip', { target: { id: `id-${infraId}-m` } }))
+  const { found, account, zones } = await find()
+  const by = (type: string) => found.find((each) => each.type === type)
+  expect(by('instance')).toMatchObject({ key: 'name', usdPerHour: 0.384, madeAt: '2026-01-02T03:04:05.000Z', link: 'https://cloud.ibm.com/infrastructure/compute/vs' }) // prettier-ignore
+  expect(by('volume')).toMatchObject({ key: 'tag', usdPerHour: 0.1 })
+  expect(by('floating-ip')).toMatchObject({ key: 'relation', usdPerHour: 0.005 })
+  expect(account).toBeTruthy()
+  expect(zones).toEqual(['example.com (example.com:z2)', 'example.com (z1)'])
 })
 
 describe('silence is never emptiness', () => {

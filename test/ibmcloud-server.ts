@@ -99,7 +99,8 @@ const TOKEN = `e30.${Buffer.from(JSON.stringify({ account: { valid: true, bss: A
 
 export type IbmCloudServer = Awaited<ReturnType<typeof startIbmCloudServer>>
 
-export async function startIbmCloudServer({ itemsPerPage = 2 } = {}) {
+/** `refresh` is called before each answer, and may change the account. */
+export async function startIbmCloudServer({ itemsPerPage = 2, refresh = () => {} } = {}) {
   const account = emptyAccount()
   const faults: IbmCloudFault[] = []
   const requests: string[] = []
@@ -117,6 +118,7 @@ export async function startIbmCloudServer({ itemsPerPage = 2 } = {}) {
       if (fault?.how === 'throttle') return send(429, errorOf(url, 'Too many requests'), { 'retry-after': '0' })
       if (fault?.how === 'deny') return send(403, errorOf(url, 'The request is not authorized'))
       if (fault?.how === 'unknown') return send(200, { things: [] })
+      refresh()
       const seen = fault?.how === 'hide' ? { ...account, groups: [], policies: [] } : account
       try {
         const answer = { request, url, origin, seen, itemsPerPage, body: Buffer.concat(chunks).toString() }
@@ -142,6 +144,7 @@ export async function startIbmCloudServer({ itemsPerPage = 2 } = {}) {
     vpc: (region) => `${origin}/vpc/${region}`,
   }
   return {
+    server,
     account,
     faults,
     requests,
@@ -186,13 +189,16 @@ function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): un
     return { page: rows.slice(start, start + size), next: start + size < rows.length ? start + size : undefined }
   }
 
-  const [, path] = /^\/vpc\/eu-de\/v1\/(.*)$/.exec(url.pathname) ?? []
+  if (request.method === 'DELETE') return takeAway(url.pathname, seen)
+  const [, region, path] = /^\/vpc\/([^/]+)\/v1\/(.*)$/.exec(url.pathname) ?? []
   if (path !== undefined) {
     only('version', 'generation', 'limit', 'start', ...(path === 'images' ? ['visibility'] : []))
     if (!/^20\d\d-\d\d-\d\d$/.test(params['version'] ?? '') || params['generation'] !== '2')
       throw new Refused(400, 'version and generation are required')
     const wanted = params['visibility']
-    const rows = seen.things[path]?.filter(({ visibility = 'private' }) => visibility === (wanted ?? visibility))
+    const rows = seen.things[path]
+      ?.filter(({ visibility = 'private' }) => visibility === (wanted ?? visibility))
+      .filter(({ inRegion = REGION }) => inRegion === region)
     if (!rows) throw new Refused(404, 'no such list')
     const { page, next } = cut(rows, 100, params['limit'])
     const link = { href: `${origin}${url.pathname}?limit=${itemsPerPage}&start=${next}` }
@@ -272,6 +278,25 @@ function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): un
     default:
       throw new Refused(400, `unknown: ${request.method} ${url.pathname}`)
   }
+}
+
+function takeAway(path: string, seen: IbmCloudAccount): unknown {
+  const [, list, thing] = /^\/vpc\/[^/]+\/v1\/(.+)\/([^/]+)$/.exec(path) ?? []
+  const [, crn = '', zone = '', record] = /^\/cis\/v1\/([^/]+)\/zones\/([^/]+)\/dns_records\/([^/]+)$/.exec(path) ?? []
+  const [, beside, id] = /^\/iam\/v1\/(serviceids|policies)\/([^/]+)$/.exec(path) ?? []
+  const takeOut = <T>(all: T[], isMeant: (each: T) => boolean) => {
+    const index = all.findIndex(isMeant)
+    if (index === -1) throw new Refused(404, `nothing at ${path}`)
+    all.splice(index, 1)
+    return {}
+  }
+  if (list !== undefined) return takeOut(seen.things[list] ?? [], (each) => each.id === thing)
+  if (crn !== '') {
+    const { records } = zoneOf(seen.zones[decodeURIComponent(crn)] ?? [], zone)
+    return takeOut(records, ({ name }) => name === decodeURIComponent(record ?? ''))
+  }
+  if (beside === 'serviceids') return takeOut(seen.serviceIds, (each) => each.id === id)
+  return takeOut(seen.policies, (each) => each['id'] === id)
 }
 
 function zoneOf(zones: Zone[], wanted: string): Zone {

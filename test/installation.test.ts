@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openCloudCredentials } from '../src/clouds/access.ts'
 import { readConfig } from '../src/config.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
 import { createHttp } from '../src/http/app.ts'
 import { startWorker } from '../src/worker/worker.ts'
-import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
+import { eventually, exitOf, hear, openHarness, ROOT, type Harness } from './harness.ts'
 
 let h: Harness
 const dirs: string[] = []
@@ -31,8 +32,8 @@ const newKey = () => randomBytes(32).toString('base64')
 async function start(role: string, environment: Record<string, string>) {
   const child = h.startProcess(role, { OCPCTL_LOG_LEVEL: 'info', ...environment })
   let said = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    if (!/is ready/.test(said) && /is ready/.test((said += chunk.toString()))) child.kill('SIGTERM')
+  hear(child, (text) => {
+    if (!/is ready/.test(said) && /is ready/.test((said += text))) child.kill('SIGTERM')
   })
   const code = await exitOf(child)
   return { state: /is ready/.test(said) ? 'ready' : 'ended', code, said }
@@ -182,7 +183,8 @@ describe('the programs of a worker', () => {
       sign(dir, body)
       const config = configOf(dir, h.cloudDir)
       const installer = openInstaller(config)
-      const worker = await startWorker({ ...h.app, config, installer })
+      const credentials = openCloudCredentials(config.credentialsDir, config.environment)
+      const worker = await startWorker({ ...h.app, config, installer, credentials })
       const { cluster } = await h.requestCluster('real', { version: VERSION })
       await h.reach(cluster.id, 'READY')
       const ran = join(dir, 'ran')
@@ -202,7 +204,8 @@ describe('the programs of a worker', () => {
   it('missing: it says so, and takes no job until there is one', { timeout: 60_000 }, async () => {
     const dir = newDir()
     const config = configOf(dir, h.cloudDir)
-    const app = { ...h.app, config, installer: openInstaller(config) }
+    const credentials = openCloudCredentials(config.credentialsDir, config.environment)
+    const app = { ...h.app, config, installer: openInstaller(config), credentials }
     const worker = await startWorker(app)
     const { cluster } = await h.requestCluster('waits', { version: VERSION })
     const readiness = await createHttp(app).request('/readyz')

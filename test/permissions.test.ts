@@ -55,6 +55,8 @@ const listed = [401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
 const offered = [401, 401, 403, 403, 200, 200, 200, 200, 200, 200, 200, 200]
 const operating = [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 403, 200]
 const audited = [401, 401, 403, 403, 200, 403, 403, 403, 403, 403, 200, 200]
+/** Nobody but a platform administrator who may write. */
+const administering = (status: number) => [401, 401, ...callers.slice(3).map(() => 403), status]
 /** Whoever may get so far is told that the state forbids it. */
 const owners = (status: number) => [401, 401, 404, 404, 403, status, 403, status, 404, 404, 403, status]
 const anyOwn = (status: number) => [401, 401, 403, 403, 403, ...callers.slice(5).map(() => status)]
@@ -92,6 +94,7 @@ const ofOperation = (rest: string) => async () => {
 const table: Record<string, Case> = {
   'GET /healthz': { expected: open },
   'GET /readyz': { expected: open },
+  'GET /metrics': { expected: audited },
   'POST /api/v1/clusters': {
     body: (who: Who) => ({
       name: `m-${who.replace('_', '-')}`,
@@ -186,6 +189,30 @@ const table: Record<string, Case> = {
   'POST /api/v1/queue/dead-letters/retry': {
     body: {},
     expected: [401, 401, 403, 403, 403, 403, 403, 403, 403, 403, 403, 202],
+  },
+  // Of what there is not.
+  'POST /api/v1/workers/{id}/drain': {
+    path: () => `/api/v1/workers/${newId('wrk')}/drain`,
+    expected: administering(404),
+  },
+  'DELETE /api/v1/workers/{id}/drain': {
+    path: () => `/api/v1/workers/${newId('wrk')}/drain`,
+    expected: administering(404),
+  },
+  'POST /api/v1/findings/{id}/resolve': {
+    path: () => `/api/v1/findings/${newId('fnd')}/resolve`,
+    body: { reason: 'it is well' },
+    expected: administering(404),
+  },
+  'POST /api/v1/findings/{id}/accept': {
+    path: () => `/api/v1/findings/${newId('fnd')}/accept`,
+    body: { reason: 'it is known' },
+    expected: administering(404),
+  },
+  'GET /api/v1/intake': { expected: offered },
+  'PUT /api/v1/intake': { body: { kind: 'creates', paused: false }, expected: administering(200) },
+  'POST /api/v1/clusters/{id}/lock/release': {
+    expected: [401, 401, 404, 404, 403, 403, 403, 403, 404, 404, 403, 409],
   },
   'GET /api/v1/schedules': { expected: operating },
   'POST /api/v1/schedules/{name}/run': {

@@ -40,8 +40,10 @@ it('a question that was refused once is not checked, though it was answered for 
   const heard = hearNothing()
   for (const kind of ['a.list', 'b.list']) heard.checked.add(kind)
   const refusals = [1, 2].map(() => new NotAnswered('a.list', 'refused', { isDenied: true }))
-  expect(answerOf(heard, { answers: [disk], refusals })).toEqual({
-    found: [disk],
+  expect(
+    answerOf({ platform: 'gcp', region: 'r', baseDomain: 'example.com' }, heard, { answers: [disk], refusals }),
+  ).toEqual({
+    found: [{ ...disk, usdPerHour: 0.0164 }],
     checked: ['b.list'],
     notChecked: [{ kind: 'a.list', why: 'refused', isDenied: true }],
   })

@@ -35,6 +35,8 @@ it('says what waits, for how long and for what, and what each worker does', asyn
   )
   const later = await h.requestCluster('later')
   await h.rows(`update jobs set status = 'RETRYING', retry_at = now() + interval '1 hour' where id = '${later.job.id}'`)
+  const limited = await h.requestCluster('limited')
+  await h.rows(`update jobs set status = 'RETRYING', retry_at = now() + interval '1 hour', reason = 'AWSEC2QuotaExceeded', message = 'no more VPCs' where id = '${limited.job.id}'`) // prettier-ignore
 
   const queue = await get('/queue')
   const shown = queue.queues.map(({ name }: { name: string }) => name)
@@ -46,11 +48,12 @@ it('says what waits, for how long and for what, and what each worker does', asyn
   expect([count('CREATE', 'RUNNING'), count('CREATE', 'PENDING'), count('DESTROY', 'PENDING')]).toEqual([1, 3, 1])
   expect(queue.clusters[0]).toMatchObject({ clusterId: running.cluster.id, clusterName: 'runs', count: 2 })
   const blocked = Object.fromEntries(queue.blocked.map((each: { by: string }) => [each.by, each]))
-  expect(Object.keys(blocked).toSorted()).toEqual(['lock', 'retry', 'store', 'worker'])
+  expect(Object.keys(blocked).toSorted()).toEqual(['lock', 'quota', 'retry', 'store', 'worker'])
   expect(blocked['lock']).toMatchObject({ count: 1, jobs: [{ jobId: destroy.id, byJobId: running.job.id, worker: nameOfWorker }] }) // prettier-ignore
   expect(blocked['store'].jobs).toMatchObject([{ jobId: held.job.id, detail: 'it waits to begin: no store' }])
   expect(blocked['worker'].jobs).toMatchObject([{ jobId: unfit.job.id }])
   expect(blocked['retry'].jobs).toMatchObject([{ jobId: later.job.id, retryAt: expect.any(String) }])
+  expect(blocked['quota'].jobs).toMatchObject([{ jobId: limited.job.id, detail: 'no more VPCs' }])
   expect(queue).toMatchObject({ failing: [], deadLetters: [] })
   await h.rows(`delete from job_locks where attempt_id = '${lock.attemptId}'`)
   const turn = (await get('/queue')).blocked.find(({ by }: { by: string }) => by === 'turn')

@@ -257,11 +257,21 @@ describe('a cluster on its way without a job', () => {
 
 describe('resources with our tag', () => {
   const file = (name: string) => join(h.cloudDir, 'resources', 'stray', `${name}.json`)
-  const put = (name: string, clusterId: string) => {
+  const put = (
+    name: string,
+    clusterId: string,
+    installation: object = { 'ocpctl-installation-id': h.app.installationId },
+  ) => {
     mkdirSync(join(h.cloudDir, 'resources', 'stray'), { recursive: true })
     writeFileSync(
       file(name),
-      JSON.stringify({ id: name, type: 'vpc', name, region: 'us-east-1', tags: { 'ocpctl-cluster-id': clusterId } }),
+      JSON.stringify({
+        id: name,
+        type: 'vpc',
+        name,
+        region: 'us-east-1',
+        tags: { 'ocpctl-cluster-id': clusterId, ...installation },
+      }),
     )
   }
 
@@ -271,7 +281,7 @@ describe('resources with our tag', () => {
     await setState(job.id, 'completed')
     await h.rows(`update clusters set status = 'DESTROYED', destroyed_at = now()`)
     put('vpc-1', cluster.id)
-    put('vpc-2', cluster.id)
+    put('vpc-2', cluster.id, {})
     expect(await reconcile(h.app)).toEqual(NOTHING)
     await h.rows(`update clusters set destroyed_at = now() - interval '2 hours'`)
     expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 1, repaired: 1 })
@@ -294,6 +304,8 @@ describe('resources with our tag', () => {
     put('vpc-3', newId('clu'))
     put('vpc-4', 'not even an id')
     put('vpc-5', cluster.id)
+    // It may be of another installation of an earlier release.
+    put('vpc-7', newId('clu'), {})
     expect(await reconcile(h.app)).toEqual({ ...NOTHING, filed: 2 })
     expect((await findings()).map(({ type, cluster_id }) => [type, cluster_id])).toEqual([
       ['resources-without-cluster', null],
@@ -310,7 +322,11 @@ describe('resources with our tag', () => {
     const failing = {
       ...h.app.inventory,
       async *findOwned() {
-        yield { clusterId: 'a', installationId: undefined, resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' } }
+        yield {
+          clusterId: 'a',
+          installationId: h.app.installationId,
+          resource: { id: 'a', type: 'vpc', name: 'a', region: 'a' },
+        }
         throw new Error('AccessDenied')
       },
     }
@@ -482,17 +498,33 @@ describe('to operators', () => {
 
   it('leaks are listed with what they are of', async () => {
     const { cluster } = await h.requestCluster('leaky')
-    const left = { id: 'vpc-1', type: 'vpc', name: 'v', region: 'us-east-1' }
-    for (const resources of [`'${JSON.stringify([left])}'`, 'null'])
+    const [of] = await h.rows<object>('select team, owner, requested_by as "requestedBy" from clusters')
+    const priced = { key: 'tag', usdPerHour: 0.2, link: 'https://example.com/i-1', madeAt: '2026-01-02T03:04:05.000Z' }
+    const left = [
+      { id: 'vpc-1', type: 'vpc', name: 'v', region: 'us-east-1' },
+      { id: 'i-1', type: 'instance', name: 'i', region: 'us-east-1', ...priced },
+      { id: 'i-2', type: 'instance', name: 'i', region: 'us-east-1', usdPerHour: 0.1 },
+    ]
+    for (const resources of [`'${JSON.stringify(left)}'`, 'null'])
       await h.rows(`insert into leak_records (id, cluster_id, infra_ids, resources, reason, recorded_by)
         values ('${newId('lek')}', '${cluster.id}', '{leaky-abcde}', ${resources}, 'gave up', 'somebody')`)
     expect((await h.call('GET', '/api/v1/leaks')).body).toMatchObject({
       items: [
-        { clusterName: 'leaky', resources: null },
-        { clusterName: 'leaky', infraIds: ['leaky-abcde'], resources: [left], reason: 'gave up' },
+        { clusterName: 'leaky', resources: null, usdPerHour: null },
+        {
+          clusterName: 'leaky',
+          ...of,
+          infraIds: ['leaky-abcde'],
+          resources: left,
+          usdPerHour: 0.3,
+          reason: 'gave up',
+        },
       ],
       nextCursor: null,
     })
+    const [unseen, seen] = (await h.call('GET', '/api/v1/leaks')).body.items
+    expect(unseen.ageHours).toBeLessThan(1)
+    expect(seen.ageHours).toBeCloseTo((Date.now() - Date.parse('2026-01-02T03:04:05.000Z')) / 3_600_000, 0)
   })
 
   it.each(['/api/v1/findings', '/api/v1/leaks'])('%s is for platform administrators and auditors', async (path) => {

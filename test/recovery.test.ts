@@ -175,8 +175,8 @@ describe('a cluster that was lost', () => {
     await forget(id)
     const { cluster } = await h.requestCluster('again')
     // As the worker whose attempt it was does when it finds its cluster lost.
-    const lost = { app: h.app, claim: { cluster: { id } }, infra: entry } as unknown as Operation
-    await tellOfLoss(lost, AbortSignal.timeout(10_000))
+    const lost = { claim: { cluster: { id } }, infra: entry } as unknown as Operation
+    await tellOfLoss(h.app, lost, AbortSignal.timeout(10_000))
     await destroy(cluster.id)
     await h.app.queue.workAdoptions((lostId) => adoptUnlessKnown(h.app, lostId))
     await h.reach(id, 'READY', 'FAILED', 'DESTROYING', 'DESTROYED')

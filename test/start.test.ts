@@ -64,6 +64,9 @@ describe('a bad environment', () => {
       { OCPCTL_S3_ACCESS_KEY_ID: 'AKIA', OCPCTL_S3_SECRET_ACCESS_KEY: 'x', OCPCTL_S3_PROFILE: 'store' },
       'both say whose credentials the artifact store has',
     ],
+    [{ OCPCTL_METRICS_PORT: 'x' }, 'OCPCTL_METRICS_PORT must be a whole number'],
+    [{ OCPCTL_METRICS_HOST: '0.0.0.0' }, 'which takes OCPCTL_METRICS_PORT too'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' }, 'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL'],
     [{ OCPCTL_DB_POOL_MIN: '30', OCPCTL_DB_POOL_MAX: '20' }, 'OCPCTL_DB_POOL_MIN must not be above'],
   ])('%j is refused with the variable named', (environment, message) => {
     expect(() => readConfig(environment)).toThrow(ConfigError)

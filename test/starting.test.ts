@@ -7,7 +7,7 @@ import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
 import { openProxy, type Proxy } from './chaos/proxy.ts'
-import { eventually, exitOf, openHarness, type Harness } from './harness.ts'
+import { eventually, exitOf, hear, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
 beforeAll(async () => {
@@ -29,7 +29,7 @@ describe('a process that is started while the database is away', () => {
     proxy.cut()
     const child = h.startProcess('work', { DATABASE_URL: url, OCPCTL_LOG_LEVEL: 'info' })
     let said = ''
-    child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    hear(child, (text) => (said += text))
     await eventually(() => /waiting for up to \d+ s more/.test(said) && proxy.accepted() > 2)
     proxy.heal()
     await eventually(() => said.includes('the worker is ready'))

@@ -16,9 +16,9 @@ afterEach(() => h.close())
 
 const fileOf = (name: string) =>
   join(h.cloudDir, 'resources', 'neighbour', `dns-record-${name.replace('*', 'any')}.json`)
-function put(name: string): void {
+function put(name: string, target = 'neighbour.example'): void {
   mkdirSync(join(h.cloudDir, 'resources', 'neighbour'), { recursive: true })
-  const record = { id: name, type: 'dns-record', name, region: 'global', tags: {}, target: 'neighbour.example' }
+  const record = { id: name, type: 'dns-record', name, region: 'global', tags: {}, target }
   writeFileSync(fileOf(name), JSON.stringify(record))
 }
 async function install(name: string): Promise<string> {
@@ -61,13 +61,15 @@ it('is known though the worker is gone and the ledger has lost it', async () => 
 
 it.each(['api', '*.apps'])('ends the job while nothing exists when it is %s', async (name) => {
   const taken = `${name}.${domainOf('taken')}`
-  put(taken)
+  put(taken, 'other-x7k2p-ext.example')
   await h.startWorker()
   const { cluster } = await h.requestCluster('taken')
   await h.reach(cluster.id, 'FAILED')
   const { body } = await h.call('GET', `/clusters/${cluster.id}`)
   expect(body).toMatchObject({ infraId: null, lastFailure: { reason: 'DNSAlreadyExists' } })
-  expect(body.statusReason).toContain(`dns-record ${taken}`)
+  expect(body.statusReason).toContain(
+    `dns-record ${taken}, which leads to other-x7k2p-ext.example and seems to be of the cluster other-x7k2p`,
+  )
   expect(h.resources()).toHaveLength(1)
   await destroy(cluster.id)
   expect(existsSync(fileOf(taken))).toBe(true)

@@ -3,14 +3,19 @@ import { fileURLToPath } from 'node:url'
 import type { App } from '../src/app.ts'
 import { openStore } from '../src/artifacts/store.ts'
 import { openAuthenticators } from '../src/auth/authenticate.ts'
-import { openSimulatedInventory } from '../src/clouds/simulated.ts'
+import { openCloudCredentials } from '../src/clouds/access.ts'
+import { inventoriesOfSimulator } from '../src/clouds/doubles.ts'
+import { openInventory } from '../src/clouds/unverified.ts'
 import type { Config } from '../src/config.ts'
 import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { openEvents } from '../src/events.ts'
 import { openInstallation } from '../src/installation.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
+import { openSimulatedReach } from '../src/kubernetes/reach.ts'
 import { openQueue } from '../src/queue/pg-boss.ts'
 import { openLog } from '../src/observability/log.ts'
+import { openMetrics } from '../src/observability/metrics.ts'
+import { openTraces } from '../src/observability/traces.ts'
 import { openMailer } from '../src/outbound/mailer.ts'
 import { openSender } from '../src/outbound/sender.ts'
 import { loadCatalog, type Catalog } from '../src/profiles/catalog.ts'
@@ -25,8 +30,9 @@ const catalogOf = (directory: string) =>
 
 export async function openTestApp(config: Config, url: string): Promise<{ app: App; close: () => Promise<void> }> {
   const log = openLog(config.logLevel)
+  const observers = { metrics: openMetrics(), traces: await openTraces(config.tracesUrl, 'test', log) }
   const events = await openEvents(url, log)
-  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test', tell: events.tell })
+  const database = openDatabase(url, { ...config.pool, log, name: 'ocpctl-test', tell: events.tell, observers })
   const leases = await openLeaseDatabase(url, { log, name: 'ocpctl-leases' })
   const queue = await openQueue({ url, log, name: 'test', max: 6 })
   const box = createSecretBox(config.secretsKey ?? '', config.secretsKeysOld)
@@ -36,6 +42,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       config,
       installationId: await openInstallation(database.db, box, log),
       runsJobs: true,
+      ...observers,
       log,
       db: database.db,
       leaseDb: leases.db,
@@ -45,8 +52,10 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       catalog: catalogOf(config.profilesDir),
       store: openStore(config.artifactsUrl, config),
       box,
-      inventory: openSimulatedInventory(config.simulator.cloudDir),
+      credentials: openCloudCredentials(config.credentialsDir, config.environment),
+      inventory: openInventory(inventoriesOfSimulator(config.simulator)),
       installer: openInstaller(config),
+      reach: openSimulatedReach(config.simulator.cloudDir),
       sender: openSender(config.webhookAllow),
       mailer,
       onStep: () => undefined,
@@ -57,6 +66,7 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       await events.close()
       await leases.close()
       await database.close()
+      await observers.traces.close()
     },
   }
 }

@@ -1,7 +1,7 @@
 // A worker that dies leaves no installer, and its cluster is not lost.
 import { execFileSync } from 'node:child_process'
 import { afterEach, expect, it } from 'vitest'
-import { eventually, exitOf, openHarness, type Harness } from './harness.ts'
+import { eventually, exitOf, hear, openHarness, type Harness } from './harness.ts'
 
 let h: Harness
 afterEach(() => h.close())
@@ -89,7 +89,7 @@ it('stops its installers at once at a second SIGTERM, and tells how the drain go
   h.setFaults([{ cluster: 'hasty', stage: 'bootstrap', action: 'hang' }])
   const worker = h.startProcess('work', { OCPCTL_DRAIN_TIMEOUT: '3600', OCPCTL_LOG_LEVEL: 'info' })
   let said = ''
-  worker.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  hear(worker, (text) => (said += text))
   const { job } = await h.requestCluster('hasty')
   await eventually(async () => (await h.call('GET', `/jobs/${job.id}`)).body.attempts.at(-1)?.stage === 'bootstrap')
   worker.kill('SIGTERM')

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { App } from '../src/app.ts'
+import { openCloudCredentials } from '../src/clouds/access.ts'
 import { findCredentials } from '../src/clouds/credentials.ts'
 import { readConfig } from '../src/config.ts'
 import { createHttp } from '../src/http/app.ts'
@@ -52,7 +53,7 @@ function appWith(dir: string, { hostInFipsMode = false } = {}): App {
     AWS_CONFIG_FILE: h.cloudDir,
   })
   const installer = { ...openInstaller(config), isHostInFipsMode: async () => hostInFipsMode }
-  return { ...h.app, config, installer }
+  return { ...h.app, config, installer, credentials: openCloudCredentials(config.credentialsDir, config.environment) }
 }
 
 const fipsRequest = { profile: 'aws-fips', version: VERSION, sshPublicKey: RSA_2048 }

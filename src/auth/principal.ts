@@ -14,6 +14,8 @@ export type Origin = Readonly<{
   address: string | undefined
   agent: string | undefined
   operationId?: string
+  /** Of the request, for the jobs that it opens. */
+  traceparent?: string
 }>
 
 /** The identity that a credential proves. */

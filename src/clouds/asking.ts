@@ -1,15 +1,18 @@
 // What all clouds have in common when they are asked. Silence never counts as emptiness: a refusal, no answer in time, or
 // an answer without its list is not checked.
 import type { Platform } from '../vocabulary.ts'
+import { linkTo } from './consoles.ts'
 import {
   describeUnanswered,
   type InventoryAnswer,
   type InventoryQuery,
   type NotChecked,
+  type Owned,
   type Place,
   type RecordsAnswer,
   type Resource,
 } from './inventory.ts'
+import { usdPerHourOf, type Size } from './prices.ts'
 
 /** In which credentials are looked for. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -81,13 +84,35 @@ export type Heard = { checked: Set<string>; zones: Set<string>; notChecked: NotC
 
 export const hearNothing = (): Heard => ({ checked: new Set(), zones: new Set(), notChecked: [] })
 
+/** A resource as a cloud's answer tells it. */
+export type Seen = Resource & { size?: Size }
+
+/** With its price and where it is shown. `account`: where it was looked for. */
+export function complete(place: Omit<Place, 'name'>, { size, ...resource }: Seen, account?: string): Resource {
+  const usdPerHour = usdPerHourOf(place.platform, resource, size)
+  const link = linkTo(place, resource, account)
+  return { ...resource, ...(usdPerHour === undefined ? {} : { usdPerHour }), ...(link === undefined ? {} : { link }) }
+}
+
+/** By its tags. undefined: it is another installation's, or nobody's. */
+export function ownedBy(
+  ours: string,
+  valueOf: (key: string) => string | null | undefined,
+): Pick<Owned, 'clusterId' | 'installationId'> | undefined {
+  const clusterId = valueOf('ocpctl-cluster-id')
+  const installationId = valueOf('ocpctl-installation-id') ?? undefined
+  return clusterId && (installationId ?? ours) === ours ? { clusterId, installationId } : undefined
+}
+
 /** What was found is told, whatever was refused. */
 export function answerOf(
+  place: Omit<Place, 'name'>,
   { checked, zones, notChecked, account }: Heard,
-  { answers, refusals }: Told<Resource>,
-  holders: Resource[] = [],
+  { answers, refusals }: Told<Seen>,
+  holders: Seen[] = [],
 ): InventoryAnswer {
-  const all = unique(answers)
+  const show = (resources: Seen[]) => unique(resources).map((each) => complete(place, each, account))
+  const all = show(answers)
   const lingering = all.filter(({ billable }) => billable === false)
   const refused = [...refusals.map(showRefusal), ...notChecked]
   const kinds = new Set(refused.map(({ kind }) => kind))
@@ -98,7 +123,7 @@ export function answerOf(
     ...(account === undefined ? {} : { account }),
     ...(zones.size > 0 ? { zones: [...zones].sort() } : {}),
     ...(lingering.length > 0 ? { lingering } : {}),
-    ...(holders.length > 0 ? { holders: unique(holders) } : {}),
+    ...(holders.length > 0 ? { holders: show(holders) } : {}),
   }
 }
 
@@ -108,9 +133,20 @@ export const showRefusal = ({ permission, message, isDenied }: NotAnswered): Not
   ...(isDenied ? { isDenied } : {}),
 })
 
-function unique(resources: Resource[]): Resource[] {
-  const byKey = new Map(resources.map((each) => [`${each.type} ${each.id} ${each.region}`, each]))
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
+/** What says most for that it is the cluster's comes first. */
+const KEYS: Resource['key'][] = ['tag', 'relation', 'dns', 'name', undefined]
+
+function unique(resources: Seen[]): Seen[] {
+  const alike = Map.groupBy(resources, ({ type, id, region }) => `${type} ${id} ${region}`)
+  return [...alike]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, all]) => all.toSorted((a, b) => KEYS.indexOf(a.key) - KEYS.indexOf(b.key)).slice(0, 1))
+}
+
+/** A time as a cloud writes it, in the one form that we have. */
+export function timeOf(text: string | Date | null | undefined): { madeAt?: string } {
+  const at = text ? new Date(text) : undefined
+  return at === undefined || Number.isNaN(at.getTime()) ? {} : { madeAt: at.toISOString() }
 }
 
 /** Of a look that was refused as a whole. Throws what is no NotAnswered. */
@@ -123,4 +159,10 @@ export function refuseAll(error: unknown): InventoryAnswer & RecordsAnswer {
 export function requireTold(platform: Platform, refusals: NotAnswered[]): void {
   const untold = describeUnanswered(platform, { notChecked: refusals.map(showRefusal) })
   if (untold !== undefined) throw new Error(untold)
+}
+
+/** For a question whose answer is not needed. Throws what is no NotAnswered. */
+export function untold(error: unknown): undefined {
+  if (!(error instanceof NotAnswered)) throw error
+  return undefined
 }

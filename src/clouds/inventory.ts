@@ -23,6 +23,8 @@ export type Place = {
   region: string
   name: string
   baseDomain: string
+  /** The entry of credentials that leads to its account. undefined: those of the environment do. */
+  credentials?: string | undefined
   /** It is reached from within its network alone, and has no public records. */
   isPrivate?: boolean | undefined
   /** Subnets that the profile brings. They are in the right account, and in no other. */
@@ -45,6 +47,8 @@ export type Place = {
   /** On Google Cloud, a network that the profile brings, and the project that shares it. */
   network?: string | undefined
   networkProject?: string | undefined
+  /** What the profile says of where in IBM Cloud it is. */
+  ibmcloud?: { account?: string | undefined; resourceGroup?: string | undefined } | undefined
 }
 
 export type InventoryQuery = Place & {
@@ -58,6 +62,11 @@ export type InventoryQuery = Place & {
    * `unclear`: it holds the name, and nobody knows what stood before. Then any other record means "not verified".
    */
   records: 'all' | 'own' | 'unclear'
+  /**
+   * Ids and names of disks that the cluster's own objects named. What carries one is found. The cluster's users could
+   * write there what they liked, so this alone is no ground to delete anything.
+   */
+  disks?: string[] | undefined
   /** The ids of the records and zones that stood there before anything of the cluster did. */
   stoodBefore?: string[] | undefined
 }
@@ -82,8 +91,9 @@ export type InventoryAnswer = {
   holders?: Resource[]
 }
 
-/** taken: those of what stands that are under the names which the installer is about to make. */
-export type RecordsAnswer = { found: Resource[]; taken: Resource[]; notChecked: NotChecked[] }
+/** taken: those of what stands that are under the names which the installer is about to make, and where they lead. */
+export type RecordsAnswer = { found: Resource[]; taken: Taken[]; notChecked: NotChecked[] }
+export type Taken = Resource & { targets: string[] }
 
 /** installationId is undefined for what an earlier release made. */
 export type Owned = { clusterId: string; installationId: string | undefined; resource: Resource }
@@ -95,7 +105,15 @@ export type Inventory = {
   find: (query: InventoryQuery) => Promise<InventoryAnswer>
   /** The DNS records and zones under the cluster's domain, whoever made them. */
   findRecords: (place: Place) => Promise<RecordsAnswer>
-  /** Everything that carries the service's own tag, whatever its cluster. Throws when the cloud does not tell all. */
+  /**
+   * Why the credentials are not those of the account that the profile names. undefined: they are, it names none, or the
+   * cloud does not tell.
+   */
+  findMismatch?: (place: Place) => Promise<string | undefined>
+  /**
+   * Everything that carries the service's own tags, whatever its cluster, but what another installation owns. Throws when
+   * the cloud does not tell all.
+   */
   findOwned?: (owner: Owner) => AsyncIterable<Owned>
   /** Takes away one thing of the cluster's. It may be there for a while yet. Throws NotAnswered, also of what it cannot take away. */
   remove?: (place: Place, resource: Resource) => Promise<void>
@@ -134,6 +152,22 @@ export const isProvedEmpty = (answer: InventoryAnswer): boolean =>
 export function describeResources(resources: Resource[]): string {
   const shown = resources.slice(0, SHOWN_RESOURCES).map(({ type, id }) => `${type} ${id}`)
   return [...shown, ...(resources.length > SHOWN_RESOURCES ? ['…'] : [])].join(', ') || 'nothing'
+}
+
+/** With what a record leads to, from which people see whose it is. */
+export const describeTaken = (taken: Taken[]): string =>
+  describeResources(
+    taken.map(({ targets: [target], ...each }) => ({
+      ...each,
+      id: `${each.id}${target ? `, which leads to ${target}${whoseIs(target)}` : ''}`,
+    })),
+  )
+
+/** The installer's load balancers begin with the infraID of their cluster, which ends in five letters of these. */
+function whoseIs(target: string): string {
+  const [, infraId] =
+    /^(?:dualstack\.|kube-)?([a-z0-9-]{1,21}-[bcdfghjklmnpqrstvwxz2456789]{5})[-.]/.exec(target.toLowerCase()) ?? []
+  return infraId === undefined ? '' : ` and seems to be of the cluster ${infraId}`
 }
 
 /** What was found, what holds it, and what is not known. */

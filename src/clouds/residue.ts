@@ -2,11 +2,11 @@
 import type { Platform } from '../vocabulary.ts'
 import type { Resource } from './inventory.ts'
 
-/** `canGo`: it was found by what only the cluster's own things have, and not by its name alone. */
+/** `canGo`: it was found by what only the cluster's own things have, and not by its name alone, unless it can have nothing else. */
 export type Residue = { resource: Resource; why: string; canGo: boolean }
 
 /** In the order in which the things can be taken away. */
-const known: Record<Platform, { types: string[]; why: string }[]> = {
+const known: Record<Platform, { types: string[]; why: string; hasNameAlone?: true }[]> = {
   aws: [
     {
       types: ['dns-record'],
@@ -44,23 +44,29 @@ const known: Record<Platform, { types: string[]; why: string }[]> = {
       why: 'the destroyer reads the first page of this list alone, or does not read it',
     },
     { types: ['snapshot', 'volume'], why: 'it was made for a volume claim, and is not looked for' },
-    { types: ['iam-authorization', 'service-id'], why: 'it stands in the account, and not in the network' },
+    { types: ['iam-authorization'], why: 'it stands in the account, and not in the network' },
+    { types: ['service-id'], why: 'it stands in the account, and not in the network', hasNameAlone: true },
   ],
 }
 
 /** Which of what was found the installer is known to leave, in the order in which it can go. */
 export function planResidue(platform: Platform, found: Resource[]): Residue[] {
-  return known[platform].flatMap(({ types, why }) =>
+  return known[platform].flatMap(({ types, why, hasNameAlone = false }) =>
     types.flatMap((type) =>
       found
         .filter((resource) => resource.type === type && resource.billable !== false)
-        .map((resource) => ({ resource, why, canGo: resource.key !== undefined && resource.key !== 'name' })),
+        .map((resource) => ({
+          resource,
+          why,
+          canGo: resource.key !== undefined && (hasNameAlone || resource.key !== 'name'),
+        })),
     ),
   )
 }
 
 /** In words: what a destroyer of this cloud is known to leave. */
-export const describeKnown = (platform: Platform): { types: string[]; why: string }[] => known[platform]
+export const describeKnown = (platform: Platform): { types: string[]; why: string }[] =>
+  known[platform].map(({ types, why }) => ({ types, why }))
 
 /**
  * What keeps the destroyer of a cloud waiting for ever, so that it must go first. On Google Cloud that is every firewall rule in the cluster's own

@@ -32,7 +32,11 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
       const standing = recordsOf(await Array.fromAsync(readResources(cloudDir)), place)
       const { api, apps } = installersNames(domainOf(place))
       const taken = standing.filter((each) => [api, apps].includes(plainName(each)))
-      return { found: standing.map(show), taken: taken.map(show), notChecked: [] }
+      return {
+        found: standing.map(show),
+        taken: taken.map((each) => ({ ...show(each), targets: each.target === undefined ? [] : [each.target] })),
+        notChecked: [],
+      }
     },
     async remove(_place, { id }) {
       for await (const { path, ...each } of readResources(cloudDir)) if (each.id === id) await rm(path, { force: true })
@@ -65,16 +69,24 @@ function recordsOf(all: ResourceFile[], place: Place): ResourceFile[] {
 }
 
 function search(all: ResourceFile[], query: InventoryQuery): InventoryAnswer {
-  const { records, infraIds, stoodBefore = [] } = query
+  const { records, infraIds, stoodBefore = [], disks = [] } = query
   const pointsToOurs = ({ target }: ResourceFile) => infraIds.some((infraId) => target?.startsWith(`${infraId}-`))
   const ofDomain = recordsOf(all, query).filter((each) => pointsToOurs(each) || !stoodBefore.includes(each.id))
   const strangers = ofDomain.filter((each) => !pointsToOurs(each) && !isTagged(each, query))
+  const isNamed = (each: ResourceFile) => disks.includes(each.id) || disks.includes(each.name)
   const isFound = (each: ResourceFile) =>
-    each.type === 'dns-record'
+    isNamed(each) ||
+    (each.type === 'dns-record'
       ? isTagged(each, query) || (ofDomain.includes(each) && (records !== 'own' || pointsToOurs(each)))
-      : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(`${infraId}-`))
+      : isTagged(each, query) || infraIds.some((infraId) => each.name.startsWith(`${infraId}-`)))
   const keyOf = (each: ResourceFile): Resource['key'] =>
-    isTagged(each, query) ? 'tag' : pointsToOurs(each) ? 'relation' : each.type === 'dns-record' ? 'dns' : 'name'
+    isTagged(each, query)
+      ? 'tag'
+      : pointsToOurs(each) || isNamed(each)
+        ? 'relation'
+        : each.type === 'dns-record'
+          ? 'dns'
+          : 'name'
   const found = all.filter(isFound).map((each) => ({ ...show(each), key: keyOf(each) }))
   const lingering = found.filter(({ name }) => name.startsWith('deleted:'))
   return {

@@ -28,6 +28,7 @@ export function openInventory(inventories: Partial<Record<Platform | 'simulated'
     find: (query) => of(query.platform).find(query),
     findRecords: (place) => of(place.platform).findRecords(place),
     remove: async (place, resource) => inventories[place.platform]?.remove?.(place, resource),
+    findMismatch: async (place) => of(place.platform).findMismatch?.(place),
     async *findOwned(owner) {
       const offered = new Set(owner.offered.map(({ platform }) => platform))
       const asked = platforms.flatMap((platform) => (offered.has(platform) && inventories[platform]?.findOwned) || [])

@@ -6,6 +6,7 @@ import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { selection } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
+import { pauseFor, readPauses, toldOf } from '../intake/pauses.ts'
 import { openJob, openJobs, supersedeJobs } from '../jobs/commands.ts'
 import { jobForChange, listOpenJobsOf } from '../jobs/queries.ts'
 import { jobs, type JobRow } from '../jobs/tables.ts'
@@ -31,8 +32,11 @@ export async function destroyCluster(
   judgeDestroy(cluster, await timeFor(tx, cluster), underWay !== undefined)
   if (underWay) return { cluster, job: underWay, isNew: false }
   await supersedeJobs(app, tx, by, cluster)
-  const moved = transitionCluster(tx, by, cluster, 'startDestroy', { ...unprotected, abandonedAt: null })
-  const job = openJob(app, tx, by, moved, by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY', moved.updatedAt)
+  const pause = pauseFor(await readPauses(tx), 'destroys', cluster)
+  const changes = { ...unprotected, abandonedAt: null, statusReason: pause ? toldOf(pause) : null }
+  const moved = transitionCluster(tx, by, cluster, 'startDestroy', changes)
+  const type = by.kind === 'system' ? 'JANITOR_DESTROY' : 'DESTROY'
+  const job = openJob(app, tx, by, moved, type, moved.updatedAt, { pausedBy: pause?.id ?? null })
   return { cluster: moved, job, isNew: true }
 }
 

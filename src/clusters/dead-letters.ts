@@ -5,8 +5,9 @@ import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import { requireAnywhere } from '../auth/permissions.ts'
 import type { Actor } from '../auth/principal.ts'
-import { send, type Db, type Reader, type Transaction } from '../db/client.ts'
+import { send, type Reader, type Transaction } from '../db/client.ts'
 import { selection, update } from '../db/statements.ts'
+import { undone } from '../db/undone.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
 import { isOpen } from '../jobs/job.ts'
@@ -117,7 +118,7 @@ async function retryOne(
   }
 }
 
-/** What retryDeadLetters would do. All of it is done and undone again, so that nothing but a race makes a difference. */
+/** What retryDeadLetters would do. */
 export async function previewDeadLetters(
   app: Pick<App, 'db' | 'queue' | 'catalog'>,
   by: Actor,
@@ -127,20 +128,4 @@ export async function previewDeadLetters(
     const { items, left } = await retryDeadLetters(app, tx, by, jobIds)
     return { items: items.map((item) => ({ ...item, newJobId: null })), left }
   })
-}
-
-class Undone extends Error {}
-
-async function undone<T>(db: Db, change: (tx: Transaction) => Promise<T>): Promise<T> {
-  const told: T[] = []
-  const run = async (tx: Transaction) => {
-    told.push(await change(tx))
-    throw new Undone()
-  }
-  await db.transaction(run).catch((error: unknown) => {
-    if (!(error instanceof Undone)) throw error
-  })
-  const [last] = told
-  if (last === undefined) throw new Error('it was not undone')
-  return last
 }

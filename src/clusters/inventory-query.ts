@@ -1,6 +1,7 @@
 // What the inventory is asked of a cluster. All who ask build the question here.
 import type { InventoryQuery, Place } from '../clouds/inventory.ts'
 import type { Reader } from '../db/client.ts'
+import { listDisks } from './disks.ts'
 import { listEntries } from './ledger.ts'
 import type { Profile } from '../profiles/profile.ts'
 import type { ClusterRow } from './tables.ts'
@@ -19,7 +20,7 @@ export const placesOf = (profile: Profile): Omit<Place, 'name'>[] =>
   )
 
 function placeIn(
-  { platform, features, aws, azure, gcp }: Profile,
+  { platform, credentials, features, aws, azure, gcp, ibmcloud }: Profile,
   region: string,
   baseDomain: string,
 ): Omit<Place, 'name'> {
@@ -27,6 +28,7 @@ function placeIn(
     platform,
     region,
     baseDomain,
+    credentials,
     isPrivate: features.private,
     subnets: aws?.subnets?.map(({ id }) => id),
     hostedZone: aws?.hostedZone,
@@ -35,6 +37,7 @@ function placeIn(
     project: gcp?.project,
     network: gcp?.network,
     networkProject: gcp?.networkProject,
+    ibmcloud,
   }
 }
 
@@ -46,7 +49,8 @@ export function queryOf(cluster: Located, clusterId: string | undefined, infraId
 /** For all that a cluster has which still holds its name. */
 export async function queryOfWhole(db: Reader, cluster: ClusterRow): Promise<InventoryQuery> {
   const entries = await listEntries(db, cluster.id)
-  const query = queryOf(cluster, cluster.id, entries.map(({ infraId }) => infraId)) // prettier-ignore
+  const disks = cluster.readyAt ? await listDisks(db, cluster.id) : []
+  const query = { ...queryOf(cluster, cluster.id, entries.map(({ infraId }) => infraId)), disks } // prettier-ignore
   // When nothing was ever made, records under its names belong to others.
   if (entries.length === 0) return query
   const known = entries.flatMap(({ stoodBefore }) => (stoodBefore === null ? [] : [stoodBefore]))

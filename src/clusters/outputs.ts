@@ -1,13 +1,14 @@
 // What a READY cluster gives its owner. Credentials are sealed, and each reading of one is an audit event.
-import { eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { Transaction } from '../db/client.ts'
+import type { Reader, Transaction } from '../db/client.ts'
 import { AppError } from '../errors.ts'
 import type { Results } from '../installer/results.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
+import { infraLedger } from './infra-tables.ts'
 import { clusterFor } from './queries.ts'
 import { clusterOutputs } from './tables.ts'
 
@@ -18,6 +19,19 @@ const kubeconfigShape = z.looseObject({
 export type Credential = 'kubeconfig' | 'kubeadmin-password'
 
 export const contextOf = (clusterId: string, credential: Credential) => `cluster_outputs:${clusterId}:${credential}`
+
+/**
+ * The kubeconfig of a cluster that was READY and that no destroyer has touched yet, for the service's own use. Throws
+ * SecretUnreadable.
+ */
+export async function openKubeconfig(db: Reader, box: SecretBox, clusterId: string): Promise<string | undefined> {
+  const untouched = sql`exists (select 1 from ${infraLedger} l where l.cluster_id = ${clusterId} and l.empty_at is null and l.bootstrapped_at is not null)`
+  const [row] = await db
+    .select({ sealed: clusterOutputs.kubeconfigSealed })
+    .from(clusterOutputs)
+    .where(and(eq(clusterOutputs.clusterId, clusterId), untouched))
+  return row && box.open(row.sealed, contextOf(clusterId, 'kubeconfig')).toString()
+}
 
 export type SealedOutputs = typeof clusterOutputs.$inferInsert
 

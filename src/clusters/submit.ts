@@ -1,7 +1,7 @@
 // Asking for a cluster: where the request belongs, what it would lead to, and the rows that it becomes.
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { explain, isAllowedInTeam, requireInTeam } from '../auth/permissions.ts'
+import { isAllowedInTeam, isAllowedOn, requireInTeam } from '../auth/permissions.ts'
 import { type Actor, nameOf } from '../auth/principal.ts'
 import { send, type Reader, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
@@ -11,6 +11,7 @@ import { newId } from '../ids.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../install-config/install-config.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
 import { effectiveTags } from '../install-config/tags.ts'
+import { pauseFor, PAUSES, readPauses, toldOf, warningsOf, type Pause } from '../intake/pauses.ts'
 import { openJob } from '../jobs/commands.ts'
 import type { History } from '../jobs/history.ts'
 import { durationOf, type Duration } from '../jobs/outlook.ts'
@@ -52,6 +53,7 @@ type Prepared = {
   holder: { status: ClusterStatus; team: string; owner: string } | undefined
   usage: Usage
   fipsVersions: string[] | undefined
+  pauses: Pause[]
 }
 
 /**
@@ -76,17 +78,17 @@ export async function prepareRequest(
   const [usage, fipsVersions, found] = await Promise.all([
     readUsageInTurn(tx, team, quota, profile),
     fipsVersionsFor(tx, profile),
-    tx.$client.query<{ at: Date; status: ClusterStatus | null; team: string; owner: string }>({
+    tx.$client.query<{ at: Date; pauses: Pause[]; status: ClusterStatus | null; team: string; owner: string }>({
       name: 'holder of a name',
-      text: `select now() as at, c.status, c.team, c.owner from (select) as one
+      text: `select now() as at, ${PAUSES} as pauses, c.status, c.team, c.owner from (select) as one
         left join clusters c on c.name = $1 and c.base_domain = $2 and c.status <> 'DESTROYED'`,
       values: [request.name, request.baseDomain ?? profile.baseDomains.default],
     }),
   ])
   const [row] = found.rows
   if (!row) throw new Error('the database did not tell its time')
-  const { at, status, ...its } = row
-  return { at, usage, fipsVersions, holder: status === null ? undefined : { status, ...its } }
+  const { at, pauses, status, ...its } = row
+  return { at, pauses, usage, fipsVersions, holder: status === null ? undefined : { status, ...its } }
 }
 
 /**
@@ -102,14 +104,15 @@ export async function requestCluster(
 ): Promise<{ cluster: ClusterRow; job: JobRow; warnings: Warning[] }> {
   const place = placeRequest(app, by, request)
   if (!prepared) throw new AppError('UNAVAILABLE', 'the profiles have changed meanwhile: ask again')
-  const { at, holder } = prepared
+  const { at, holder, pauses } = prepared
   const { decision, cluster: planned, profile } = planCluster(app, by, request, place, prepared, at)
   if (decision.isOnlyQuota)
     throw new AppError('QUOTA_EXCEEDED', 'a quota does not allow this request now', decision.violations)
   if (!decision.allowed)
     throw new AppError('POLICY_VIOLATION', `profile ${profile.name} does not allow this request`, decision.violations)
-  if (holder) throw nameTaken(planned, mayRead(by, holder) ? holder.status : undefined)
-  const cluster: ClusterRow = { ...planned, createdAt: at, updatedAt: at }
+  if (holder) throw nameTaken(planned, isAllowedOn(by, 'cluster.read', holder) ? holder.status : undefined)
+  const pause = pauseFor(pauses, 'creates', planned)
+  const cluster: ClusterRow = { ...planned, statusReason: pause ? toldOf(pause) : null, createdAt: at, updatedAt: at }
   const { id, name, team, owner, costCenter, destroyAt } = cluster
   // When somebody else asks for the name at the same moment, the name lease refuses the second request.
   send(tx, {
@@ -123,8 +126,8 @@ export async function requestCluster(
   })
   tellOfState(tx, cluster, undefined)
   announce(tx, 'cluster', id)
-  const job = openJob(app, tx, by, cluster, 'CREATE', at)
-  return { cluster, job, warnings: decision.warnings }
+  const job = openJob(app, tx, by, cluster, 'CREATE', at, { pausedBy: pause?.id ?? null })
+  return { cluster, job, warnings: [...decision.warnings, ...warningsOf(pause)] }
 }
 
 export type Preview = {
@@ -168,13 +171,14 @@ export async function previewCluster(
     lintInstallConfig(buildInstallConfig(input), cluster.version)
       .filter((finding) => finding.severity === severity)
       .map(({ path, detail }) => ({ pointer: `/installConfig${pointerOf(path)}`, detail }))
+  const paused = warningsOf(pauseFor(await readPauses(app.db), 'creates', cluster))
   // The policy gives only warnings for what it allows, so the lint gives the errors then. What the policy does not
   // allow, it reports itself.
   const violations = decision.allowed ? lint('error') : decision.violations
   return {
     allowed: violations.length === 0,
     violations,
-    warnings: [...decision.warnings, ...lint('warning')],
+    warnings: [...decision.warnings, ...lint('warning'), ...paused],
     installConfig: renderInstallConfig(input),
     effectiveTags: cluster.effectiveTags,
     footprint: decision.footprint,
@@ -284,9 +288,6 @@ function defaultTeam(by: Actor): string {
 }
 
 const insertRow = insertion(clusters)
-
-const mayRead = (by: Actor, cluster: { team: string; owner: string }) =>
-  by.kind === 'system' || explain(by, 'cluster.read', cluster).allowed
 
 const nameTaken = ({ name, baseDomain }: NewCluster, status: ClusterStatus | undefined) =>
   new AppError(

@@ -1,4 +1,4 @@
-// What is said of a cluster whose create waits for something. The next move of the cluster takes it away.
+// What is said of a cluster that waits for something before a job of it can begin. The next move of the cluster takes it away.
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db, Transaction } from '../db/client.ts'
 import { send } from '../db/client.ts'
@@ -12,11 +12,23 @@ import { clusters, type ClusterRow } from './tables.ts'
 export const STORE_TOLD_AFTER_MS = 2 * 60_000
 
 /** This transaction has locked the row. null: it waits no more. */
-export function noteWait(tx: Transaction, { id, team, status, statusReason }: ClusterRow, reason: string | null): void {
-  if (!['PENDING', 'CREATING'].includes(status) || statusReason === reason) return
-  send(tx, update(clusters, { statusReason: reason, updatedAt: now }, { id }))
-  tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
-  announce(tx, 'cluster', id)
+export function noteWait(tx: Transaction, cluster: ClusterRow, reason: string | null): void {
+  if (['PENDING', 'CREATING', 'DESTROYING'].includes(cluster.status)) noteHold(tx, [cluster], reason)
+}
+
+/** As noteWait, of destroys too. */
+export function noteHold(
+  tx: Transaction,
+  rows: readonly Pick<ClusterRow, 'id' | 'team' | 'statusReason'>[],
+  reason: string | null,
+): void {
+  const changed = rows.filter(({ statusReason }) => statusReason !== reason)
+  if (changed.length === 0) return
+  send(tx, update(clusters, { statusReason: reason, updatedAt: now }, { id: changed.map(({ id }) => id) }))
+  for (const { id, team } of changed) {
+    tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
+    announce(tx, 'cluster', id)
+  }
 }
 
 /** Says it of every cluster that has waited for long to be begun. */

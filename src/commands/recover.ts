@@ -47,7 +47,7 @@ export async function recoverLost(
   })
   // Not every cloud can list what carries our tag.
   for await (const id of listUnknownStored(app, ['clu_']))
-    if (!unknown.has(id)) unknown.set(id, { count: 0, shown: [] })
+    if (!unknown.has(id)) unknown.set(id, { count: 0, kept: [], isOurs: true })
   if (unknown.size === 0 && left === 0)
     print(
       'Whatever carries the tag of this installation, or is in its artifact store, is of a cluster that the database knows.',

@@ -11,11 +11,13 @@ import { startSchedules } from '../cron/schedule.ts'
 import { migrateDatabase } from '../db/migrate.ts'
 import { whenDatabaseAnswers } from '../db/starting.ts'
 import { hasCode } from '../errors.ts'
+import { startGauges } from '../gauges/gauges.ts'
 import { createHttp } from '../http/app.ts'
+import { createMetricsHttp } from '../http/metrics.ts'
 import { createServer } from '../http/server.ts'
 import { claimStore } from '../installation.ts'
 import { openWait } from '../jobs/claim.ts'
-import { openLog, type Log } from '../observability/log.ts'
+import { openServiceLog, type Log } from '../observability/log.ts'
 import { loadCatalog, watchCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
 import { openApp, openGround, STORE_WAIT_MS, type Ground, type Role } from '../wiring.ts'
@@ -26,7 +28,7 @@ const YOUNG_BYTES = 16 * 2 ** 20
 
 /** Runs until a signal asks it to stop and everything that was running has ended. */
 export async function runService(config: Config, role: Role): Promise<void> {
-  const log = openLog(config.logLevel)
+  const log = await openServiceLog(config.logLevel)
   const catalog = loadCatalog(config.profilesDir)
   const stop = listenForStop(config.drainTimeoutSeconds)
   const ground = await openGround(config)
@@ -54,7 +56,16 @@ export async function runService(config: Config, role: Role): Promise<void> {
     const { app, token, worker } = await whenDatabaseAnswers(log, giveUp.signal, open)
     const stopWatching = watchCatalog(catalog, log)
     closers.push(async () => stopWatching())
-    const server = role === 'work' ? undefined : await listen(app)
+    const stopGauges = startGauges(app)
+    closers.push(async () => stopGauges())
+    const { metrics } = app.config
+    const scraped =
+      metrics && (await listen(createServer(createMetricsHttp(app.metrics)), metrics, 'OCPCTL_METRICS_PORT'))
+    if (scraped) {
+      closers.push(() => closeServer(scraped))
+      log.info({ url: `${urlOf(scraped, metrics)}/metrics` }, 'metrics are served')
+    }
+    const server = role === 'work' ? undefined : await listen(createServer(createHttp(app)), app.config, 'PORT')
     closers.push(async () => server && (await closeServer(server)))
     letYoungGenerationGrow()
     if (server) greet(app, server, token, role)
@@ -135,15 +146,15 @@ async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
   })
 }
 
-async function listen(app: App): Promise<Server> {
-  const server = createServer(createHttp(app)).listen(app.config.port, app.config.host)
+type Place = { host: string; port: number }
+
+async function listen(server: Server, { host, port }: Place, variable: string): Promise<Server> {
+  server.listen(port, host)
   try {
     await once(server, 'listening')
   } catch (error) {
     if (hasCode(error, 'EADDRINUSE'))
-      throw new ConfigError(
-        `${app.config.host}:${app.config.port} is in use: set PORT to another number, or 0 for a free one`,
-      )
+      throw new ConfigError(`${host}:${port} is in use: set ${variable} to another number, or 0 for a free one`)
     throw error
   }
   return server
@@ -157,11 +168,14 @@ async function closeServer(server: Server): Promise<void> {
   await closed
 }
 
-function greet(app: App, server: Server, token: string | undefined, role: Role): void {
+function urlOf(server: Server, place: Place): string {
   const address = server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : app.config.port
-  const host = app.config.host.includes(':') ? `[${app.config.host}]` : app.config.host
-  const url = `http://${host}:${port}`
+  const port = address !== null && typeof address === 'object' ? address.port : place.port
+  return `http://${place.host.includes(':') ? `[${place.host}]` : place.host}:${port}`
+}
+
+function greet(app: App, server: Server, token: string | undefined, role: Role): void {
+  const url = urlOf(server, app.config)
   app.log.info({ url }, 'the API is ready')
   if (role !== 'all') return
   const [profile] = app.catalog

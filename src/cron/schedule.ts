@@ -8,6 +8,7 @@ import { discardArtifact } from '../clusters/discard.ts'
 import { applyRetention } from '../clusters/retention.ts'
 import { warnOfEnds } from '../clusters/warnings.ts'
 import { purgeKeys } from '../idempotency.ts'
+import { releasePaused } from '../intake/commands.ts'
 import { moveLogs } from '../jobs/stored-log.ts'
 import { forgetNotices, publishNotices } from '../notices/publish.ts'
 import { forgetOperations } from '../operations/commands.ts'
@@ -22,6 +23,7 @@ import { startTelling } from './telling.ts'
 
 const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'destroy-due-clusters': destroyDueClusters,
+  'resume-paused': async (app) => `${await releasePaused(app, { kind: 'system', name: 'janitor' })} jobs may begin`,
   'warn-of-ends': async (app) => `${await warnOfEnds(app)} warnings are written`,
   'warn-of-quotas': async (app) => `${await warnOfQuotas(app)} teams are told`,
   tell: async (app) => `${await publishNotices(app)} notices are handed on`,

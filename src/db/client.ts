@@ -6,6 +6,8 @@ import { Pool, type PoolClient } from 'pg'
 import type { Config } from '../config.ts'
 import { hasCode } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
+import type { Readings } from '../observability/metrics.ts'
+import type { Observers } from '../observability/observers.ts'
 import { uptimeMs } from '../uptime.ts'
 import { forgetWaiting, isRefused, refuseAll, runTogether, sendTogether, type Statement } from './together.ts'
 
@@ -16,6 +18,8 @@ export type Transaction = Drizzle<PoolClient> & {
   readonly sent: Promise<unknown>[]
   /** Words that other processes are told once it has committed. */
   readonly words: string[]
+  /** What metrics and traces are told once it has committed. */
+  readonly observed: ((by: Observers) => void)[]
 }
 export type Db = Drizzle<Pool> & {
   /**
@@ -38,6 +42,11 @@ export function send(tx: Transaction, statement: Statement): void {
   tx.sent.push(done)
 }
 
+/** Tells metrics and traces of what the transaction did, once it has committed. */
+export function observe(tx: Transaction, tell: (by: Observers) => void): void {
+  tx.observed.push(tell)
+}
+
 const TOO_MANY_CONNECTIONS = '53300'
 
 export type Database = { db: Db; pool: Pool; close: () => Promise<void> }
@@ -50,9 +59,19 @@ export function openDatabase(
     patienceMs?: number
     /** Called with the words of each transaction that has committed. */
     tell?: (words: string[]) => void
+    observers?: Observers
   },
 ): Database {
-  const { patienceMs = 30_000, tell = () => undefined } = options
+  const { patienceMs = 30_000, tell = () => undefined, observers } = options
+  // What is committed has happened, whatever becomes of the telling.
+  const tellObservers = (observed: Transaction['observed']) => {
+    if (!observers) return
+    try {
+      for (const tellOne of observed) tellOne(observers)
+    } catch (error) {
+      options.log.error({ err: error }, 'metrics or traces were not told of a transaction')
+    }
+  }
   const pool = new PatientPool({
     connectionString: url,
     application_name: options.name,
@@ -87,7 +106,7 @@ export function openDatabase(
   }, options.probeSeconds * 1000)
   probe.unref()
   return {
-    db: Object.assign(drizzle(pool), { transaction: transactionOf(pool, tell) }),
+    db: Object.assign(drizzle(pool), { transaction: transactionOf(pool, tell, tellObservers) }),
     pool,
     close: async () => {
       closing = true
@@ -153,16 +172,35 @@ export async function openLeaseDatabase(url: string, options: { log: Log; name: 
   }
 }
 
+/** What pools are at, by their names. */
+export function readPools(pools: Record<string, Pool>): Readings {
+  const all = Object.entries(pools)
+  const of = (read: (pool: Pool) => number | undefined, state?: string) =>
+    all.map(([pool, it]) => ({ labels: { pool, ...(state === undefined ? {} : { state }) }, value: read(it) ?? 0 }))
+  return {
+    ocpctl_db_connections: [
+      ...of(({ totalCount, idleCount }) => totalCount - idleCount, 'used'),
+      ...of(({ idleCount }) => idleCount, 'idle'),
+    ],
+    ocpctl_db_connections_max: of(({ options }) => options.max),
+    ocpctl_db_waiting: of(({ waitingCount }) => waitingCount),
+  }
+}
+
 /**
  * Drizzle keeps a connection for ever when its BEGIN fails. It also gives back a connection whose transaction is still
  * open because the ROLLBACK did not get through; the next borrower would commit half of it. So this code handles the
  * connection itself: one that is not known to be idle again is destroyed, and the server rolls back.
  */
-function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transaction'] {
+function transactionOf(
+  pool: Pool,
+  tell: (words: string[]) => void,
+  tellObservers: (observed: Transaction['observed']) => void,
+): Db['transaction'] {
   // Making one costs more than most statements do.
   const known = new WeakMap<PoolClient, Transaction>()
   const on = (client: PoolClient): Transaction => {
-    const tx = known.get(client) ?? Object.assign(drizzle(client), { sent: [], words: [] })
+    const tx = known.get(client) ?? Object.assign(drizzle(client), { sent: [], words: [], observed: [] })
     known.set(client, tx)
     return tx
   }
@@ -183,6 +221,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
       if ((await committed).command !== 'COMMIT') throw new Error('the database rolled the transaction back')
       isClean = true
       if (tx.words.length > 0) tell([...tx.words])
+      tellObservers(tx.observed)
       return result
     } catch (error) {
       forgetWaiting(client)
@@ -198,6 +237,7 @@ function transactionOf(pool: Pool, tell: (words: string[]) => void): Db['transac
     } finally {
       tx.sent.length = 0
       tx.words.length = 0
+      tx.observed.length = 0
       client.release(!isClean)
     }
   }

@@ -25,6 +25,11 @@ const ours: Record<string, Explanation> = {
     remedy:
       'The names of another cluster in this cloud contain the infraID of this one, or the other way round, and destroyers go by such names. Take a name in which the other one does not occur; to destroy, destroy the cluster that the message names first.',
   },
+  WrongCloudAccount: {
+    actor: 'platform-team',
+    remedy:
+      'The credentials are not of the subscription, project, account or resource group that the profile names. Nothing was made. Correct the profile, or the entry of credentials that it names; `node src/main.ts doctor` says what each entry leads to.',
+  },
   DestroyDeadlineExceeded: {
     actor: 'platform-team',
     remedy:

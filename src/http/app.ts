@@ -21,35 +21,12 @@ import { openEventHub } from './event-hub.ts'
 import { checkInput, readOperations } from './input.ts'
 import { addressReader, openLimits } from './limits.ts'
 import { openReadiness } from './readiness.ts'
+import { loggedPath, watchRequests } from './requests.ts'
 import { openShownClusters } from './shown.ts'
 import { problem, problemAnswer, router, titles } from './router.ts'
-import { adoptionRoutes } from './routes/adoption.ts'
-import { tokenRoutes } from './routes/api-tokens.ts'
-import { artifactRoutes } from './routes/artifacts.ts'
-import { auditRoutes } from './routes/audit.ts'
-import { clusterRoutes } from './routes/clusters.ts'
-import { endRoutes } from './routes/ends.ts'
-import { destroyRoutes } from './routes/destroys.ts'
-import { emptinessRoutes, keyRoutes } from './routes/emptiness.ts'
-import { eventRoutes } from './routes/events.ts'
-import { findingRoutes } from './routes/findings.ts'
-import { healthRoutes } from './routes/health.ts'
-import { jobRoutes } from './routes/jobs.ts'
-import { linkRoutes } from './routes/links.ts'
-import { operationRoutes } from './routes/operations.ts'
-import { outputRoutes } from './routes/outputs.ts'
-import { profileRoutes } from './routes/profiles.ts'
-import { queueRoutes } from './routes/queue.ts'
-import { retentionRoutes } from './routes/retention.ts'
-import { bindingRoutes } from './routes/role-bindings.ts'
-import { sessionRoutes } from './routes/session.ts'
-import { scheduleRoutes } from './routes/schedules.ts'
+import { addRoutes } from './routes.ts'
 import { credentialOf, isReading, originOf, requireSameOrigin, SESSION_PATH } from './session.ts'
 import { addSignIn } from './sign-in.ts'
-import { timelineRoutes } from './routes/timeline.ts'
-import { usageRoutes } from './routes/usage.ts'
-import { webhookRoutes } from './routes/webhooks.ts'
-import { whoamiRoutes } from './routes/whoami.ts'
 
 const LOCK_NOT_AVAILABLE = '55P03'
 /** The pool's message when no connection is free in time. */
@@ -123,6 +100,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     c.header('x-request-id', c.var.requestId)
     await next()
   })
+  http.use(watchRequests(app, operations))
   if (app.config.corsOrigins.length > 0) http.use('/api/*', cors({ ...CORS, origin: [...app.config.corsOrigins] }))
   for (const path of ['/docs/*', '/openapi.json', '/links/*', '/downloads/*', '/.well-known/*', '/sign-in/*'])
     http.use(path, async (c, next) => {
@@ -184,7 +162,7 @@ export function createHttp(app: App): OpenAPIHono<Env> {
       )
     if (isDatabaseGone(error)) {
       app.log.warn(
-        { err: error, requestId: c.var.requestId, path: loggedPath(c) },
+        { err: error, requestId: c.var.requestId, traceId: c.var.trace?.traceId, path: loggedPath(c) },
         'the database went away under a request',
       )
       return problem(
@@ -198,7 +176,13 @@ export function createHttp(app: App): OpenAPIHono<Env> {
     if (hasCode(error, LOCK_NOT_AVAILABLE))
       return problem(c, new AppError('UNAVAILABLE', 'somebody else is changing this just now: ask again in a moment'))
     app.log.error(
-      { err: error, requestId: c.var.requestId, method: c.req.method, path: loggedPath(c) },
+      {
+        err: error,
+        requestId: c.var.requestId,
+        traceId: c.var.trace?.traceId,
+        method: c.req.method,
+        path: loggedPath(c),
+      },
       'a request failed',
     )
     return problemAnswer(c, {
@@ -247,43 +231,6 @@ function refuseNull(asked: unknown): void {
     Object.assign(asked, { pattern: '^[^\\x00]*$' })
   for (const part of Object.values(asked)) refuseNull(part)
 }
-
-function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
-  http.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-  http.route('/', healthRoutes)
-  http.route('/', keyRoutes)
-  http.route('/', linkRoutes)
-  for (const routes of [
-    adoptionRoutes,
-    clusterRoutes,
-    destroyRoutes,
-    timelineRoutes,
-    endRoutes,
-    eventRoutes,
-    outputRoutes,
-    emptinessRoutes,
-    jobRoutes,
-    operationRoutes,
-    findingRoutes,
-    profileRoutes,
-    whoamiRoutes,
-    sessionRoutes,
-    tokenRoutes,
-    bindingRoutes,
-    auditRoutes,
-    artifactRoutes,
-    usageRoutes,
-    queueRoutes,
-    scheduleRoutes,
-    webhookRoutes,
-    retentionRoutes,
-  ])
-    http.route('/api/v1', routes)
-  return http
-}
-
-/** For the log. The path of a link is the right to use it. */
-const loggedPath = (c: Context<Env>) => c.req.path.replace(/^(\/links\/).*/, '$1…')
 
 function requestIdOf(c: Context<Env>): string {
   const given = c.req.header('x-request-id')

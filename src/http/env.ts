@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { App } from '../app.ts'
 import type { Credential } from '../auth/authenticate.ts'
 import type { Caller } from '../auth/principal.ts'
+import type { TraceContext } from '../observability/trace-context.ts'
 import type { Platform } from '../vocabulary.ts'
 import type { EventHub } from './event-hub.ts'
 import type { History } from '../jobs/history.ts'
@@ -17,6 +18,8 @@ export type Env = {
     /** Reads the caller as it is now. Throws UNAUTHENTICATED when its credential counts no longer. */
     renew: () => Promise<Caller>
     requestId: string
+    /** undefined: the request is part of no trace. */
+    trace: TraceContext | undefined
     /** undefined: the request came through no socket, as in tests. */
     address: string | undefined
     limits: Limits

@@ -5,6 +5,7 @@ import { writeAudit } from '../audit/audit.ts'
 import { renewCaller } from '../auth/authenticate.ts'
 import { nameOf } from '../auth/principal.ts'
 import type { Transaction } from '../db/client.ts'
+import { undone } from '../db/undone.ts'
 import { AppError } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { SecretUnreadable, type SecretBox } from '../secrets.ts'
@@ -23,6 +24,16 @@ type Once = {
 
 export async function once<T>(c: Context<Env>, asked: Once, change: (tx: Transaction) => Promise<T>): Promise<T> {
   return oncePrepared(c, asked, () => Promise.resolve(), change)
+}
+
+/** As once. With dryRun=true nothing is done, and the answer is what it would be. */
+export async function onceUnlessDry<T>(
+  c: Context<Env>,
+  dryRun: string | undefined,
+  asked: Once,
+  change: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return dryRun === 'true' ? undone(c.var.app.db, change) : once(c, asked, change)
 }
 
 /** `prepare` reads what the change needs, and waits for its turn, in the same round trip as the key. */

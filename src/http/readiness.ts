@@ -1,25 +1,34 @@
 // Whether the service can do its work now.
 import type { App } from '../app.ts'
 import { credentialPlaces } from '../clouds/credentials.ts'
+import { listEntriesInUse } from '../clusters/stranded.ts'
 import { messageOf } from '../errors.ts'
 import { tellProblem } from '../profiles/catalog.ts'
-import { platforms, type Platform } from '../vocabulary.ts'
-import { listClouds } from '../workers/workers.ts'
+import { platforms } from '../vocabulary.ts'
+import { listCredentials } from '../workers/workers.ts'
 import type { Readiness } from './env.ts'
 
 const READINESS_MS = 2000
+/** All clusters are read for it. */
+const IN_USE_MS = 60_000
 
 /** Every answer is at most two seconds old, so that probes by strangers do not load what they probe. */
 export function openReadiness(app: App): () => Promise<Readiness> {
-  let last: { at: number; answer: Promise<Readiness> } | undefined
+  const inUse = remember(IN_USE_MS, () => listEntriesInUse(app.db).catch(() => []))
+  return remember(READINESS_MS, () => checkReadiness(app, inUse))
+}
+
+function remember<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { at: number; answer: Promise<T> } | undefined
   return () => {
-    if (last === undefined || Date.now() - last.at >= READINESS_MS)
-      last = { at: Date.now(), answer: checkReadiness(app) }
+    if (last === undefined || Date.now() - last.at >= ms) last = { at: Date.now(), answer: ask() }
     return last.answer
   }
 }
 
-async function checkReadiness(app: App): Promise<Readiness> {
+type InUse = Awaited<ReturnType<typeof listEntriesInUse>>
+
+async function checkReadiness(app: App, inUse: () => Promise<InUse>): Promise<Readiness> {
   const parts: [string, () => Promise<unknown>][] = [
     ['database', () => app.db.execute('select 1')],
     ['queue', () => app.queue.depth()],
@@ -34,22 +43,40 @@ async function checkReadiness(app: App): Promise<Readiness> {
     app.log.warn({ part }, `not ready: ${messageOf(check.reason)}`)
     return [{ part, detail: 'does not answer as it should: the log says why' }]
   })
-  const clouds = await listClouds(app.db).catch(() => 'unknown' as const)
+  const held = await listCredentials(app.db).catch(() => 'unknown' as const)
   const degraded = app.catalog.problems().map((mistake) => ({ part: 'profiles', detail: tellProblem(mistake) }))
-  if (clouds !== 'unknown') degraded.push(...withoutCredentials(app, clouds))
-  return { ready: failing.length === 0, failing, degraded, clouds: Array.isArray(clouds) ? clouds : [] }
+  if (held !== 'unknown') degraded.push(...withoutCredentials(app, held, held ? await inUse() : []))
+  const { clouds = [], entries = [] } = held === 'unknown' ? {} : (held ?? {})
+  const reached = platforms.filter((platform) => clouds.includes(platform) || entries.includes(platform))
+  return { ready: failing.length === 0, failing, degraded, clouds: reached }
 }
 
 /** What a first installation meets: the installer would ask, and nobody answers. */
-function withoutCredentials({ catalog }: App, clouds: Platform[] | undefined): Readiness['degraded'] {
-  if (clouds === undefined) return [{ part: 'workers', detail: 'no worker lives: jobs wait' }]
-  const missing = platforms.filter((platform) => !clouds.includes(platform))
-  return missing.flatMap((platform) => {
-    const names = catalog.list().filter((profile) => profile.enabled && profile.platform === platform)
-    if (names.length === 0) return []
-    const detail = `no worker has credentials for ${platform}, so its profiles fail: ${credentialPlaces[platform]}`
-    return [{ part: 'credentials', detail }]
-  })
+function withoutCredentials(
+  { catalog }: App,
+  held: Awaited<ReturnType<typeof listCredentials>>,
+  inUse: InUse,
+): Readiness['degraded'] {
+  if (held === undefined) return [{ part: 'workers', detail: 'no worker lives: jobs wait' }]
+  const enabled = catalog.list().filter((profile) => profile.enabled)
+  const missing = platforms
+    .filter((platform) => !held.clouds.includes(platform))
+    .filter((platform) => enabled.some((each) => each.platform === platform && each.credentials === undefined))
+    .map((platform) => `no worker has credentials for ${platform}, so its profiles fail: ${credentialPlaces[platform]}`)
+  const waiting = enabled.flatMap(({ name, platform, credentials }) =>
+    credentials === undefined || !held.lacks(platform, credentials)
+      ? []
+      : [
+          `no worker has the credentials entry "${credentials}" of ${platform}, so clusters of the profile ${name} wait`,
+        ],
+  )
+  const stranded = inUse
+    .filter(({ platform, entry }) => held.lacks(platform, entry))
+    .map(
+      ({ platform, entry, clusters, first }) =>
+        `no worker has the credentials entry "${entry}" of ${platform}, with which alone ${clusters === 1 ? first : `${clusters} clusters such as ${first}`} can be destroyed: put it back into OCPCTL_CLOUD_CREDENTIALS`,
+    )
+  return [...missing, ...waiting, ...stranded].map((detail) => ({ part: 'credentials', detail }))
 }
 
 const installerPart = (app: App): [string, () => Promise<unknown>] => [

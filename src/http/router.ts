@@ -49,7 +49,7 @@ export const problemSchema = z
 const problemContent = { 'application/problem+json': { schema: problemSchema } }
 
 /** The error answers of an operation, for its description. */
-function problems(...statuses: number[]) {
+export function problems(...statuses: number[]) {
   const always = [400, 401, 403, 404, 429, 500]
   return Object.fromEntries(
     [...new Set([...always, ...statuses])]
@@ -165,6 +165,9 @@ export const idempotencyHeader = keyed(SAME_ANSWER, { required: true, pattern })
 export const optionalIdempotencyHeader = keyed(SAME_ANSWER, { pattern })
 /** A dry run does not look at it. */
 export const idempotencyHeaderUnlessDry = keyed(`Required unless dryRun=true. ${SAME_ANSWER}`, {})
+
+/** Nothing is done, and the answer says what it would come to. */
+export const dryRunQuery = z.object({ dryRun: z.enum(['true', 'false']).optional() })
 
 /** Describes operations for signed-in callers. `fails`: the errors that one may answer with beside those of any. */
 export const operationsOf =

@@ -6,6 +6,7 @@ import type { Credential } from '../auth/authenticate.ts'
 import type { Caller, Origin } from '../auth/principal.ts'
 import { openSession, sealSession, startSession } from '../auth/sessions.ts'
 import { AppError } from '../errors.ts'
+import { traceparentOf } from '../observability/trace-context.ts'
 import type { Env } from './env.ts'
 
 export const SESSION_PATH = '/api/v1/session'
@@ -41,6 +42,7 @@ export const originOf = (c: Context<Env>): Origin => ({
   requestId: c.var.requestId,
   address: c.var.address,
   agent: c.req.header('user-agent')?.slice(0, 256),
+  ...(c.var.trace ? { traceparent: traceparentOf(c.var.trace) } : {}),
 })
 
 /** `token`: the API token that proved who the caller is, if it was one. Returns when the session ends. */

@@ -1,4 +1,5 @@
 // The port through which operations drive an installer. A run lives only while it is extended.
+import type { Access } from '../clouds/access.ts'
 import type { LogLevel } from '../vocabulary.ts'
 import type { Stage } from './stages.ts'
 
@@ -22,6 +23,8 @@ export type RunOptions = {
   program: Program
   dir: string
   command: InstallerCommand
+  /** The only credentials that the child sees. */
+  access: Access
   /** The child is killed at this time, by uptimeMs, unless it is extended. */
   untilMs: number
   onLine: (line: InstallerLine) => void

@@ -2,11 +2,12 @@
 // environment it needs, and gets no secret on its command line.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, type BigIntStats } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, type BigIntStats } from 'node:fs'
 import { access, constants, readFile, readdir, stat } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
+import type { Access } from '../clouds/access.ts'
 import { ConfigError, type Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Installer, InstallerExit, InstallerLine, InstallerRun, Program, RunOptions } from './installer.ts'
@@ -21,9 +22,9 @@ const FIPS_MODE = '/proc/sys/crypto/fips_enabled'
 const STDERR_TAIL = 64 * 1024
 const SIMULATED_PULL_SECRET = '{"auths":{"simulated.example":{"auth":"c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=="}}}'
 
-// Cloud credentials, proxies and certificates. Nothing of this service's own.
+// Proxies, certificates, and how AWS is reached. Nothing of this service's own, and no credentials: those come by the run.
 const INHERITED =
-  /^(AWS_|AZURE_|ARM_|GOOGLE_|GCLOUD_|CLOUDSDK_|IC_|IBMCLOUD_|https?_proxy$|no_proxy$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_|TZ$|LANG$|LC_)/
+  /^(https?_proxy$|no_proxy$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_|AWS_CA_BUNDLE$|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT$|TZ$|LANG$|LC_)/
 
 export function openInstaller(config: Config): Installer {
   const simulated = config.installerDir === undefined
@@ -38,16 +39,17 @@ export function openInstaller(config: Config): Installer {
     return fips || (!existsSync(plain) && existsSync(fipsBuild)) ? fipsBuild : plain
   }
 
-  const environmentFor = ({ version, fips }: Program, dir: string): Record<string, string> => {
+  const environmentFor = ({ program: { version, fips }, dir, access }: RunOptions): Record<string, string> => {
     const { environment } = config
-    const inherited = Object.entries(environment).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && INHERITED.test(entry[0]),
+    const inherited = Object.entries(environment).filter(([name]) => INHERITED.test(name))
+    const given = [...inherited, ...Object.entries(access.environment)].filter(
+      (each): each is [string, string] => each[1] !== undefined,
     )
     return {
-      ...Object.fromEntries(inherited),
+      ...Object.fromEntries(given),
       // The simulator runs on the same Node as this process, whatever else is installed.
       PATH: [dirname(process.execPath), environment['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
-      HOME: environment['HOME'] ?? dir,
+      ...homeFor(environment, access, dir),
       TMPDIR: environment['TMPDIR'] ?? '/tmp',
       OPENSHIFT_INSTALL_INVOKER: 'ocpctl',
       // It works in the cloud where the inventory looks. A profile names other addresses as serviceEndpoints.
@@ -83,7 +85,7 @@ export function openInstaller(config: Config): Installer {
         // orderly way.
         {
           cwd: options.dir,
-          env: environmentFor(options.program, options.dir),
+          env: environmentFor(options),
           detached: true,
           stdio: ['pipe', 'ignore', 'pipe'],
         },
@@ -124,6 +126,18 @@ export function openInstaller(config: Config): Installer {
       return text.trim()
     },
   }
+}
+
+/**
+ * Installers look for credentials under the home too. With an entry they must find none there, and keep none in the
+ * directory that is stored. What they download is kept for all.
+ */
+function homeFor({ HOME, XDG_CACHE_HOME }: Config['environment'], { entry }: Access, dir: string) {
+  if (!entry) return { HOME: HOME ?? dir }
+  const home = `${dir}.home`
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  const cache = XDG_CACHE_HOME ?? (HOME === undefined ? undefined : join(HOME, '.cache'))
+  return { HOME: home, ...(cache === undefined ? {} : { XDG_CACHE_HOME: cache }) }
 }
 
 function followChild(child: ReturnType<typeof spawn>, options: RunOptions): InstallerRun {

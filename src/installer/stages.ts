@@ -11,6 +11,7 @@ export const stages = [
   'initialize',
   'stability',
   'complete',
+  'sweep',
   'destroy',
   'verify',
 ] as const
@@ -36,6 +37,7 @@ const percentAt: Partial<Record<Stage, number>> = {
   initialize: 62,
   stability: 95,
   complete: 100,
+  sweep: 1,
   destroy: 10,
   verify: 95,
 }

@@ -1,5 +1,6 @@
 // What is known of attempts.
-import { and, count, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import type { InventoryAnswer } from '../clouds/inventory.ts'
 import { keepEntry, type LedgerFacts } from '../clusters/ledger.ts'
 import { send, type Db, type Reader, type Transaction } from '../db/client.ts'
 import { update } from '../db/statements.ts'
@@ -7,7 +8,7 @@ import { announce } from '../events.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { openJobStatuses } from './job.ts'
 import { fenced, type Lock } from './lock.ts'
-import { jobAttempts, jobs, type JobParams, type Left, type RemovalPlan, type Run } from './tables.ts'
+import { jobAttempts, jobs, type JobParams, type Left, type Proof, type RemovalPlan, type Run } from './tables.ts'
 
 /** How many tries of the job have counted so far. A try that a shutdown interrupted does not count. */
 export async function countTries(db: Reader, jobId: string): Promise<number> {
@@ -33,6 +34,31 @@ export async function recordStage(
     tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { stage, progressPercent } })
     announce(tx, 'job', jobId)
   })
+}
+
+const KEPT_RESOURCES = 200
+
+/** Records what the inventory told, for those who wait for the proof that nothing is left. */
+export function recordProof(tx: Transaction, jobId: string, answer: InventoryAnswer, at: Date): void {
+  const { found } = answer
+  const proof: Proof = {
+    ...answer,
+    found: found.slice(0, KEPT_RESOURCES),
+    foundCount: found.length,
+    at: at.toISOString(),
+  }
+  keep(tx, jobId, { proof })
+}
+
+/** Of the newest destroy of the cluster that has looked. Index jobs_cluster. */
+export async function findProof(db: Reader, clusterId: string): Promise<Proof | undefined> {
+  const [row] = await db
+    .select({ params: jobs.params })
+    .from(jobs)
+    .where(and(eq(jobs.clusterId, clusterId), sql`${jobs.params} ? 'proof'`))
+    .orderBy(desc(jobs.id))
+    .limit(1)
+  return row?.params.proof
 }
 
 /** Keeps with a job what the installer left. */

@@ -3,17 +3,21 @@
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
+import { hasOpenEntries } from '../clusters/ledger.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import { lockClusterOf } from '../clusters/queries.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
-import { noteWait } from '../clusters/waiting.ts'
-import { send, type Db, type Transaction } from '../db/client.ts'
+import { noteHold, noteWait } from '../clusters/waiting.ts'
+import { observe, send, type Db, type Transaction } from '../db/client.ts'
 import { insertion, selection, update } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
+import { kindOf, pauseFor, PAUSES, toldOf, type Pause } from '../intake/pauses.ts'
 import { tellOfChange } from '../notices/notices.ts'
+import { traceOfJob } from '../observability/trace-context.ts'
 import type { Delivery } from '../queue/queue.ts'
 import { uptimeMs } from '../uptime.ts'
+import { WAITS_FOR_WORKER } from '../workers/workers.ts'
 import { endAsCancelled } from './ends.ts'
 import { isOpen, openJobStatuses } from './job.ts'
 import { closingOfLost, findLockOf, leaseMs, LockLost, taking, type Lock } from './lock.ts'
@@ -51,7 +55,7 @@ export async function claimJob(
   const claimedAtMs = uptimeMs()
   const { jobId } = delivery
   const claim = async (tx: Transaction): Promise<Claim | undefined> => {
-    const [cluster, held, [job], { fence, last, at, server }] = await Promise.all([
+    const [cluster, held, [job], { fence, last, at, server, pauses }] = await Promise.all([
       lockClusterOf(tx, jobId),
       findLockOf(tx, jobId),
       lockJob(tx, jobId),
@@ -79,12 +83,27 @@ export async function claimJob(
       await must(app.queue.complete(tx, delivery))
       return undefined
     }
+    const pause = await findHold(tx, pauses, cluster, job)
+    if (pause) {
+      const status = job.status === 'RUNNING' ? 'RETRYING' : job.status
+      noteHold(tx, [cluster], toldOf(pause))
+      send(tx, update(jobs, { status, pausedBy: pause.id }, { id: jobId, status: openJobStatuses }))
+      announce(tx, 'job', jobId)
+      // It does not come back before the end, unless the pause is taken back: then it is handed out again.
+      const waitMs = Date.parse(pause.endsAt) - at.getTime()
+      await must(app.queue.giveBack(tx, delivery, waitMs / 1000, 'busy'))
+      return undefined
+    }
+    // The start of a create says so itself.
+    if (!move.start && job.pausedBy !== null) noteHold(tx, [cluster], null)
     const message = whyNotHere(cluster, job)
     if (message !== undefined) {
       noteWait(tx, cluster, message)
       await must(app.queue.giveBack(tx, delivery, HELD_RETRY_SECONDS, 'busy'))
       return undefined
     }
+    // Where the job moves its cluster, that takes the reason away.
+    if (!move.start && cluster.statusReason?.startsWith(WAITS_FOR_WORKER)) noteWait(tx, cluster, null)
     const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster
     if (!moved) throw new Error(`${cluster.id} was ${cluster.status} and did not take ${move.start}`)
 
@@ -106,7 +125,7 @@ export async function claimJob(
       endedAt: null,
     }
     const lock: Lock = { clusterId: cluster.id, jobId, attemptId: attempt.id, fence, worker }
-    const running = { status: 'RUNNING', startedAt: job.startedAt ?? at, retryAt: null } as const
+    const running = { status: 'RUNNING', startedAt: job.startedAt ?? at, retryAt: null, pausedBy: null } as const
     send(tx, opening(attempt))
     send(tx, taking(lock, app.config.leaseSeconds))
     send(tx, update(jobs, running, { id: jobId, status: openJobStatuses }))
@@ -119,9 +138,22 @@ export async function claimJob(
     const { id: clusterId, team } = cluster
     tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { attempt: attempt.number } })
     announce(tx, 'job', jobId)
+    const waited = Math.max(0, (at.getTime() - job.createdAt.getTime()) / 1000)
+    if (attempt.number === 1)
+      observe(tx, ({ metrics }) =>
+        metrics.observe('ocpctl_job_wait_seconds', { type: job.type }, waited, traceOfJob(job).traceId),
+      )
     return { cluster: moved, job: { ...job, ...running }, attempt, lock, delivery, claimedAtMs }
   }
   return app.db.transaction(claim, { readsFirst: true })
+}
+
+/** A create of which something may stand in the cloud is carried on: to leave it half made would only cost money. */
+async function findHold(tx: Transaction, pauses: readonly Pause[], cluster: ClusterRow, { type }: JobRow) {
+  const kind = kindOf(type)
+  const pause = kind && pauseFor(pauses, kind, cluster)
+  if (!pause || (kind === 'creates' && (await hasOpenEntries(tx, cluster.id)))) return undefined
+  return pause
 }
 
 /** Why this worker may not begin the job. It is left to another worker, or to a later time; people read why. */
@@ -153,16 +185,16 @@ export async function openWait(db: Db, lockSeconds: number, onOther: () => void 
   }
 }
 
-const SERVER = `pg_postmaster_start_time()::text || ' ' || (select timeline_id from pg_control_checkpoint())`
+export const SERVER = `pg_postmaster_start_time()::text || ' ' || (select timeline_id from pg_control_checkpoint())`
 
 /** Returns a fence that nobody had, the number of the job's last attempt, and the time of the transaction. */
 async function nextNumbers(
   tx: Transaction,
   jobId: string,
-): Promise<{ fence: number; last: number; at: Date; server: string }> {
-  const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date; server: string }>({
+): Promise<{ fence: number; last: number; at: Date; server: string; pauses: Pause[] }> {
+  const { rows } = await tx.$client.query<{ fence: string; last: number; at: Date; server: string; pauses: Pause[] }>({
     name: 'next numbers',
-    text: `select nextval('lock_fence') as fence, now() as at, ${SERVER} as server,
+    text: `select nextval('lock_fence') as fence, now() as at, ${SERVER} as server, ${PAUSES} as pauses,
       (select coalesce(max(number), 0) from job_attempts where job_id = $1)::int as last`,
     values: [jobId],
   })

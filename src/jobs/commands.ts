@@ -15,12 +15,12 @@ import type { JobType } from '../vocabulary.ts'
 import { endAsCancelled, endJob } from './ends.ts'
 import { isOpen, openJobStatuses } from './job.ts'
 import { jobForChange } from './queries.ts'
-import type { JobParams } from './tables.ts'
 import { type JobRow, jobs } from './tables.ts'
 
 const insertJob = insertion(jobs)
 
 type Of = Pick<ClusterRow, 'id' | 'profileSnapshot'>
+type More = Partial<Pick<JobRow, 'params' | 'pausedBy'>>
 
 /** `at` is the database's time of the transaction. */
 export function openJob(
@@ -30,9 +30,9 @@ export function openJob(
   cluster: Of,
   type: JobType,
   at: Date,
-  params: JobParams = {},
+  more: More = {},
 ): JobRow {
-  const [job] = openJobs(app, tx, by, [cluster], type, at, params)
+  const [job] = openJobs(app, tx, by, [cluster], type, at, more)
   if (!job) throw new Error('a job is opened for each cluster')
   return job
 }
@@ -45,25 +45,28 @@ export function openJobs(
   of: readonly Of[],
   type: JobType,
   at: Date,
-  params: JobParams = {},
+  more: More = {},
 ): JobRow[] {
   const opened = of.map((cluster): JobRow => ({
     id: newId('job'),
     clusterId: cluster.id,
     type,
     status: 'PENDING',
-    params,
+    params: {},
     maxAttempts: cluster.profileSnapshot.retry.maxAttempts,
     requestedBy: nameOf(by),
+    traceparent: (by.kind === 'caller' ? by.origin.traceparent : undefined) ?? null,
     cancelRequestedAt: null,
     reason: null,
     message: null,
     retryAt: null,
+    pausedBy: null,
     logMovedAt: null,
     logArtifactId: null,
     createdAt: at,
     startedAt: null,
     endedAt: null,
+    ...more,
   }))
   if (opened.length === 0) return []
   for (const job of opened) {

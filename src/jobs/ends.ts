@@ -4,10 +4,12 @@ import type { Actor } from '../auth/principal.ts'
 import { hasOpenEntries } from '../clusters/ledger.ts'
 import { tryTransition } from '../clusters/lifecycle.ts'
 import type { ClusterRow, clusters } from '../clusters/tables.ts'
-import { send, type Transaction } from '../db/client.ts'
+import { observe, send, type Transaction } from '../db/client.ts'
 import { now, update, type Changes, type Expression } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { writeNotice } from '../notices/notices.ts'
+import type { Observers } from '../observability/observers.ts'
+import { readTraceparent, traceOfJob } from '../observability/trace-context.ts'
 import { openJobStatuses } from './job.ts'
 import { closingOfLost } from './lock.ts'
 import { moveOf } from './moves.ts'
@@ -73,7 +75,10 @@ export async function endJob(
   if (fate === 'finishes') tryTransition(tx, by, cluster, moveOf(job.type).finish, told.changes, job.id)
   if (fate === 'fails') await failCluster(tx, by, cluster, job, told.statusReason ?? `${reason}: ${message}`)
   const end = { status, reason, message }
-  send(tx, update(jobs, { ...end, endedAt: now, retryAt: null }, { id: job.id, status: openJobStatuses }))
+  send(
+    tx,
+    update(jobs, { ...end, endedAt: now, retryAt: null, pausedBy: null }, { id: job.id, status: openJobStatuses }),
+  )
   // A job whose worker died may be ended before another worker has noticed it.
   send(tx, closingOfLost(job.clusterId))
   writeAudit(tx, by, {
@@ -92,7 +97,34 @@ export async function endJob(
     data: { name: cluster.name, job: type, ...end },
   })
   announce(tx, 'job', job.id)
+  observe(tx, (by) => observeEnd(by, cluster, job, end))
   return { ...job, ...end, endedAt: new Date(), retryAt: null }
+}
+
+const results = { SUCCEEDED: 'success', FAILED: 'failure', CANCELLED: 'cancellation' } as const
+
+function observeEnd(
+  { metrics, traces }: Observers,
+  cluster: ClusterRow,
+  job: JobRow,
+  { status, reason }: { status: keyof typeof results; reason: string | null },
+): void {
+  const { traceId, spanId } = traceOfJob(job)
+  const labels = { type: job.type, outcome: status }
+  metrics.add('ocpctl_jobs_total', { ...labels, reason: reason ?? '' })
+  const seconds = (Date.now() - (job.startedAt?.getTime() ?? 0)) / 1000
+  if (job.startedAt) metrics.observe('ocpctl_job_run_seconds', labels, Math.max(0, seconds), traceId)
+  const parent = readTraceparent(job.traceparent)
+  const attributes = {
+    'cicd.pipeline.name': job.type,
+    'cicd.pipeline.run.id': job.id,
+    'cicd.pipeline.result': results[status],
+    ...(status === 'FAILED' && reason !== null ? { 'error.type': reason } : {}),
+    'ocpctl.cluster.id': cluster.id,
+    'ocpctl.cluster.platform': cluster.platform,
+  }
+  const span = traces.start(job.type, { parent, traceId, spanId, at: job.createdAt, attributes })
+  span.end(status === 'FAILED' ? { error: reason ?? '' } : {})
 }
 
 /** Ends a job that was cancelled. Its cluster becomes what a failure would make it, unless the cluster was moved on. */

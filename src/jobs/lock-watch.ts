@@ -5,7 +5,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { lockCluster } from '../clusters/queries.ts'
-import { send, type Db, type Transaction } from '../db/client.ts'
+import { observe, send, type Db, type Transaction } from '../db/client.ts'
 import type { ActiveDelivery } from '../queue/queue.ts'
 import { uptimeMs } from '../uptime.ts'
 import { isOpen } from './job.ts'
@@ -13,7 +13,7 @@ import { closingOfLost, renewEveryMs, type Lock } from './lock.ts'
 import { jobLocks, jobs } from './tables.ts'
 
 type Version = { version: string; sinceMs: number }
-type SeenLock = Lock & { version: string }
+export type SeenLock = Lock & { version: string }
 
 export type LockWatch = {
   /** Looks once, and frees what dead workers hold. Throws what the database throws. */
@@ -83,7 +83,7 @@ export function startLockWatch(
     )
     seen = next
     await Promise.all([
-      ...dead.map((lock) => free({ clusterId: lock.clusterId }, freeLock(app, lock))),
+      ...dead.map((lock) => free({ clusterId: lock.clusterId }, freeDeadLock(app, lock))),
       ...stranded.map((delivery) => free({ jobId: delivery.jobId }, freeDelivery(app, delivery))),
     ])
     if (dead.length + stranded.length > 0) app.queue.wake()
@@ -97,30 +97,36 @@ export function startLockWatch(
 }
 
 // The row's own version. It changes with every renewal, also with those by workers of another release.
-const version = sql<string>`${jobLocks.fence}::text || ' ' || ${jobLocks}.xmin::text`
+export const lockVersion = sql<string>`${jobLocks.fence}::text || ' ' || ${jobLocks}.xmin::text`
 
 /** Reads all of job_locks: it has a row for each job that runs now, and no more. */
 async function listLocks(db: Db): Promise<SeenLock[]> {
-  const rows = await db.select({ lock: jobLocks, version }).from(jobLocks)
+  const rows = await db.select({ lock: jobLocks, version: lockVersion }).from(jobLocks)
   return rows.map(({ lock, version: of }) => ({ ...lock, version: of }))
 }
 
-async function freeLock(
-  app: Pick<App, 'db' | 'queue' | 'log'>,
-  { clusterId, version: seen, worker, jobId }: SeenLock,
-): Promise<void> {
-  const freed = await app.db.transaction(async (tx) => {
-    await lockCluster(tx, clusterId)
-    const gone = await tx
-      .delete(jobLocks)
-      .where(and(eq(jobLocks.clusterId, clusterId), eq(version, seen)))
-      .returning({ clusterId: jobLocks.clusterId })
-    if (gone.length === 0) return false
-    send(tx, closingOfLost(clusterId))
-    await handOutAgain(app, tx, jobId)
-    return true
-  })
-  if (freed) app.log.warn({ clusterId, jobId, worker }, 'a worker is gone: its job is handed out again')
+/** Returns false when the lock is not as it was seen. */
+export async function freeLock(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  { clusterId, version: seen, jobId }: SeenLock,
+): Promise<boolean> {
+  await lockCluster(tx, clusterId)
+  const gone = await tx
+    .delete(jobLocks)
+    .where(and(eq(jobLocks.clusterId, clusterId), eq(lockVersion, seen)))
+    .returning({ clusterId: jobLocks.clusterId })
+  if (gone.length === 0) return false
+  send(tx, closingOfLost(clusterId))
+  await handOutAgain(app, tx, jobId)
+  observe(tx, ({ metrics }) => metrics.add('ocpctl_takeovers_total', { reason: 'lock' }))
+  return true
+}
+
+async function freeDeadLock(app: Pick<App, 'db' | 'queue' | 'log'>, lock: SeenLock): Promise<void> {
+  const { clusterId, jobId, worker } = lock
+  if (await app.db.transaction((tx) => freeLock(app, tx, lock)))
+    app.log.warn({ clusterId, jobId, worker }, 'a worker is gone: its job is handed out again')
 }
 
 /** Frees a delivery that a worker took from the queue before it died, without having the lock yet. */
@@ -134,6 +140,7 @@ async function freeDelivery(
     const now = (await app.queue.listActive(tx)).find((delivery) => delivery.jobId === jobId)
     if (lock || now?.retryCount !== retryCount) return
     await handOutAgain(app, tx, jobId)
+    observe(tx, ({ metrics }) => metrics.add('ocpctl_takeovers_total', { reason: 'delivery' }))
     app.log.warn({ clusterId, jobId }, 'a worker is gone before it began: its job is handed out again')
   })
 }

@@ -32,7 +32,7 @@ type Collected = {
   given: number
 }
 
-export function openJobLogs({ db, events, log }: Pick<App, 'db' | 'events' | 'log'>): JobLogs {
+export function openJobLogs({ db, events, log, metrics }: Pick<App, 'db' | 'events' | 'log' | 'metrics'>): JobLogs {
   const open = new Set<Collected>()
   let storing: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
@@ -92,6 +92,7 @@ export function openJobLogs({ db, events, log }: Pick<App, 'db' | 'events' | 'lo
         write(level, message, at = new Date().toISOString()) {
           // PostgreSQL's jsonb refuses the null character.
           collected.lines.push({ seq: nextSeq++, at, level, message: message.replaceAll('\u0000', '\uFFFD') })
+          metrics.add('ocpctl_log_lines_total', { level })
           schedule()
         },
         flush: () => afterwards(() => storeOne(collected)),

@@ -12,7 +12,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import type { Resource } from '../clouds/inventory.ts'
+import type { InventoryAnswer, Resource } from '../clouds/inventory.ts'
 import { clusters } from '../clusters/tables.ts'
 import { at, oneOf } from '../db/columns.ts'
 import type { Stage } from '../installer/stages.ts'
@@ -28,13 +28,22 @@ import {
 import type { LogLevel } from '../vocabulary.ts'
 
 /** What an operation needs beyond its cluster, and what is kept of how it went. */
-export type JobParams = { replicas?: number; run?: Run; residue?: Left[]; plan?: RemovalPlan }
+export type JobParams = {
+  replicas?: number
+  run?: Run
+  residue?: Left[]
+  plan?: RemovalPlan
+  proof?: Proof
+  disks?: string[]
+}
 /** How many resources of each type a destroy was to take away, and how many are left. */
 export type RemovalPlan = { takenAt: string; types: Record<string, number>; left: Record<string, number> }
 /** What the installer left, and what became of it. `unsure`: it was found by its name alone. */
 export type Left = { resource: Resource; why: string; outcome: (typeof residueOutcomes)[number] }
 /** How an attempt goes: when each of its stages began, in seconds since the attempt did. */
 export type Run = { attempt: number; startedAt: string; stages: Partial<Record<Stage, number>> }
+/** What the inventory told at the last look for the proof that nothing is left. Of many only the first are kept. */
+export type Proof = InventoryAnswer & { at: string; foundCount: number }
 export type LogLine = { seq: number; at: string; level: LogLevel; message: string }
 
 export const jobs = pgTable(
@@ -49,10 +58,14 @@ export const jobs = pgTable(
     params: jsonb('params').$type<JobParams>().notNull().default({}),
     maxAttempts: integer('max_attempts').notNull(),
     requestedBy: text('requested_by').notNull(),
+    /** Of the request that asked for it (W3C Trace Context). null: its trace begins with it. */
+    traceparent: text('traceparent'),
     cancelRequestedAt: at('cancel_requested_at'),
     reason: text('reason'),
     message: text('message'),
     retryAt: at('retry_at'),
+    /** The pause that keeps it from beginning; it may be over by now. */
+    pausedBy: text('paused_by'),
     createdAt: at('created_at').notNull().defaultNow(),
     startedAt: at('started_at'),
     endedAt: at('ended_at'),
@@ -70,6 +83,9 @@ export const jobs = pgTable(
       .on(t.clusterId)
       .where(sql`status in ('PENDING', 'RUNNING', 'RETRYING')`),
     index('jobs_status').on(t.status, t.id),
+    index('jobs_paused')
+      .on(t.id)
+      .where(sql`paused_by is not null`),
     index('jobs_log_here')
       .on(t.endedAt)
       .where(sql`ended_at is not null and log_moved_at is null`),

@@ -5,7 +5,7 @@ import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import type { Transaction } from '../db/client.ts'
+import { observe, type Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import type { Answer } from '../outbound/sender.ts'
 import type { HandOver } from '../queue/queue.ts'
@@ -41,6 +41,7 @@ export async function deliver(app: Delivering, deliveryId: string, handOver: Han
         .update(webhookDeliveries)
         .set({ status: 'SKIPPED', problem: 'the webhook is off', nextTryAt: null })
         .where(eq(webhookDeliveries.id, deliveryId))
+      countTry(tx, 'skipped')
     })
     return
   }
@@ -122,6 +123,7 @@ async function record(
       .set({ failingSince: null })
       .where(and(eq(webhooks.id, webhook.id), sql`failing_since is not null`))
     await set({ status: 'DELIVERED' })
+    countTry(tx, 'delivered')
     return undefined
   }
   const [failing] = await tx
@@ -138,12 +140,17 @@ async function record(
   if (failing && why !== undefined) await switchOff(tx, webhook, why)
   if (why !== undefined || tries >= MOST_TRIES) {
     await set({ status: 'FAILED' })
+    countTry(tx, 'failed')
     return undefined
   }
   const delaySeconds = waitAfter(tries, answer?.retryAfter)
   await set({ nextTryAt: sql`now() + make_interval(secs => ${delaySeconds})` })
+  countTry(tx, 'retried')
   return { delaySeconds }
 }
+
+const countTry = (tx: Transaction, outcome: 'delivered' | 'retried' | 'failed' | 'skipped') =>
+  observe(tx, ({ metrics }) => metrics.add('ocpctl_webhook_deliveries_total', { outcome }))
 
 /** Seconds before the next try. `Retry-After` (RFC 9110: seconds, or a date) may make the wait longer. */
 export function waitAfter(tries: number, retryAfter: string | undefined, random = Math.random): number {

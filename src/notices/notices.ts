@@ -1,10 +1,10 @@
 // Telling people and programs of a change. The notice is written in the transaction of the change: it is told if and
 // only if the change happened. publish.ts hands it on.
-import { send, type Transaction } from '../db/client.ts'
+import { observe, send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
-import type { ChangeType, ClusterStatus, NoticeType } from '../vocabulary.ts'
+import type { ChangeType, ClusterStatus, NoticeType, Platform } from '../vocabulary.ts'
 import { notices, type MailedTo } from './tables.ts'
 
 export type Notice = {
@@ -51,13 +51,14 @@ const told: Partial<Record<ClusterStatus, { type: NoticeType; isMailed: boolean 
 /** `from` is undefined for a cluster that is new. */
 export function tellOfState(
   tx: Transaction,
-  cluster: { id: string; name: string; baseDomain: string; team: string; status: ClusterStatus; destroyAt: Date; statusReason: string | null }, // prettier-ignore
+  cluster: { id: string; name: string; baseDomain: string; team: string; platform: Platform; status: ClusterStatus; destroyAt: Date; statusReason: string | null }, // prettier-ignore
   from: ClusterStatus | undefined,
   jobId?: string,
 ): void {
-  const { id, name, baseDomain, team, status, destroyAt, statusReason } = cluster
+  const { id, name, baseDomain, team, platform, status, destroyAt, statusReason } = cluster
   const how = told[status]
   if (status === from) return
+  observe(tx, ({ metrics }) => metrics.add('ocpctl_cluster_transitions_total', { platform, status }))
   if (!how) return tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
   writeNotice(tx, {
     type: how.type,

@@ -1,11 +1,22 @@
-// One JSON line per event on stderr. stdout is for the output that a person or a script asked for. Text that looks like
-// a secret is masked before it is written.
-import { pino, type Logger, type LoggerOptions } from 'pino'
+// One JSON line an event: on stdout for a service, on stderr for a command, whose stdout is for the output that was asked
+// for. Text that looks like a secret is masked before it is written. Lines name what they are about by `requestId`,
+// `clusterId`, `jobId` and `traceId`.
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { createMasker } from './mask.ts'
 
 export type Log = Logger
 
-export function openLog(level: string): Log {
+/** Of a service. A terminal is shown lines for people. */
+export async function openServiceLog(level: string): Promise<Log> {
+  if (!process.stdout.isTTY) return openLog(level, pino.destination({ dest: 1, sync: true }))
+  const { default: pretty } = await import('pino-pretty')
+  return openLog(level, pretty({ destination: 1, sync: true, translateTime: 'SYS:HH:MM:ss', singleLine: true }))
+}
+
+export function openLog(
+  level: string,
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Log {
   const masker = createMasker()
   const options: LoggerOptions = {
     hooks: { streamWrite: (line) => masker.mask(line) },
@@ -20,7 +31,7 @@ export function openLog(level: string): Log {
       censor: '***',
     },
   }
-  return pino(options, pino.destination({ dest: 2, sync: true }))
+  return pino(options, destination)
 }
 
 function plainError(error: unknown): Record<string, unknown> {

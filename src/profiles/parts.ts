@@ -8,6 +8,13 @@ import { architectures } from '../install-config/schema.ts'
 
 export const word = z.string().min(1)
 
+export const credentialsName = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, {
+    error: 'must be lower-case words joined by dashes, as the entry is called',
+  })
+
 export const dnsName = z
   .string()
   .max(253)
@@ -149,7 +156,7 @@ export const azure = z.strictObject({
     .uuid({ error: 'must be the id of the subscription' })
     .optional()
     .describe(
-      "Of which subscription the worker's credentials are to be. The installer takes it from them, and nothing is proved gone in any other.",
+      "Of which subscription the credentials are to be. The installer takes it from them alone, so nothing is made while they are another's, and nothing is proved gone in any other.",
     ),
   network: z
     .strictObject({ resourceGroup: word, virtualNetwork: word, controlPlaneSubnet: word, computeSubnet: word })
@@ -158,7 +165,9 @@ export const azure = z.strictObject({
 })
 
 export const gcp = z.strictObject({
-  project: word.describe('The project that the cluster is made in.'),
+  project: word.describe(
+    'The project that the cluster is made in; nothing is made where the credentials do not see it.',
+  ),
   network: word.optional().describe('A network of your own, with both subnets.'),
   controlPlaneSubnet: word.optional(),
   computeSubnet: word.optional(),
@@ -168,7 +177,16 @@ export const gcp = z.strictObject({
 })
 
 export const ibmcloud = z.strictObject({
-  resourceGroup: word.optional().describe('An existing resource group; the installer makes one otherwise.'),
+  account: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/, { error: 'must be the id of the account, 32 characters of 0-9 and a-f' })
+    .optional()
+    .describe(
+      "Of which account the API key is to be. Nothing is made while it is another's, and nothing is proved gone there.",
+    ),
+  resourceGroup: word
+    .optional()
+    .describe('An existing resource group of the account; the installer makes one otherwise.'),
   networkResourceGroup: word.optional(),
   vpc: word.optional().describe('A VPC of your own, with the subnets of both kinds.'),
   controlPlaneSubnets: z.array(word).min(1).optional(),

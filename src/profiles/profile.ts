@@ -8,6 +8,7 @@ import {
   azure,
   choice,
   count,
+  credentialsName,
   dnsName,
   gcp,
   hours,
@@ -39,6 +40,11 @@ export const profileSchema = z
       .strictObject({ teams: z.array(word).min(1).describe('The teams that may use it.') })
       .optional()
       .describe('Who may use it; every team when left out.'),
+    credentials: credentialsName
+      .optional()
+      .describe(
+        "The entry of the workers' OCPCTL_CLOUD_CREDENTIALS that leads to the account; the workers' environment when left out. Clusters keep the one that they were made with.",
+      ),
     credentialsMode: z
       .enum(['Mint', 'Passthrough', 'Manual'])
       .optional()

@@ -139,6 +139,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.update(CLUSTER_JOBS, undefined, { id, startAfter: 0, db })
     },
 
+    async endWaits(tx, jobIds) {
+      await tx.$client.query({
+        name: 'end waits',
+        text: `update pgboss.job set start_after = now()
+          where name = $1 and id = any($2::uuid[]) and state in ('created', 'retry') and start_after > now()`,
+        values: [CLUSTER_JOBS, jobIds.map(uuidOf)],
+      })
+    },
+
     wake: () => wake(boss, CLUSTER_JOBS),
 
     async findEntries(db, jobIds) {
@@ -197,6 +206,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
           }
         },
       )
+    },
+
+    async stopWork() {
+      if (boss.getWipData().some(({ name }) => name === CLUSTER_JOBS)) await boss.offWork(CLUSTER_JOBS, { wait: false })
     },
 
     async workDead(settle) {

@@ -58,6 +58,8 @@ export type Queue = {
   listActive: (db: Reader) => Promise<ActiveDelivery[]>
   /** Takes the job from a worker that is gone, or ends the job's wait, so that another worker gets it now. */
   handOutAgain: (tx: Transaction, jobId: string) => Promise<void>
+  /** Ends the wait of those that no worker has: they are handed out in their turn. */
+  endWaits: (tx: Transaction, jobIds: string[]) => Promise<void>
   /** Makes this process's workers look for work now. */
   wake: () => void
   /** The entries of these jobs, whatever state they are in, by job id. */
@@ -76,6 +78,8 @@ export type Queue = {
   revive: (tx: Transaction, letter: DeadLetter) => Promise<boolean>
   forgetDead: (tx: Transaction, queueId: string) => Promise<void>
   work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
+  /** Fetches no more of these jobs until `work` is called again; running handlers go on. */
+  stopWork: () => Promise<void>
   /**
    * Calls back for a job that no delivery ended, with the last cause. When the call resolves, the cluster's next job
    * may run.
@@ -99,6 +103,8 @@ export type Queue = {
    */
   catchUp: (db: Db) => Promise<string[]>
   listSchedules: (db: Reader) => Promise<ScheduleState[]>
+  /** The newest run of each schedule that succeeded. */
+  listSuccesses: (db: Reader) => Promise<{ name: string; startedAt: Date; endedAt: Date }[]>
   /**
    * Makes workDiscards be called with the key of an artifact, after the delay at the earliest, until the call succeeds.
    */

@@ -20,7 +20,7 @@ export function openSchedules(
   boss: PgBoss,
   over: Over,
   told: Told,
-): Pick<Queue, 'schedule' | 'runNow' | 'catchUp' | 'listSchedules'> {
+): Pick<Queue, 'schedule' | 'runNow' | 'catchUp' | 'listSchedules' | 'listSuccesses'> {
   return {
     async schedule(name, cron, run, { expireInSeconds = 600 } = {}) {
       await boss.createQueue(name, { ...oneAtATime, expireInSeconds })
@@ -58,6 +58,17 @@ export function openSchedules(
 
     async listSchedules(db) {
       return Promise.all((await boss.getSchedules()).map((schedule) => stateOf(boss, db, schedule)))
+    },
+
+    async listSuccesses(db) {
+      // pg-boss's index job_i15.
+      const { rows } = await db.$client.query<{ name: string; startedAt: Date; endedAt: Date }>(
+        `select s.name, run.started_on as "startedAt", run.completed_on as "endedAt"
+         from pgboss.schedule s cross join lateral (
+           select started_on, completed_on from pgboss.job j where j.name = s.name and j.state = 'completed'
+           order by created_on desc limit 1) run`,
+      )
+      return rows
     },
   }
 }

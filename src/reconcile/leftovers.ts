@@ -155,7 +155,7 @@ async function recordLeak(
     tx,
     LOOKER,
     { type: 'resources-of-destroyed-cluster', subject: id, clusterId: id },
-    { detail },
+    { detail, resources },
   )
   if (isNew)
     await tx

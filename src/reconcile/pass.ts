@@ -5,7 +5,10 @@ import type { Actor } from '../auth/principal.ts'
 import { lockCluster } from '../clusters/queries.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import type { Transaction } from '../db/client.ts'
-import { fileFinding, type About, type Verdict } from './findings.ts'
+import { fileFinding, findAccepted, noteSeen, type About, type Verdict } from './findings.ts'
+
+/** Somebody lives with it as it is. */
+class Accepted extends Error {}
 
 /** How old a thing must be before it is reported: transactions settle, and workers take their turn. */
 export const GRACE_SECONDS = 60
@@ -42,12 +45,15 @@ export function openPass(app: App, counts: Counts): Pass & { isLeft: (about: Abo
           const cluster = about.clusterId === undefined ? undefined : await lockCluster(tx, about.clusterId)
           const verdict = await look(tx, cluster)
           if (!verdict) return undefined
+          // What the look has repaired is taken back with the transaction.
+          if (verdict.repair !== undefined && (await findAccepted(tx, about)) === verdict.detail) throw new Accepted()
           const isNew = await fileFinding(tx, RECONCILER, about, verdict)
           return { isNew, repair: verdict.repair }
         })
         if (done?.isNew) counts.filed++
         if (done?.repair !== undefined) counts.repaired++
       } catch (error) {
+        if (error instanceof Accepted) return noteSeen(app.db, about)
         left.add(keyOf(about))
         app.log.error({ err: error, ...about }, 'a disagreement could not be looked into')
       }

@@ -9,11 +9,13 @@ import { findLost, recover } from '../clusters/adopt.ts'
 import { placesOf } from '../clusters/inventory-query.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
+import { findAccepted, noteSeen } from './findings.ts'
 import { lookAgain } from './leftovers.ts'
 import { CannotTell, type Pass } from './pass.ts'
 
 const BATCH = 500
 const SHOWN_RESOURCES = 20
+const KEPT_RESOURCES = 200
 
 /**
  * A cloud goes on listing deleted resources for a while. After this time it does not, and an empty inventory has been
@@ -21,13 +23,20 @@ const SHOWN_RESOURCES = 20
  */
 const isLongDestroyed = sql<boolean>`coalesce(${clusters.destroyedAt} < now() - interval '1 hour', false)`
 
-export type Owned = { count: number; shown: Resource[] }
+/** isOurs false: nothing of it says of which installation it is, as earlier releases left it. */
+export type Owned = { count: number; kept: Resource[]; isOurs: boolean }
 
 export async function checkOwnedResources(pass: Pass): Promise<void> {
   for await (const { id, owned, isKnown } of compareOwned(pass.app)) {
     const seen = describe(owned)
-    if (isKnown) await lookAtDestroyed(pass, id, seen)
-    else await takeBack(pass, id, seen)
+    const type = isKnown ? 'resources-of-destroyed-cluster' : 'resources-without-cluster'
+    // Whoever accepted it has seen these resources, and wants nothing done about them.
+    if ((await findAccepted(pass.app.db, { type, subject: id }))?.includes(seen)) {
+      await noteSeen(pass.app.db, { type, subject: id })
+      continue
+    }
+    if (isKnown) await lookAtDestroyed(pass, id, owned)
+    else await takeBack(pass, id, owned)
   }
 }
 
@@ -65,17 +74,20 @@ async function* compareOwned(app: Asking): AsyncGenerator<{ id: string; owned: O
   if (untold) throw untold
 }
 
-async function lookAtDestroyed(pass: Pass, id: string, seen: string): Promise<void> {
+async function lookAtDestroyed(pass: Pass, id: string, owned: Owned): Promise<void> {
   const looked = await lookAgain(pass.app, id)
   if (looked === 'held') return pass.leave({ type: 'resources-of-destroyed-cluster', subject: id })
   if (looked !== 'reopened' && looked !== 'unknown') return
-  const detail = `the cluster is DESTROYED, and of it there ${seen}`
+  const detail = `the cluster is DESTROYED, and of it there ${describe(owned)}`
+  const verdict = { detail, resources: owned.kept }
   await pass.inspect({ type: 'resources-of-destroyed-cluster', subject: id, clusterId: id }, async () =>
-    looked === 'reopened' ? { detail, repair: 'it is destroyed again' } : { detail },
+    looked === 'reopened' ? { ...verdict, repair: 'it is destroyed again' } : verdict,
   )
 }
 
-async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
+async function takeBack(pass: Pass, id: string, owned: Owned): Promise<void> {
+  const seen = describe(owned)
+  const resources = owned.kept
   let why = 'the artifact store has no state of it that could be adopted'
   try {
     // The listing may be of what has gone since.
@@ -87,6 +99,7 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
       return await pass.inspect({ type: 'cluster-adopted', subject: id, clusterId: id }, async () => ({
         detail,
         repair,
+        resources,
       }))
     }
   } catch (error) {
@@ -94,8 +107,10 @@ async function takeBack(pass: Pass, id: string, seen: string): Promise<void> {
     if (!(error instanceof AppError))
       pass.app.log.error({ err: error, clusterId: id }, 'a lost cluster was not taken back')
   }
+  // It may be of another installation in the same account.
+  if (!owned.isOurs) return
   const detail = `no cluster has this id, and by it there ${seen}; ${why}`
-  await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail }))
+  await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail, resources }))
 }
 
 async function listOwned({ inventory, installationId, catalog }: Asking) {
@@ -103,11 +118,12 @@ async function listOwned({ inventory, installationId, catalog }: Asking) {
   const all = new Map<string, Owned>()
   try {
     const listing = inventory.findOwned({ installationId, offered: catalog.list().flatMap(placesOf) })
-    for await (const { clusterId, installationId: owner = installationId, resource } of listing) {
-      if (owner !== installationId) continue
-      const of = all.get(clusterId) ?? { count: 0, shown: [] }
+    for await (const { clusterId, installationId: owner, resource } of listing) {
+      if (owner !== undefined && owner !== installationId) continue
+      const of = all.get(clusterId) ?? { count: 0, kept: [], isOurs: false }
       of.count++
-      if (of.shown.length < SHOWN_RESOURCES) of.shown.push(resource)
+      of.isOurs ||= owner !== undefined
+      if (of.kept.length < KEPT_RESOURCES) of.kept.push(resource)
       all.set(clusterId, of)
     }
   } catch (error) {
@@ -117,7 +133,10 @@ async function listOwned({ inventory, installationId, catalog }: Asking) {
   return { all, untold: undefined }
 }
 
-function describe({ count, shown }: Owned): string {
-  const names = shown.map(({ type, id, region }) => `${type} ${id} in ${region}`).join(', ')
+function describe({ count, kept }: Owned): string {
+  // Clouds list in any order, and what is accepted is known again by these words.
+  const sorted = kept.map(({ type, id, region }) => `${type} ${id} in ${region}`).toSorted()
+  const shown = sorted.slice(0, SHOWN_RESOURCES)
+  const names = shown.join(', ')
   return `${count === 1 ? 'is one resource' : `are ${count} resources`}: ${names}${count > shown.length ? ', …' : ''}`
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
-import { check, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { check, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import type { Resource } from '../clouds/inventory.ts'
 import { at, oneOf } from '../db/columns.ts'
 import { findingTypes } from '../vocabulary.ts'
 
@@ -15,9 +16,18 @@ export const findings = pgTable(
     detail: text('detail').notNull(),
     /** What was done about it; null: an operator must look. */
     repair: text('repair'),
+    /** What it is about in the cloud; null: nothing there. */
+    resources: jsonb('resources').$type<Resource[]>(),
     firstSeenAt: at('first_seen_at').notNull().defaultNow(),
     lastSeenAt: at('last_seen_at').notNull().defaultNow(),
     resolvedAt: at('resolved_at'),
+    /** Who said that it is dealt with, and why; null: it was seen no more. */
+    resolvedBy: text('resolved_by'),
+    resolvedReason: text('resolved_reason'),
+    /** Since when somebody lives with it as it is. It is neither repaired nor told of until its detail changes. */
+    acceptedAt: at('accepted_at'),
+    acceptedBy: text('accepted_by'),
+    acceptedReason: text('accepted_reason'),
   },
   (t) => [
     check('findings_type', oneOf('type', findingTypes)),

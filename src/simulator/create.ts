@@ -3,6 +3,7 @@ import path from 'node:path'
 import {
   certificate,
   hasIgnition,
+  identityIn,
   loadState,
   readConfigFile,
   readManifests,
@@ -233,7 +234,7 @@ function newManifests({ config, identity }: Assets): Manifest[] {
 /** Complete before any infrastructure: with metadata.json alone the cluster can be destroyed. */
 function writeClusterFiles({ dir, environment }: Run, assets: Assets): void {
   writeAsset(dir, 'metadata.json', metadataText(assets.config, assets.identity, environment.version))
-  writeKubeconfig(dir, assets.config.name, serverOf(assets.config))
+  writeKubeconfig(dir, assets.config.name, serverOf(assets.config), identityIn(environment.cloudDir))
   writeAsset(dir, 'auth/kubeadmin-password', assets.kubeadminPassword)
 }
 

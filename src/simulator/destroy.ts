@@ -49,7 +49,7 @@ export async function destroyCluster(run: Run): Promise<void> {
       if (pass === 1) await runStage(run, stage, steps, { failure: () => destroyFailure(stage) })
       else for (const step of steps) step.act()
     }
-    const left = select(cloud, platform, metadata).length
+    const left = select(cloud, platform, metadata).filter(({ resource }) => !isGivenUp(cloud, resource)).length
     if (left === 0 && !run.faults.neverEnds) break
     if (left > 0) log.info(`Waiting for ${left} resources that cannot be deleted yet`)
     if (platform === 'azure' && clock.elapsedSeconds > 2 * 3600) {
@@ -152,8 +152,13 @@ function isHeld(cloud: Cloud, { id, type, infraID, platform }: Resource): boolea
   return cloud.list().some(({ resource }) => resource.infraID === infraID && holders.includes(resource.type))
 }
 
+/** IBM Cloud's destroyer only warns of a group that something is in. */
+const isGivenUp = (cloud: Cloud, resource: Resource): boolean =>
+  resource.platform === 'ibmcloud' && resource.type === 'resource-group' && isHeld(cloud, resource)
+
 const holderTypes: Record<string, string[]> = {
   'gcp network': ['subnetwork', 'firewall', 'router'],
+  'ibmcloud resource-group': ['snapshot'],
   // The authorization is found by its instance.
   'ibmcloud service-instance': ['iam-authorization'],
 }

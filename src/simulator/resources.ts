@@ -17,6 +17,8 @@ export interface Resource {
   target?: string
   /** Of a DNS record: the name of the zone that it is in. */
   zone?: string
+  /** Of a snapshot: the disk that it was made of. */
+  of?: string
   /** No destroyer looks for it. */
   isMissed?: true
   createdAt?: string
@@ -79,13 +81,15 @@ export function planResources(config: InstallConfig, identity: ClusterIdentity, 
       : []
   const tags = { ...config.userTags, ...drafts.ownerTags }
   const operatorTags = config.platform === 'aws' ? { ...tags, openshiftClusterID: identity.uuid } : tags
+  const machines = plan(drafts.machines, tags)
+  const disk = machines.find(({ resource }) => ['disk', 'volume'].includes(resource.type))?.resource.id
   return {
     network: [...plan([...drafts.network, ...drafts.privateZone], tags), ...publicRecord('api', 'api', 'ext')],
-    machines: plan(drafts.machines, tags),
+    machines,
     initialize: [
       ...plan(drafts.initialize, operatorTags),
       ...publicRecord('apps', '*.apps', 'ingress'),
-      ...(leavesKnown ? plan(drafts.missed, operatorTags, missed) : []),
+      ...(leavesKnown ? plan(drafts.missed, operatorTags, { ...missed, ...(disk !== undefined && { of: disk }) }) : []),
     ],
   }
 }

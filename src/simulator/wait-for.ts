@@ -62,7 +62,7 @@ export async function finishInstall(run: Run, cluster: Cluster, report: () => vo
   log.info('All cluster operators have completed progressing')
   log.info('Checking to see if there is a route at openshift-console/console...')
   await clock.pass(5)
-  prependRouterCa(dir)
+  prependRouterCa(dir, run.environment.cloudDir)
   log.info('Install complete!')
   log.info("To access the cluster as the system:admin user when using 'oc', run")
   log.info(`    export KUBECONFIG=${path.join(dir, 'auth/kubeconfig')}`)

@@ -1,6 +1,7 @@
 // What a worker still does for an attempt that it has lost, after the installer has ended. It asks what was left, and
 // goes on asking while the database does not answer.
 import { setTimeout } from 'node:timers/promises'
+import type { App } from '../app.ts'
 import { AppError } from '../errors.ts'
 import { lookAfterLoss } from '../reconcile/leftovers.ts'
 import type { Operation } from './operation.ts'
@@ -9,8 +10,8 @@ const RETRY_MS = 5_000
 /** What has not been told by then is found by the later looks and by reconciling. */
 const GIVE_UP_MS = 10 * 60_000
 
-/** Never throws. */
-export async function tellOfLoss({ app, claim, infra }: Operation, signal: AbortSignal): Promise<void> {
+/** Never throws. The log of `app` names no cluster by itself: it tells of clusters that are found. */
+export async function tellOfLoss(app: App, { claim, infra }: Operation, signal: AbortSignal): Promise<void> {
   const clusterId = claim.cluster.id
   for (const until = Date.now() + GIVE_UP_MS; Date.now() < until && !signal.aborted;)
     try {
@@ -26,7 +27,7 @@ export async function tellOfLoss({ app, claim, infra }: Operation, signal: Abort
     }
 }
 
-async function adoptLater({ queue, db, log }: Operation['app'], clusterId: string): Promise<void> {
+async function adoptLater({ queue, db, log }: App, clusterId: string): Promise<void> {
   await queue
     .adoptLater(db, clusterId)
     .catch((error: unknown) => log.error({ err: error, clusterId }, 'a lost cluster must be adopted by hand'))

@@ -1,7 +1,7 @@
 // What an install begins with: a free name, the installer's input, and the metadata that it makes of it.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeResources, describeUnanswered } from '../clouds/inventory.ts'
+import { describeTaken, describeUnanswered } from '../clouds/inventory.ts'
 import { placeOf } from '../clusters/inventory-query.ts'
 import { listOverlapping } from '../clusters/ledger.ts'
 import { writeRecord } from '../clusters/stored-state.ts'
@@ -12,12 +12,20 @@ import { readKubeadminPassword } from '../installer/results.ts'
 import { Unfit } from './failures.ts'
 import type { Operation } from './operation.ts'
 
+/** What requireFreeName returns, once the credentials are known to be of the account that the profile names. Throws Unfit. */
+export async function requireFreePlace(operation: Operation): Promise<string[] | undefined> {
+  const { app, claim } = operation
+  const why = await app.inventory.findMismatch?.(placeOf(claim.cluster))
+  if (why !== undefined) throw new Unfit('WrongCloudAccount', `${why}. Nothing was made`)
+  return requireFreeName(operation)
+}
+
 /**
  * Public records carry no tags, so the destroy of a second cluster with the same names would take the records of the
  * first. The installers refuse such a name too, but only midway. When the cloud cannot be asked, the check is left to
  * them. Returns the ids of what stands under the domain and is not in the way, or undefined when nobody knows.
  */
-export async function requireFreeName({ app, claim, log }: Operation): Promise<string[] | undefined> {
+async function requireFreeName({ app, claim, log }: Operation): Promise<string[] | undefined> {
   const { name, baseDomain, platform } = claim.cluster
   const answer = await app.inventory.findRecords(placeOf(claim.cluster))
   const unanswered = describeUnanswered(platform, answer)
@@ -29,7 +37,7 @@ export async function requireFreeName({ app, claim, log }: Operation): Promise<s
   throw new Unfit(
     'DNSAlreadyExists',
     `DNS records of ${name}.${baseDomain} stand already, though no cluster of this service has the name: ` +
-      `${describeResources(answer.taken)}. Take another name, or have whoever made them remove them`,
+      `${describeTaken(answer.taken)}. Take another name, or have whoever made them remove them`,
   )
 }
 

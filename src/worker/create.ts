@@ -11,7 +11,7 @@ import type { InstallerMetadata } from '../installer/metadata.ts'
 import { readKubeadminPassword, readResults } from '../installer/results.ts'
 import { countTries } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
-import { readMetadata, requireFreeName, requireKnownFields, writeInputs } from './assets.ts'
+import { readMetadata, requireFreePlace, requireKnownFields, writeInputs } from './assets.ts'
 import { DestroyFailed, InstallFailed, Stopped, Unfit } from './failures.ts'
 import type { Operation } from './operation.ts'
 import { recallEntries, restoreLatest } from './restore.ts'
@@ -69,7 +69,7 @@ const steps: readonly Step<State>[] = [
     budget: installBudget,
     isNeeded: isNew,
     async take(operation, state, deadlineMs) {
-      state.stoodBefore = await requireFreeName(operation)
+      state.stoodBefore = await requireFreePlace(operation)
       await writeInputs(operation, state.dir, state.stoodBefore)
       await run(operation, 'create manifests', state.dir, deadlineMs)
     },

@@ -1,4 +1,4 @@
-// Destroys a cluster: what the ledger names, and what only the artifact store remembers.
+// Destroys a cluster: what the ledger names, what only the artifact store remembers, and first what the cluster itself made.
 import { listOpenEntries, reopenEntry, reopenUnbegun } from '../clusters/ledger.ts'
 import type { Transaction } from '../db/client.ts'
 import { issueCertificate } from '../emptiness/issue.ts'
@@ -11,14 +11,22 @@ import type { Operation } from './operation.ts'
 import { recallEntries } from './restore.ts'
 import { retrySeconds } from './retry.ts'
 import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
+import { sweepCluster } from './sweep.ts'
 import { destroyInfrastructure, proveEmpty, takeAwayPoints } from './take-away.ts'
 
 const RETRY_SECONDS = 60
+const SWEEP_MINUTES = 10
 
 type State = { proved: Proved }
 
 const steps: readonly Step<State>[] = [
   { name: 'recalled', leaves: 'the entries that the ledger had lost', take: (operation) => recallEntries(operation) },
+  {
+    name: 'swept',
+    leaves: 'a cluster with fewer load balancers and disks of its own making, and their names with the job',
+    budget: { minutes: () => SWEEP_MINUTES, leastMs: 10_000 },
+    take: (operation, _, budgetMs = 0) => sweepCluster(operation, budgetMs),
+  },
   {
     name: 'taken-away',
     leaves: 'a cloud without the cluster, and no open entry in the ledger',

@@ -39,7 +39,7 @@ export function openLease(
       if (cancelRequested) tell.cancelled()
     } catch (error) {
       if (error instanceof LockLost) tell.lost(error.message)
-      else log.warn({ err: error, jobId: lock.jobId }, 'a lease could not be renewed')
+      else log.warn({ err: error }, 'a lease could not be renewed')
     }
   }
   // A renewal that hangs on a dead connection must not keep the next one from trying another connection.

@@ -21,9 +21,10 @@ import { uptimeMs } from '../uptime.ts'
 import type { LogLevel } from '../vocabulary.ts'
 import { DirectoryGone, Stopped, type StopKind } from './failures.ts'
 import { openLease } from './lease.ts'
+import { openMeasures } from './measures.ts'
 
 /** How long an interrupted installer may take to end by itself. */
-const INTERRUPT_GRACE_MS = 60_000
+export const INTERRUPT_GRACE_MS = 60_000
 const SHORTEST_GRACE_MS = 5_000
 const REMEMBERED_LINES = 5000
 
@@ -66,7 +67,8 @@ export type Operation = {
   fencedWithCluster: <T>(change: (tx: Transaction) => Promise<T>) => Promise<T>
   /** Stores the log lines so far, before the end is settled and the lock given back. */
   flushLog: () => Promise<void>
-  close: () => Promise<void>
+  /** `outcome`: of the attempt, for those who look. */
+  close: (outcome: string) => Promise<void>
 }
 
 export type RunLimits = {
@@ -92,6 +94,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
   const jobLog = await logs.open(lock)
   const running = new Set<InstallerRun>()
   let remembered: string[] = []
+  const measures = openMeasures(app, claim)
   let snapshots = 0
 
   const realMs = (installerMs: number, floorMs: number) => realMsOf(app.config, installerMs, floorMs)
@@ -101,6 +104,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
     // The kinds other than a cancel stay in force, even after a cancel that came before them.
     if (kind === 'lost') {
       isLost = true
+      measures.lost()
       for (const child of running) child.kill()
     }
     if (kind !== 'cancelled') lasting ??= new Stopped(kind, message)
@@ -121,11 +125,12 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
       await recordStage(app.db, lock, { team: cluster.team, stage, progressPercent, run }, operation.infra)
     } catch (error) {
       if (error instanceof LockLost) stop('lost', error.message)
-      else app.log.warn({ err: error, jobId: lock.jobId }, 'progress was not recorded')
+      else app.log.warn({ err: error }, 'progress was not recorded')
     }
   }
   const record = (stage: Stage, percent: number) => {
     run.stages[stage] ??= Math.round((uptimeMs() - claim.claimedAtMs) / 100) / 10
+    measures.enter(stage)
     progress = { stage, percent }
     recording = recording.then(recordNewest)
     return recording
@@ -177,6 +182,9 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
       const fips = cluster.profileSnapshot.features.fips && command !== 'destroy cluster'
       const program = { version: cluster.version, fips }
       await app.installer.check(program)
+      // Read anew for each run, since somebody may have changed the key.
+      const access = await app.credentials.open(cluster.platform, cluster.profileSnapshot.credentials)
+      for (const secret of access.secrets) masker.learn(secret)
       stopper.signal.throwIfAborted()
       remembered = []
       let timedOut = false
@@ -185,6 +193,7 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
         program,
         dir,
         command,
+        access,
         untilMs: lease.untilMs(),
         findCut: masker.findCut,
         onLine: ({ level, message, at }) => {
@@ -227,7 +236,9 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
       if (!existsSync(join(dir, 'metadata.json'))) throw new DirectoryGone(dir)
       const id = newId('art')
       const key = `clusters/${cluster.id}/${attempt.id}/${String(snapshots++).padStart(3, '0')}-${stage}-${id.slice(-6)}.tar.zst.sealed`
+      const from = performance.now()
       const { sha256, sizeBytes } = await writeSnapshot(app.store, app.box, { key, dir, context: key })
+      measures.snapshot(from, sizeBytes)
       await fencedWithCluster(app.db, lock, async (tx) => {
         if (operation.infra) await keepEntry(tx, operation.infra)
         await recordArtifact(tx, {
@@ -257,14 +268,13 @@ export async function openOperation(app: App, claim: Claim, logs: JobLogs): Prom
       await jobLog.flush()
     },
 
-    async close() {
+    async close(outcome) {
+      measures.end(outcome)
       lease.close()
       for (const child of running) child.kill()
       await jobLog
         .close()
-        .catch((error: unknown) =>
-          app.log.warn({ err: error, jobId: lock.jobId }, 'the end of a job log was not stored'),
-        )
+        .catch((error: unknown) => app.log.warn({ err: error }, 'the end of a job log was not stored'))
       await rm(home, { recursive: true, force: true })
     },
   }

@@ -15,8 +15,8 @@ export type Step<State> = {
   /** The stage that people see meanwhile. */
   stage?: Stage
   /**
-   * The time for each run of the installer in the step. leastMs: the least that such a run gets, however fast a
-   * simulation is.
+   * The time for each run of the installer in the step, or for the step where none runs. leastMs: the least of it,
+   * however fast a simulation is.
    */
   budget?: { minutes: (deadlines: Operation['claim']['cluster']['profileSnapshot']['deadlines']) => number; leastMs: number } // prettier-ignore
   /** Points that are reached within the step. */

@@ -62,7 +62,7 @@ async function say(operation: Operation, reason: string | null): Promise<boolean
     return true
   } catch (error) {
     if (error instanceof LockLost) throw new Stopped('lost', error.message)
-    app.log.warn({ err: error, jobId: claim.job.id }, 'why a create waits could not be said')
+    app.log.warn({ err: error }, 'why a create waits could not be said')
     return false
   }
 }

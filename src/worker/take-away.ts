@@ -15,6 +15,7 @@ import { closeEntry, forgetBootstrap, listOpenEntries, listOverlapping, type Led
 import type { Look } from '../emptiness/certificate.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
 import { messageOf } from '../errors.ts'
+import { recordProof } from '../jobs/attempts.ts'
 import { assertSafeMetadata, assertSameMetadata, parseMetadata } from '../installer/metadata.ts'
 import { uptimeMs } from '../uptime.ts'
 import { lookOf, type Proved } from './certify.ts'
@@ -212,6 +213,7 @@ export async function proveEmpty(
     const at = new Date(began.at + uptimeMs() - began.uptime)
     const answer = (waitMs === 0 && looked) || (await takeInventory(operation))
     if (waitMs === 0) await compareWithPlan(operation, answer)
+    await operation.fenced(async (tx) => recordProof(tx, operation.claim.job.id, answer, at))
     requireEmpty(operation, answer, failure)
     looks.push(lookOf(at, answer))
     const { lingering = [] } = answer

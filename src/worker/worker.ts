@@ -4,6 +4,7 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
+import { EntryProblem } from '../clouds/entry-forms.ts'
 import { hasCode, messageOf } from '../errors.ts'
 import { listOpenAttempts, noteCause } from '../jobs/attempts.ts'
 import { claimJob, type WaitMs, type WhyNotHere } from '../jobs/claim.ts'
@@ -12,9 +13,10 @@ import { startLockWatch } from '../jobs/lock-watch.ts'
 import { LockLost } from '../jobs/lock.ts'
 import { type Outcome, settleDeadJob, settleJob } from '../jobs/settle.ts'
 import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
+import { traceOfJob } from '../observability/trace-context.ts'
 import type { Delivery } from '../queue/queue.ts'
 import type { JobType } from '../vocabulary.ts'
-import { nameOfWorker, tellOfWorker, whyNotInstalledHere } from '../workers/workers.ts'
+import { nameOfWorker, tellOfWorker, whyNoEntryHere, whyNotInstalledHere } from '../workers/workers.ts'
 import { tellOfLoss } from './aftermath.ts'
 import { createPlan } from './create.ts'
 import { destroyPlan } from './destroy.ts'
@@ -58,7 +60,23 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   let isLeaving = false
   let draining = false
   await removeDeadDirectories(app)
-  const here = await tellOfWorker(app)
+  const jobsOf = { isReady: false, isDrained: false, isTaking: false }
+  let turning: Promise<void> | undefined
+  /** Takes jobs, or takes none, as things are by then. One turn after another. */
+  const turn = () => (turning = turnAfter(turning))
+  const turnAfter = async (before: Promise<void> | undefined) => {
+    await before?.catch(() => undefined)
+    const isWanted = jobsOf.isReady && !jobsOf.isDrained && !isLeaving
+    if (isWanted === jobsOf.isTaking) return
+    await (isWanted ? app.queue.work(app.config.workerConcurrency, handle) : app.queue.stopWork())
+    jobsOf.isTaking = isWanted
+  }
+  const here = await tellOfWorker(app, (isDraining) => {
+    if (jobsOf.isDrained === isDraining) return
+    jobsOf.isDrained = isDraining
+    app.log.info(isDraining ? 'drained by an operator: this worker takes no new jobs' : 'this worker takes jobs again')
+    turn().catch((error: unknown) => app.log.error({ err: error }, 'the worker could not turn to or from its jobs'))
+  })
 
   // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
@@ -68,15 +86,17 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
     return handled
   }
   const handleOne = async (delivery: Delivery) => {
-    if (isLeaving) {
-      // The job was on its way from the queue when the queue was paused.
+    if (isLeaving || jobsOf.isDrained) {
+      // The job was on its way from the queue when the worker turned from it.
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
     const storeProblem = await findStoreProblem(app)
     const held = storeProblem === undefined ? undefined : masker.mask(`it waits to begin: ${storeProblem}`)
+    await here.refreshEntries()
     const whyNotHere: WhyNotHere = (cluster, job) => {
-      if (job.type !== 'CREATE') return undefined
+      const lacks = whyNoEntryHere(here.abilities(), cluster)
+      if (lacks !== undefined || job.type !== 'CREATE') return lacks
       return (cluster.status === 'PENDING' ? held : undefined) ?? whyNotInstalledHere(here.abilities(), cluster)
     }
     const claim = await claimJob(app, delivery, nameOfWorker, waitMs, whyNotHere).catch(async (error: unknown) => {
@@ -86,15 +106,15 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       throw error
     })
     if (!claim) return
-    const operation = await openOperation(app, claim, logs).catch(async (error: unknown) => {
+    const { id: jobId } = claim.job
+    const { traceId } = traceOfJob(claim.job)
+    const log = app.log.child({ jobId, clusterId: claim.cluster.id, traceId })
+    const operation = await openOperation({ ...app, log }, claim, logs).catch(async (error: unknown) => {
       const message = messageOf(error)
       await settleJob(app, claim, { kind: 'interrupted', message, retryInSeconds: UNEXPECTED_RETRY_SECONDS })
       throw error
     })
-    app.log.info(
-      { jobId: claim.job.id, clusterId: claim.cluster.id, attempt: claim.attempt.number },
-      `${claim.job.type} starts`,
-    )
+    log.info({ attempt: claim.attempt.number }, `${claim.job.type} starts`)
     running.add(operation)
     if (draining) operation.stop('interrupted', 'the worker is shutting down')
     try {
@@ -103,7 +123,10 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       running.delete(operation)
     }
   }
-  const stopWaiting = await workOnceThereIsAProgram(app, () => app.queue.work(app.config.workerConcurrency, handle))
+  const stopWaiting = await workOnceThereIsAProgram(app, () => {
+    jobsOf.isReady = true
+    return turn()
+  })
   await app.queue.workDead((jobId, cause) => settleDeadJob(app, jobId, cause && masker.mask(cause)))
   const stopHearing = [app.events.on('work', 'all', app.queue.wake), app.events.onGap(app.queue.wake)]
   const watch = startLockWatch(app)
@@ -116,6 +139,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
     async drain(timeoutMs) {
       isLeaving = true
       stopWaiting()
+      await turning?.catch(() => undefined)
       await app.queue.pause()
       const stopAll = () => {
         draining = true
@@ -175,24 +199,29 @@ async function workOnceThereIsAProgram(
 
 async function runJob(app: App, operation: Operation, losses: AbortSignal): Promise<void> {
   const { claim } = operation
+  const { log } = operation.app
   const plan = planOf(claim.job.type)
   let outcome: Outcome
+  let ended = 'lost'
   try {
     operation.reached(`${plan.name}:claimed`)
     outcome = await plan.run(operation)
   } catch (error) {
     const stopped = operation.stopping.aborted ? operation.stopping.reason : error
     if (stopped instanceof LockLost || (stopped instanceof Stopped && stopped.kind === 'lost')) {
-      app.log.warn({ jobId: claim.job.id }, `the attempt is void: ${stopped.message}`)
-      await operation.close()
-      void tellOfLoss(operation, losses)
+      log.warn(`the attempt is void: ${stopped.message}`)
+      await operation.close(ended)
+      void tellOfLoss(app, operation, losses)
       // Thrown so that the queue hands the job out again, if it still thinks that the job is ours.
       throw stopped
     }
-    if (stopped instanceof Stopped)
+    if (stopped instanceof EntryProblem)
+      // It is taken up again once a worker has the entry, and is no fault of the cluster's.
+      outcome = { kind: 'interrupted', message: stopped.message, retryInSeconds: UNEXPECTED_RETRY_SECONDS }
+    else if (stopped instanceof Stopped)
       outcome = { kind: stopped.kind === 'cancelled' ? 'cancelled' : 'interrupted', message: stopped.message }
     else {
-      app.log.error({ err: error, jobId: claim.job.id }, 'an attempt failed in a way nobody foresaw')
+      log.error({ err: error }, 'an attempt failed in a way nobody foresaw')
       operation.log('error', `unexpected: ${messageOf(error)}`)
       outcome = {
         kind: 'failed',
@@ -204,10 +233,11 @@ async function runJob(app: App, operation: Operation, losses: AbortSignal): Prom
   }
   try {
     await settleForSure(operation, outcome)
+    ended = outcome.kind
     operation.reached(`${plan.name}:settled`)
-    app.log.info({ jobId: claim.job.id, clusterId: claim.cluster.id, outcome: outcome.kind }, `${claim.job.type} ended`)
+    log.info({ outcome: outcome.kind }, `${claim.job.type} ended`)
   } finally {
-    await operation.close()
+    await operation.close(ended)
   }
 }
 
@@ -231,7 +261,7 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
         outcome = { kind: 'failed', reason: 'InternalError', message: operation.mask(messageOf(error)), retryInSeconds }
         continue
       }
-      app.log.warn({ err: error, jobId: claim.job.id }, 'the end of an attempt could not be settled and is tried again')
+      app.log.warn({ err: error }, 'the end of an attempt could not be settled and is tried again')
       await setTimeout(SETTLE_RETRY_MS)
     }
   }

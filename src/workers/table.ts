@@ -11,6 +11,8 @@ export type Abilities = {
   fips: { hostInFipsMode: boolean; versions: string[] }
   /** The clouds that it has found credentials for. Nobody has tried them. */
   clouds: Platform[]
+  /** The entries of credentials that it has; undefined: a worker of an older release, which has none. */
+  entries?: { name: string; platform: Platform }[]
   /** Of the program; undefined: a worker of an older release tells none of these. */
   version?: string
   /** How many jobs it runs at once. */
@@ -28,6 +30,9 @@ export const workers = pgTable(
     abilities: jsonb('abilities').$type<Abilities>().notNull(),
     startedAt: at('started_at').notNull().defaultNow(),
     seenAt: at('seen_at').notNull().defaultNow(),
+    /** Since when it is to take no new jobs. */
+    drainingAt: at('draining_at'),
+    drainedBy: text('drained_by'),
   },
   (t) => [index('workers_seen').on(t.seenAt)],
 )

@@ -2,8 +2,10 @@
 // worker is able to run helps to say early that nobody can run a job. It is never a reason to leave a destroy undone.
 import { hostname } from 'node:os'
 import type { App } from '../app.ts'
+import type { EntryListing } from '../clouds/access.ts'
 import { credentialPlaces, findCredentials } from '../clouds/credentials.ts'
 import type { Reader } from '../db/client.ts'
+import { tellProfileProblems } from '../profiles/credentials.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import { newId } from '../ids.ts'
 import { version } from '../version.ts'
@@ -24,7 +26,7 @@ export const nameOfWorker = `${hostname()}:${process.pid}`
 async function readPrograms({
   installer,
   config,
-}: Pick<App, 'installer' | 'config'>): Promise<Omit<Abilities, 'clouds'>> {
+}: Pick<App, 'installer' | 'config'>): Promise<Omit<Abilities, 'clouds' | 'entries'>> {
   const [programs, hostInFipsMode] = await Promise.all([installer.listPrograms(), installer.isHostInFipsMode()])
   const ofFips = programs.filter(({ fips }) => fips).map((program) => program.version)
   return {
@@ -41,19 +43,37 @@ const canInstallFips = ({ simulated, fips }: Abilities, version: string): boolea
   simulated || fips.versions.includes(version)
 
 /**
- * Tells the other processes of this worker until `stop` is called. Its programs are looked at each time, its credentials
- * every few minutes.
+ * Tells the other processes of this worker until `stop` is called. Its programs and entries are looked at each time, the
+ * credentials in its environment every few minutes. `hear` is told, each time, whether somebody drains this worker.
  */
 export async function tellOfWorker(
-  app: Pick<App, 'db' | 'installer' | 'config' | 'log'>,
-): Promise<{ abilities: () => Abilities; stop: () => void }> {
+  app: Pick<App, 'db' | 'installer' | 'config' | 'log' | 'credentials' | 'catalog' | 'events'>,
+  hear: (isDraining: boolean) => void,
+): Promise<{ abilities: () => Abilities; refreshEntries: () => Promise<void>; stop: () => void }> {
   const { installer, config, log } = app
   const id = newId('wrk')
   let clouds: Platform[] = installer.simulated ? [...platforms] : []
-  let abilities: Abilities = { ...(await readPrograms(app)), clouds }
+  let abilities: Abilities = { ...(await readPrograms(app)), clouds, entries: [] }
+  let judged: Judged = { has: [], problems: [] }
+  const readEntries = async () => {
+    const listing = await app.credentials.list()
+    const entries = listing.entries.map(({ name, platform }) => ({ name, platform }))
+    const isSame = JSON.stringify(entries) === JSON.stringify(abilities.entries)
+    abilities = { ...abilities, entries }
+    const before = JSON.stringify(judged)
+    judged = installer.simulated ? judged : judgeEntries(app, listing)
+    if (JSON.stringify(judged) !== before) tellOfEntries(log, judged)
+    return { isSame }
+  }
+  await readEntries()
+  const beat = async () => {
+    const { rows } = await app.db.$client.query<{ isDraining: boolean }>(beatOf(id, abilities))
+    if (rows[0]) hear(rows[0].isDraining)
+  }
   const tell = async () => {
-    abilities = { ...(await readPrograms(app)), clouds }
-    await app.db.$client.query(beatOf(id, abilities))
+    await readEntries()
+    abilities = { ...abilities, ...(await readPrograms(app)), clouds }
+    await beat()
   }
   const look = async () => {
     const found = await findCredentials(config.environment)
@@ -63,14 +83,19 @@ export async function tellOfWorker(
   }
   const warn = (error: unknown) => log.warn({ err: error }, 'this worker could not tell that it lives')
   if (!installer.simulated) log.info(aboutFips(abilities))
-  await app.db.$client.query(beatOf(id, abilities))
-  const beat = setInterval(() => void tell().catch(warn), BEAT_MS)
+  await beat()
+  const beating = setInterval(() => void tell().catch(warn), BEAT_MS)
+  const unhear = app.events.on('worker', id, () => void beat().catch(warn))
   const looking = installer.simulated ? undefined : setInterval(() => void look().catch(warn), LOOK_MS)
   if (!installer.simulated) void look().catch(warn)
   return {
     abilities: () => abilities,
+    async refreshEntries() {
+      if (!(await readEntries()).isSame) await app.db.$client.query(beatOf(id, abilities))
+    },
     stop() {
-      clearInterval(beat)
+      clearInterval(beating)
+      unhear()
       clearInterval(looking)
     },
   }
@@ -86,6 +111,34 @@ export function whyNotInstalledHere(
 ): string | undefined {
   if (!profileSnapshot.features.fips || canInstallFips(abilities, version)) return undefined
   return `${WAITS_FOR_WORKER} with openshift-install-fips-${version} on a host in FIPS mode`
+}
+
+/** Why a worker with these abilities may not work on the cluster, whatever there is to do: it could not reach its account. */
+export function whyNoEntryHere(
+  { simulated, entries = [] }: Abilities,
+  { platform, profileSnapshot: { credentials } }: Pick<ClusterRow, 'platform' | 'profileSnapshot'>,
+): string | undefined {
+  if (simulated || credentials === undefined) return undefined
+  if (entries.some((each) => each.name === credentials && each.platform === platform)) return undefined
+  return `${WAITS_FOR_WORKER} with the credentials entry "${credentials}" of ${platform}: put it (back) into OCPCTL_CLOUD_CREDENTIALS of a worker`
+}
+
+type Judged = { has: string[]; problems: string[] }
+
+function judgeEntries({ catalog }: Pick<App, 'catalog'>, { entries, problems }: EntryListing): Judged {
+  return {
+    has: entries.map(({ name, platform }) => `${name} (${platform})`),
+    problems: [
+      ...problems,
+      ...entries.flatMap(({ exposed }) => exposed),
+      ...catalog.list().flatMap((profile) => tellProfileProblems(profile, entries)),
+    ],
+  }
+}
+
+function tellOfEntries(log: App['log'], { has, problems }: Judged): void {
+  if (has.length > 0) log.info(`this worker has the credentials entries ${has.join(', ')}`)
+  for (const problem of problems) log.warn(problem)
 }
 
 function aboutFips({ fips }: Abilities): string {
@@ -108,7 +161,8 @@ const beatOf = (id: string, abilities: Abilities) => ({
   text: `with gone as (delete from workers where seen_at < now() - interval '1 day')
     insert into workers (id, name, abilities)
     values ($1, $2, $3::jsonb || jsonb_build_object('databaseStartedAt', pg_postmaster_start_time()))
-    on conflict (id) do update set seen_at = now(), abilities = excluded.abilities`,
+    on conflict (id) do update set seen_at = now(), abilities = excluded.abilities
+    returning draining_at is not null as "isDraining"`,
   values: [id, nameOfWorker, JSON.stringify(abilities)],
 })
 
@@ -122,12 +176,23 @@ export async function listFipsVersions(db: Reader): Promise<string[] | undefined
   return [...new Set(all.flatMap(({ fips }) => fips.versions))]
 }
 
-/** The clouds that living workers have credentials for. undefined: no worker lives. */
-export async function listClouds(db: Reader): Promise<Platform[] | undefined> {
+/** What living workers have credentials for; `lacks` tells of an entry. undefined: no worker lives. */
+export async function listCredentials(
+  db: Reader,
+): Promise<
+  { clouds: Platform[]; entries: Platform[]; lacks: (platform: Platform, entry: string) => boolean } | undefined
+> {
   const all = await abilitiesWithin(db, ALIVE_SECONDS)
-  return all.length === 0
-    ? undefined
-    : platforms.filter((platform) => all.some(({ clouds }) => clouds.includes(platform)))
+  if (all.length === 0) return undefined
+  const has =
+    (platform: Platform, entry?: string) =>
+    ({ entries = [] }: Abilities) =>
+      entries.some((each) => each.platform === platform && (entry ?? each.name) === each.name)
+  return {
+    clouds: platforms.filter((platform) => all.some(({ clouds }) => clouds.includes(platform))),
+    entries: platforms.filter((platform) => all.some(has(platform))),
+    lacks: (platform, entry) => !all.some((each) => each.simulated || has(platform, entry)(each)),
+  }
 }
 
 async function abilitiesWithin(db: Reader, seconds: number): Promise<Abilities[]> {

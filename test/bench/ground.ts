@@ -92,7 +92,7 @@ export async function startServer(
       PORT: '0',
       ...environment,
     },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   const url = await readyUrl(child)
   const agent = new Agent({ keepAlive: true, maxSockets: 256 })
@@ -109,17 +109,19 @@ export async function startServer(
   }
 }
 
-/** From the first line of the log that names one; what is no line of an ordinary start is shown. */
-function readyUrl({ stderr }: ChildProcess): Promise<string> {
+/** From the first line of the log that names one; what is worth a warning is shown. An older build has its log on stderr. */
+function readyUrl({ stdout, stderr }: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    if (!stderr) throw new Error('the log of the server is not read')
-    const lines = createInterface({ input: stderr })
-    lines.on('line', (line) => {
-      const url = /"url":"([^"]+)","msg":"the API is ready"/.exec(line)?.[1]
-      if (url !== undefined) resolve(url)
-      else if (!line.includes('"level":"info"')) process.stderr.write(`${line}\n`)
-    })
-    lines.on('close', () => reject(new Error('the server did not start')))
+    for (const input of [stdout, stderr]) {
+      if (!input) throw new Error('the log of the server is not read')
+      const lines = createInterface({ input })
+      lines.on('line', (line) => {
+        const url = /"url":"([^"]+)","msg":"the API is ready"/.exec(line)?.[1]
+        if (url !== undefined) resolve(url)
+        else if (/"level":"(warn|error)"/.test(line) || input === stderr) process.stderr.write(`${line}\n`)
+      })
+      lines.on('close', () => reject(new Error('the server did not start')))
+    }
   })
 }
 

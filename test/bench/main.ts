@@ -4,11 +4,14 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { measureCommandLine } from './cli.ts'
+import { measureClouds } from './clouds.ts'
 import { measureEvents } from './events.ts'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
 import { measureLogs } from './logs.ts'
 import { measureOperations } from './operations.ts'
+import { measureMetrics } from './metrics.ts'
+import { measureOperators } from './operators.ts'
 import { measurePickup } from './pickup.ts'
 import { measureMemory, measureStart, measureWorker } from './process.ts'
 import { measurePreviews } from './previews.ts'
@@ -30,10 +33,13 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   snapshots: measureSnapshots,
   reads: (ground, report) => measureReads(ground, report, values.baseline),
   previews: measurePreviews,
+  metrics: measureMetrics,
+  operators: measureOperators,
   money: measureTimeAndMoney,
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   worker: measureWorker,
   start: measureStart,
+  clouds: measureClouds,
   cli: measureCommandLine,
   pure: measurePure,
 }

@@ -51,7 +51,7 @@ async function preview(server: Server, body: object): Promise<void> {
 }
 
 /** `fields`: snapshot of the profile, team, region, state and when it was destroyed. */
-async function addClusters(database: string, kind: string, count: number, fields: string): Promise<void> {
+export async function addClusters(database: string, kind: string, count: number, fields: string): Promise<void> {
   await query(
     database,
     // Without what triggers write for each.

@@ -91,10 +91,10 @@ async function startAll(dir: string): Promise<() => Promise<void>> {
   const child = spawn(process.execPath, ['src/main.ts', 'all'], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], OCPCTL_DATA_DIR: dir, PORT: '0' },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
   await new Promise<void>((resolve, reject) => {
-    createInterface({ input: child.stderr }).on('line', (line) => line.includes('the API is ready') && resolve())
+    createInterface({ input: child.stdout }).on('line', (line) => line.includes('the API is ready') && resolve())
     child.once('exit', () => reject(new Error('it ended before it was ready')))
   })
   return () =>

@@ -1,4 +1,5 @@
 // What the adversary can do, how often it does each, and what is noted of it.
+import type { CloudDoubles } from '../doubles/server.ts'
 import type { S3Server } from '../s3-server.ts'
 import type { Fleet, Member, Role } from './fleet.ts'
 import type { Run } from './journal.ts'
@@ -23,6 +24,7 @@ export const weights = {
   'lose-commits': 2,
   'step-db-clock': 4,
   'store-fails': 7,
+  'clouds-fail': 5,
   'delete-work': 8,
   'corrupt-snapshot': 10,
   'kill-installer': 16,
@@ -62,6 +64,7 @@ export type Ground = {
   postgres: Postgres
   database: Database
   store: S3Server
+  doubles: CloudDoubles
   /** Where in the store its objects are. */
   home: string
   journalFile: string

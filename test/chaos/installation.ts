@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import type { CloudDoubles } from '../doubles/server.ts'
 import type { S3Server } from '../s3-server.ts'
 import { listResources } from './cloud.ts'
 import type { Evidence } from './evidence.ts'
@@ -18,7 +19,14 @@ const execute = promisify(execFile)
 export const LEASE_SECONDS = 10
 const SIMULATED_PULL_SECRET_AUTH = 'c2ltdWxhdGVkOm5vdC1hLXNlY3JldA=='
 
-export type Site = { dir: string; cloudDir: string; product: string; postgres: Postgres; store: S3Server }
+export type Site = {
+  dir: string
+  cloudDir: string
+  product: string
+  postgres: Postgres
+  store: S3Server
+  doubles: CloudDoubles
+}
 type Secrets = { token: string; key: string }
 
 export type Installation = {
@@ -96,6 +104,7 @@ function environmentOf(ground: {
   cloudDir: string
   product: string
   store: S3Server
+  doubles: CloudDoubles
   secrets: Secrets
   /** A bucket and a prefix in it. */
   home: string
@@ -116,6 +125,7 @@ function environmentOf(ground: {
     AWS_REGION: store.region,
     OCPCTL_PROFILES: join(ground.product, 'profiles'),
     OCPCTL_SIM_CLOUD: ground.cloudDir,
+    OCPCTL_SIM_DOUBLES: ground.doubles.origin,
     OCPCTL_SIM_FAULTS: ground.faultsFile,
     OCPCTL_SIM_SPEED: '400',
     OCPCTL_LEASE_SECONDS: String(LEASE_SECONDS),

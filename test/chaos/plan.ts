@@ -1,5 +1,6 @@
 // What somebody wants of a cluster, and what its installers will do wrong.
 import { randomUUID } from 'node:crypto'
+import { platforms } from '../../src/vocabulary.ts'
 import type { Random } from './random.ts'
 
 export type Wish = { name: string; body: object }
@@ -12,12 +13,9 @@ export type Plan = Wish & {
   rules: object[]
 }
 
-const profiles = [
-  { platform: 'aws', profile: 'aws-minimal-test' },
-  { platform: 'aws', profile: 'aws-standard' },
-  { platform: 'ibmcloud', profile: 'ibmcloud-minimal-test' },
-  { platform: 'ibmcloud', profile: 'ibmcloud-standard' },
-]
+const profiles = platforms.flatMap((platform) =>
+  ['minimal-test', 'standard'].map((size) => ({ platform, profile: `${platform}-${size}` })),
+)
 const createStages = ['network', 'machines', 'api', 'bootstrap', 'bootstrap-destroy', 'initialize', 'stability']
 
 export function newWish(prefix: string, number: number, random: Random): Wish {
@@ -86,7 +84,13 @@ function newRules(cluster: string, random: Random, slowFaults: boolean): { rules
     'destroy-crash': [{ cluster, command, attempt: 1, stage: destroyStage, action: 'crash' }],
     'destroy-throttle': [{ cluster, command, stage: destroyStage, action: 'throttle', factor: 4 }],
     'destroy-leave': [
-      { cluster, command, action: 'leave', type: random.pick(['instance', 'security-group']), times: 1 },
+      {
+        cluster,
+        command,
+        action: 'leave',
+        type: random.pick(['instance', 'virtual-machine', 'security-group']),
+        times: 1,
+      },
     ],
     // Nothing is ever made, so nothing is left however the destroyer ends.
     'destroy-empty-fail': [

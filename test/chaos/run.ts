@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { startCloudDoubles } from '../doubles/server.ts'
+import { openWorld } from '../doubles/world.ts'
 import { startS3Server } from '../s3-server.ts'
 import { startAdversary } from './adversary.ts'
 import { checkEvidence, mergeBreaches } from './checker.ts'
@@ -65,7 +67,9 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const store = await startS3Server()
     closers.push(() => store.close())
     const cloudDir = join(dir, 'cloud')
-    const site = { dir, cloudDir, product, postgres, store }
+    const doubles = await startCloudDoubles(openWorld(cloudDir))
+    closers.push(() => doubles.close())
+    const site = { dir, cloudDir, product, postgres, store, doubles }
     const installations: Installation[] = []
     closers.push(() => Promise.all(installations.map((each) => each.fleet.killAll())))
     const first = await startInstallation(site, { name: '', workers: 3, servers: 2 }, signal)
@@ -105,6 +109,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
         postgres,
         database: first.database,
         store,
+        doubles,
         home: first.home,
         journalFile: join(cloudDir, 'journal.ndjson'),
         giveUp: load.giveUp,

@@ -1,14 +1,17 @@
-// Harm to the store, to what it holds, and to the workers' disks.
+// Harm to the store, to what it holds, to the workers' disks, and to the clouds' APIs.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CloudFault } from '../doubles/server.ts'
 import type { S3Fault } from '../s3-server.ts'
 import type { Act, Hand } from './fault.ts'
 import type { Member } from './fleet.ts'
 
 const LATE_CLUSTERS = 12
 
-export function storageFaults(hand: Hand): Record<'store-fails' | 'delete-work' | 'corrupt-snapshot', Act> {
-  const { fleet, random, store, note, healAfter } = hand
+export function storageFaults(
+  hand: Hand,
+): Record<'store-fails' | 'delete-work' | 'corrupt-snapshot' | 'clouds-fail', Act> {
+  const { fleet, random, store, doubles, note, healAfter } = hand
   return {
     'store-fails'() {
       if (store.faults.length > 0) return false
@@ -18,6 +21,18 @@ export function storageFaults(hand: Hand): Record<'store-fails' | 'delete-work' 
       store.faults.push({ how, times: Infinity })
       healAfter(lastsMs, () => {
         store.faults.length = 0
+        fault.healedAt = Date.now()
+      })
+      return true
+    },
+    'clouds-fail'() {
+      if (doubles.trouble.fault !== undefined) return false
+      const how: CloudFault = random.pick(['busy', 'reset'])
+      const lastsMs = random.whole(2000, 8000)
+      const fault = note({ kind: 'clouds-fail', target: how, lastsMs })
+      doubles.trouble.fault = how
+      healAfter(lastsMs, () => {
+        doubles.trouble.fault = undefined
         fault.healedAt = Date.now()
       })
       return true

@@ -4,6 +4,7 @@ import * as ec2 from '@aws-sdk/client-ec2'
 import * as elb from '@aws-sdk/client-elastic-load-balancing'
 import * as elbv2 from '@aws-sdk/client-elastic-load-balancing-v2'
 import * as iam from '@aws-sdk/client-iam'
+import * as tagging from '@aws-sdk/client-resource-groups-tagging-api'
 import * as route53 from '@aws-sdk/client-route-53'
 import * as s3 from '@aws-sdk/client-s3'
 
@@ -21,6 +22,7 @@ export function openAccount(endpoint: string) {
     iam: new iam.IAMClient({ ...config, region: 'us-east-1' }),
     route53: new route53.Route53Client({ ...config, region: 'us-east-1' }),
     s3: new s3.S3Client({ ...config, forcePathStyle: true }),
+    tagging: new tagging.ResourceGroupsTaggingAPIClient(config),
   }
   const tagOf = (infraId: string) => ({ Key: `kubernetes.io/cluster/${infraId}`, Value: 'owned' })
 
@@ -50,7 +52,8 @@ export function openAccount(endpoint: string) {
     const instances = Instances.map(({ InstanceId }) => idOf(InstanceId))
     const volume = idOf((await clients.ec2.send(new ec2.CreateVolumeCommand({ AvailabilityZone: `${REGION}a`, Size: 10, ...tagged('volume') }))).VolumeId) // prettier-ignore
     const snapshot = idOf((await clients.ec2.send(new ec2.CreateSnapshotCommand({ VolumeId: volume, ...tagged('snapshot') }))).SnapshotId) // prettier-ignore
-    return [...instances.map((id) => `instance ${id}`), `volume ${volume}`, `snapshot ${snapshot}`]
+    const image = idOf((await clients.ec2.send(new ec2.CreateImageCommand({ InstanceId: idOf(instances[0]), Name: `${infraId}-rhcos`, ...tagged('image') }))).ImageId) // prettier-ignore
+    return [...instances.map((id) => `instance ${id}`), `volume ${volume}`, `snapshot ${snapshot}`, `image ${image}`]
   }
 
   async function makeBalancers(infraId: string, subnet: string, VpcId: string): Promise<string[]> {
@@ -133,19 +136,28 @@ export function openAccount(endpoint: string) {
       ].sort()
     },
 
-    async deleteMachines(infraId: string): Promise<void> {
-      const Filters = [{ Name: `tag:${tagOf(infraId).Key}`, Values: ['owned'] }]
-      const { Reservations = [] } = await clients.ec2.send(new ec2.DescribeInstancesCommand({ Filters }))
-      const InstanceIds = Reservations.flatMap(({ Instances = [] }) => Instances.map(({ InstanceId }) => idOf(InstanceId))) // prettier-ignore
-      await clients.ec2.send(new ec2.TerminateInstancesCommand({ InstanceIds }))
-      const { NatGateways = [] } = await clients.ec2.send(new ec2.DescribeNatGatewaysCommand({}))
-      for (const { NatGatewayId, Tags = [] } of NatGateways)
-        if (Tags.some(({ Key }) => Key === tagOf(infraId).Key))
-          await clients.ec2.send(new ec2.DeleteNatGatewayCommand({ NatGatewayId }))
-      const { Addresses = [] } = await clients.ec2.send(new ec2.DescribeAddressesCommand({ Filters }))
-      for (const { AllocationId } of Addresses) await clients.ec2.send(new ec2.ReleaseAddressCommand({ AllocationId }))
-      const { Volumes = [] } = await clients.ec2.send(new ec2.DescribeVolumesCommand({ Filters }))
-      for (const { VolumeId } of Volumes) await clients.ec2.send(new ec2.DeleteVolumeCommand({ VolumeId }))
+    /** Deletes one thing of those that makeCluster has told. */
+    takeAway: (thing: string): Promise<unknown> => {
+      const [type = '', id = ''] = thing.split(' ')
+      const remove = removers(clients)[type]
+      if (!remove) throw new Error(`nobody knows how to delete a ${type}`)
+      return remove(id)
+    },
+
+    /** Those that the server lists for the tag of the cluster. */
+    async listNatGateways(infraId: string): Promise<string[]> {
+      const Filter = [{ Name: `tag:${tagOf(infraId).Key}`, Values: ['owned'] }]
+      const { NatGateways = [] } = await clients.ec2.send(new ec2.DescribeNatGatewaysCommand({ Filter }))
+      return NatGateways.map(({ NatGatewayId }) => idOf(NatGatewayId))
+    },
+
+    /** The kinds, by their ARNs, that the tagging service lists for the cluster. */
+    async listTagged(infraId: string): Promise<string[]> {
+      const TagFilters = [{ Key: tagOf(infraId).Key, Values: ['owned'] }]
+      const { ResourceTagMappingList = [] } = await clients.tagging.send(
+        new tagging.GetResourcesCommand({ TagFilters }),
+      )
+      return ResourceTagMappingList.map(({ ResourceARN = '' }) => ResourceARN.split(':').slice(5).join(':').split(/[/:]/)[0] ?? '') // prettier-ignore
     },
 
     iam: {
@@ -159,6 +171,58 @@ export function openAccount(endpoint: string) {
     close() {
       for (const client of Object.values(clients)) client.destroy()
     },
+  }
+}
+
+type Clients = { ec2: ec2.EC2Client; elb: elb.ElasticLoadBalancingClient; elbv2: elbv2.ElasticLoadBalancingV2Client; iam: iam.IAMClient; route53: route53.Route53Client; s3: s3.S3Client } // prettier-ignore
+
+/** In the order of a destroy. */
+export const removalOrder = ['instance', 'load-balancer', 'target-group', 'nat-gateway', 'elastic-ip', 'volume', 'snapshot', 'image', 'network-interface', 'vpc-endpoint', 'security-group', 'route-table', 'subnet', 'internet-gateway', 'dhcp-options', 'vpc', 'instance-profile', 'iam-role', 'iam-user', 's3-bucket', 'dns-record', 'hosted-zone'] // prettier-ignore
+
+function removers(to: Clients): Record<string, (id: string) => Promise<unknown>> {
+  const nameOf = (arn: string) => arn.split('/').at(-1) ?? ''
+  return {
+    instance: (id) => to.ec2.send(new ec2.TerminateInstancesCommand({ InstanceIds: [id] })),
+    'load-balancer': (id) =>
+      id.startsWith('arn:')
+        ? to.elbv2.send(new elbv2.DeleteLoadBalancerCommand({ LoadBalancerArn: id }))
+        : to.elb.send(new elb.DeleteLoadBalancerCommand({ LoadBalancerName: id })),
+    'target-group': (id) => to.elbv2.send(new elbv2.DeleteTargetGroupCommand({ TargetGroupArn: id })),
+    'nat-gateway': (id) => to.ec2.send(new ec2.DeleteNatGatewayCommand({ NatGatewayId: id })),
+    'elastic-ip': (id) => to.ec2.send(new ec2.ReleaseAddressCommand({ AllocationId: id })),
+    volume: (id) => to.ec2.send(new ec2.DeleteVolumeCommand({ VolumeId: id })),
+    snapshot: (id) => to.ec2.send(new ec2.DeleteSnapshotCommand({ SnapshotId: id })),
+    image: (id) => to.ec2.send(new ec2.DeregisterImageCommand({ ImageId: id })),
+    'network-interface': (id) => to.ec2.send(new ec2.DeleteNetworkInterfaceCommand({ NetworkInterfaceId: id })),
+    'vpc-endpoint': (id) => to.ec2.send(new ec2.DeleteVpcEndpointsCommand({ VpcEndpointIds: [id] })),
+    'security-group': (id) => to.ec2.send(new ec2.DeleteSecurityGroupCommand({ GroupId: id })),
+    'route-table': (id) => to.ec2.send(new ec2.DeleteRouteTableCommand({ RouteTableId: id })),
+    subnet: (id) => to.ec2.send(new ec2.DeleteSubnetCommand({ SubnetId: id })),
+    async 'internet-gateway'(id) {
+      const { InternetGateways = [] } = await to.ec2.send(new ec2.DescribeInternetGatewaysCommand({ InternetGatewayIds: [id] })) // prettier-ignore
+      for (const { VpcId } of InternetGateways[0]?.Attachments ?? [])
+        await to.ec2.send(new ec2.DetachInternetGatewayCommand({ InternetGatewayId: id, VpcId }))
+      return to.ec2.send(new ec2.DeleteInternetGatewayCommand({ InternetGatewayId: id }))
+    },
+    'dhcp-options': (id) => to.ec2.send(new ec2.DeleteDhcpOptionsCommand({ DhcpOptionsId: id })),
+    vpc: (id) => to.ec2.send(new ec2.DeleteVpcCommand({ VpcId: id })),
+    async 'instance-profile'(id) {
+      const InstanceProfileName = nameOf(id)
+      const { InstanceProfile } = await to.iam.send(new iam.GetInstanceProfileCommand({ InstanceProfileName }))
+      for (const { RoleName } of InstanceProfile?.Roles ?? [])
+        await to.iam.send(new iam.RemoveRoleFromInstanceProfileCommand({ InstanceProfileName, RoleName }))
+      return to.iam.send(new iam.DeleteInstanceProfileCommand({ InstanceProfileName }))
+    },
+    'iam-role': (id) => to.iam.send(new iam.DeleteRoleCommand({ RoleName: nameOf(id) })),
+    'iam-user': (id) => to.iam.send(new iam.DeleteUserCommand({ UserName: nameOf(id) })),
+    's3-bucket': (id) => to.s3.send(new s3.DeleteBucketCommand({ Bucket: id })),
+    async 'dns-record'(id) {
+      const [HostedZoneId, name = '', Type] = id.split('/')
+      const { ResourceRecordSets = [] } = await to.route53.send(new route53.ListResourceRecordSetsCommand({ HostedZoneId })) // prettier-ignore
+      const Changes = ResourceRecordSets.filter((each) => each.Type === Type && each.Name?.replace('\\052', '*') === `${name}.`).map((ResourceRecordSet) => ({ Action: 'DELETE' as const, ResourceRecordSet })) // prettier-ignore
+      return to.route53.send(new route53.ChangeResourceRecordSetsCommand({ HostedZoneId, ChangeBatch: { Changes } }))
+    },
+    'hosted-zone': (id) => to.route53.send(new route53.DeleteHostedZoneCommand({ Id: id })),
   }
 }
 

@@ -2,8 +2,9 @@
 // directory of its own, and lets it say what it thinks. What it says against the service is a miss.
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -53,15 +54,15 @@ export async function ask(
   }
 }
 
-async function install(
+export async function install(
   what: string,
   command: string,
   args: string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): Promise<void> {
+): Promise<{ stdout: string }> {
   // prettier-ignore
   try {
-    await run(command, args, { timeout: INSTALL_MS, maxBuffer: OUTPUT_BYTES, ...options })
+    return await run(command, args, { timeout: INSTALL_MS, maxBuffer: OUTPUT_BYTES, ...options })
   } catch (error) {
     const failed = error as Error & { code?: unknown; stderr?: string } // of execFile
     if (failed.code === 'ENOENT') throw new NotHere(`${command} is not on this machine`)
@@ -78,9 +79,43 @@ export async function installPython(dir: string, ...packages: string[]): Promise
 }
 
 /** The program of this Go package, such as example.com/tool/cmd/tool@v1.0.0. */
-export async function installGo(dir: string, pinned: string): Promise<string> {
+export async function installGo(dir: string, pinned: string, program?: string): Promise<string> {
   await install(pinned, 'go', ['install', pinned], { env: { ...process.env, GOBIN: dir } })
-  return join(dir, pinned.replace(/@.*/, '').split('/').at(-1) ?? '')
+  return join(dir, program ?? pinned.replace(/@.*/, '').split('/').at(-1) ?? '')
+}
+
+/** The directory of the files of a Go module. Nothing is built. */
+export async function downloadGo(pinned: string): Promise<string> {
+  // In a directory of no module, so that no other one has a say.
+  const { stdout } = await install(pinned, 'go', ['mod', 'download', '-json', pinned], { cwd: tmpdir() })
+  return (JSON.parse(stdout) as { Dir: string }).Dir // of go
+}
+
+/**
+ * A directory with these programs, of Go modules that cannot be installed by name, because they take the place of others
+ * in them: so a module of its own requires them.
+ */
+export async function buildGo(
+  dir: string,
+  modules: Record<string, string>,
+  replaced: Record<string, string>,
+  programs: Record<string, string>,
+): Promise<string> {
+  const home = join(dir, 'go')
+  mkdirSync(home)
+  const lines = [
+    'module judge.example/programs',
+    ...Object.entries(modules).map(([name, version]) => `require ${name} ${version}`),
+    ...Object.entries(replaced).map(([name, version]) => `replace ${name} => ${name} ${version}`),
+  ]
+  writeFileSync(join(home, 'go.mod'), `${lines.join('\n')}\n`)
+  const imports = Object.values(programs).map((program) => `import _ "${program}"`)
+  writeFileSync(join(home, 'programs.go'), `//go:build programs\n\npackage programs\n\n${imports.join('\n')}\n`)
+  const env = { ...process.env, GOFLAGS: '-mod=mod' }
+  await install(Object.keys(modules).join(' '), 'go', ['mod', 'tidy', '-e'], { cwd: home, env })
+  for (const [name, program] of Object.entries(programs))
+    await install(program, 'go', ['build', '-o', name, program], { cwd: home, env })
+  return home
 }
 
 /** A directory whose node_modules has these packages. */

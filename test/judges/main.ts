@@ -5,16 +5,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.ts'
 import { aws } from './aws.ts'
+import { descriptions } from './descriptions.ts'
 import { documents } from './document.ts'
 import { focus } from './focus.ts'
+import { image } from './image.ts'
 import { NotHere, type Judge } from './judge.ts'
+import { clusterApi } from './cluster-api.ts'
+import { compose, kubernetes } from './kubernetes.ts'
+import { observability } from './metrics.ts'
 import { oidc } from './oidc.ts'
 import { schemathesis } from './schemathesis.ts'
 import { stores } from './store.ts'
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const words = process.argv.slice(2)
-const judges: Judge[] = [...aws, ...stores, ...documents, schemathesis, oidc, focus]
+const judges: Judge[] = [...aws, ...descriptions, ...stores, ...documents, schemathesis, oidc, focus, clusterApi, ...kubernetes, compose, image, ...observability] // prettier-ignore
 const chosen = judges.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
 if (chosen.length === 0) say(`no judge has such a word in its name:\n  ${judges.map(({ name }) => name).join('\n  ')}`)
 let misses = chosen.length === 0 ? 1 : 0

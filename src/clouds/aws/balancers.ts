@@ -1,19 +1,30 @@
 // Load balancers of both generations, and target groups.
+import { timeOf } from '../asking.ts'
 import { isMissing } from './answers.ts'
 import { chunksOf, onePage, type Arn, type Search, type Session, type Tagged } from './session.ts'
 
 const TAGS_BATCH = 20
+
+type Listed = { id: string; name: string | undefined; madeAt?: string }
 
 type Balancing = {
   type: string
   /** The beginning of the resource part of its ARN. */
   resource: RegExp
   idOf: (arn: Arn) => string
-  list: () => Promise<string[]>
+  list: () => Promise<Listed[]>
   tagsOf: (ids: string[]) => Promise<(Tagged & { id: string | undefined })[]>
 }
 
-export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, query, isOwned }: Session): Search[] {
+export function balancerSearches({
+  sdk: { elb, elbv2 },
+  clients,
+  ask,
+  stop,
+  query,
+  isOwned,
+  isNamed,
+}: Session): Search[] {
   const searchFor = ({ type, resource, idOf, list, tagsOf }: Balancing): Search => {
     /** One id that has gone meanwhile fails its whole batch. Then each id is asked for alone. */
     const listTags = (ids: string[]): ReturnType<typeof tagsOf> =>
@@ -25,13 +36,20 @@ export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, quer
       knows: (arn) =>
         arn.service === 'elasticloadbalancing' && arn.region === query.region && resource.test(arn.resource),
       async run(candidates) {
-        const ids = await list()
-        const wanted = new Set<string | undefined>(candidates.map(idOf))
-        for (const batch of chunksOf(TAGS_BATCH, ids))
-          for (const each of await listTags(batch)) if (isOwned(each)) wanted.add(each.id)
-        return ids
-          .filter((id) => wanted.has(id))
-          .map((id) => ({ id, type, name: id.split('/').at(-2) ?? id, region: query.region }))
+        const listed = await list()
+        const candidateIds = new Set<string | undefined>(candidates.map(idOf))
+        const tagsById = new Map<string | undefined, Tagged>()
+        for (const batch of chunksOf(TAGS_BATCH, listed))
+          for (const each of await listTags(batch.map(({ id }) => id))) tagsById.set(each.id, each)
+        return listed.flatMap(({ id, name = id, ...rest }) => {
+          const tags = tagsById.get(id)
+          const isTagged = candidateIds.has(id) || (tags !== undefined && isOwned(tags))
+          // One without tags in the answer has gone meanwhile.
+          if (!isTagged && !(tags && isNamed(name, tags))) return []
+          return [
+            { ...rest, id, type, name, region: query.region, key: isTagged ? ('tag' as const) : ('name' as const) },
+          ]
+        })
       },
     }
   }
@@ -50,7 +68,12 @@ export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, quer
         ask(
           'elasticloadbalancing:DescribeLoadBalancers',
           elb.paginateDescribeLoadBalancers({ client: clients.elb }, {}, stop),
-          (page) => page.LoadBalancerDescriptions?.map(({ LoadBalancerName = 'unknown' }) => LoadBalancerName),
+          (page) =>
+            page.LoadBalancerDescriptions?.map(({ LoadBalancerName = 'unknown', CreatedTime }) => ({
+              id: LoadBalancerName,
+              name: LoadBalancerName,
+              ...timeOf(CreatedTime),
+            })),
         ),
       tagsOf: (LoadBalancerNames) =>
         ask(
@@ -68,7 +91,12 @@ export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, quer
         ask(
           'elasticloadbalancing:DescribeLoadBalancers',
           elbv2.paginateDescribeLoadBalancers({ client: clients.elbv2 }, {}, stop),
-          (page) => page.LoadBalancers?.map(({ LoadBalancerArn = 'unknown' }) => LoadBalancerArn),
+          (page) =>
+            page.LoadBalancers?.map(({ LoadBalancerArn = 'unknown', LoadBalancerName, CreatedTime }) => ({
+              id: LoadBalancerArn,
+              name: LoadBalancerName ?? LoadBalancerArn.split('/').at(-2),
+              ...timeOf(CreatedTime),
+            })),
         ),
       tagsOf: tagsByArn,
     }),
@@ -80,7 +108,11 @@ export function balancerSearches({ sdk: { elb, elbv2 }, clients, ask, stop, quer
         ask(
           'elasticloadbalancing:DescribeTargetGroups',
           elbv2.paginateDescribeTargetGroups({ client: clients.elbv2 }, {}, stop),
-          (page) => page.TargetGroups?.map(({ TargetGroupArn = 'unknown' }) => TargetGroupArn),
+          (page) =>
+            page.TargetGroups?.map(({ TargetGroupArn = 'unknown', TargetGroupName }) => ({
+              id: TargetGroupArn,
+              name: TargetGroupName ?? TargetGroupArn.split('/').at(-2),
+            })),
         ),
       tagsOf: tagsByArn,
     }),

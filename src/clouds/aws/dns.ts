@@ -9,7 +9,7 @@ import { onePage, type Search, type Session } from './session.ts'
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
 type Zone = { id: string; name: string; isPrivate: boolean }
 type Client = Session['clients']['route53']
-type Standing = Resource & { zone: Zone; pointsToOurs: boolean; record: ResourceRecordSet; client: Client }
+type Standing = Resource & { zone: Zone; targets: string[]; record: ResourceRecordSet; client: Client }
 
 export function dnsSearch(session: Session): Search {
   const { query } = session
@@ -19,10 +19,10 @@ export function dnsSearch(session: Session): Search {
       const { zones, ownZones, records } = await readDomain(session)
       const tagged = new Set(candidates.map(({ resource }) => resource.replace('hostedzone/', '')))
       const isOurs = ({ id }: Zone) => tagged.has(id) && id !== query.hostedZone
-      const areOurs = records.filter(({ pointsToOurs, zone }) => pointsToOurs || isOurs(zone))
-      const ours = [...zones.filter(isOurs).map(showZone), ...areOurs.map(show)]
+      const areOurs = records.filter((each) => pointsToOurs(query.infraIds, each) || isOurs(each.zone))
+      const ours = [...zones.filter(isOurs).map((zone) => showZone(zone, 'tag')), ...areOurs.map(show)]
       const others = [
-        ...ownZones.filter((zone) => !isOurs(zone)).map(showZone),
+        ...ownZones.filter((zone) => !isOurs(zone)).map((zone) => showZone(zone, 'dns')),
         ...records.filter((each) => !areOurs.includes(each)).map(show),
       ]
       const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
@@ -37,8 +37,8 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { ownZones, records } = await readDomain(session)
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
-  const taken = records.filter(isTaken).map(show)
-  return { found: [...ownZones.map(showZone), ...records.map(show)], taken, notChecked: [] }
+  const taken = records.filter(isTaken).map((each) => ({ ...show(each), targets: each.targets }))
+  return { found: [...ownZones.map((zone) => showZone(zone, 'dns')), ...records.map(show)], taken, notChecked: [] }
 }
 
 /** Those of one name and type, which differ by their routing. Throws NotAnswered. */
@@ -60,8 +60,14 @@ export async function removeRecords(session: Session, id: string): Promise<void>
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
 const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
 const plain = (name = '') => name.toLowerCase().replace(/\.$/, '').replace('\\052', '*')
-const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region })
-const showZone = ({ id, name }: Zone): Resource => ({ id, type: 'hosted-zone', name, region: 'global' })
+const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region, key: 'dns' })
+const showZone = ({ id, name }: Zone, key: 'tag' | 'dns'): Resource => ({
+  id,
+  type: 'hosted-zone',
+  name,
+  region: 'global',
+  key,
+})
 
 async function readDomain(session: Session) {
   const { query, clients } = session
@@ -162,16 +168,7 @@ async function openElsewhere({ sdk: { sts }, clients, ask, stop, route53As }: Se
 
 /** The records at and under the cluster's domain. */
 async function listRecords(session: Session, client: Client, zone: Zone): Promise<Standing[]> {
-  const { ask, query } = session
-  const pointsToOurs = ({ AliasTarget, ResourceRecords }: ResourceRecordSet) =>
-    [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].some((target) =>
-      query.infraIds.some((infraId) =>
-        target
-          ?.toLowerCase()
-          .replace(/^dualstack\./, '')
-          .startsWith(`${infraId}-`),
-      ),
-    )
+  const { ask } = session
   const records = await ask(
     'route53:ListResourceRecordSets',
     recordPages(session, client, zone.id),
@@ -186,12 +183,20 @@ async function listRecords(session: Session, client: Client, zone: Zone): Promis
       name,
       region: 'global',
       zone,
-      pointsToOurs: pointsToOurs(record),
+      targets: targetsOf(record),
       record,
       client,
     }
   })
 }
+
+const targetsOf = ({ AliasTarget, ResourceRecords }: ResourceRecordSet): string[] =>
+  [AliasTarget?.DNSName, ...(ResourceRecords ?? []).map(({ Value }) => Value)].flatMap(
+    (target) => target?.toLowerCase().replace(/^dualstack\./, '') ?? [],
+  )
+
+const pointsToOurs = (infraIds: string[], { targets }: Standing) =>
+  targets.some((target) => infraIds.some((infraId) => target.startsWith(`${infraId}-`)))
 
 /** Names are sorted by reversed labels, so everything under the cluster's domain comes in one piece. */
 async function* recordPages(session: Session, client: Client, HostedZoneId: string) {

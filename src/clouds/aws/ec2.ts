@@ -1,25 +1,40 @@
 // Machines, disks and networks.
 import type { Filter } from '@aws-sdk/client-ec2'
+import { timeOf, type Seen } from '../asking.ts'
 import type { Resource } from '../inventory.ts'
 import { chunksOf, onePage, type Search, type Session, type Tag, type Tagged } from './session.ts'
 
 const FILTER_VALUES = 200
 const EC2_PAGE = 100 // more than DescribeRouteTables takes is refused
 
-type Ec2Item = Tagged & { TagSet?: Tag[] | undefined; State?: string | undefined }
+type Ec2Item = Tagged & {
+  TagSet?: Tag[] | undefined
+  State?: string | undefined
+  LaunchTime?: Date | undefined
+  CreateTime?: Date | undefined
+  StartTime?: Date | undefined
+  CreationTimestamp?: Date | undefined
+  CreationDate?: string | undefined
+  InstanceType?: string | undefined
+  Size?: number | undefined
+  VolumeSize?: number | undefined
+}
+/** Of whatever kind, in one form. */
+type Listed = Tagged & Pick<Seen, 'id' | 'madeAt' | 'size'> & { State?: string | undefined }
 
 type Ec2Kind = {
   type: string
   /** How the resource part of its ARN begins. */
   form: RegExp
   idFilter: string
-  list: (filters: Filter[]) => Promise<(Ec2Item & { id: string })[]>
+  list: (filters: Filter[]) => Promise<Listed[]>
 }
 
 const GONE = ['terminated', 'deleted', 'deregistered']
 
 export function ec2Searches(session: Session): Search[] {
-  const { isOwned, owners } = session
+  const { isOwned, isNamed, owners, query } = session
+  const names = query.infraIds.map((infraId) => `${infraId}-*`)
   const [own, ...others] = owners
   return ec2Kinds(session).map((kind) => ({
     ...askedById(session, kind, GONE),
@@ -27,9 +42,10 @@ export function ec2Searches(session: Session): Search[] {
       const found = own ? await kind.list([{ Name: `tag:${own.key}`, Values: [own.value] }]) : []
       if (others.length > 0)
         found.push(...(await kind.list([{ Name: 'tag-key', Values: others.map(({ key }) => key) }])))
-      const tagged = found.filter((each) => isOwned(each) && !isIn(GONE, each))
+      if (names.length > 0) found.push(...(await kind.list([{ Name: 'tag:Name', Values: names }])))
+      const ours = found.filter((each) => isOwned(each) || isNamed(nameOf(each), each))
       return [
-        ...tagged.map((each) => show(session, kind, each)),
+        ...ours.map((each) => show(session, kind, each, isOwned(each) ? 'tag' : 'name', GONE)),
         ...(await askedById(session, kind, GONE).run(candidates)),
       ]
     },
@@ -83,7 +99,7 @@ export function lingeringSearches(session: Session): Search[] {
  * What others have in the cluster's own networks, which cannot be deleted meanwhile. `found`: what is the cluster's. An
  * interface says by its description what it belongs to.
  */
-export function holderQuestions(session: Session, found: Resource[]): (() => Promise<Resource[]>)[] {
+export function holderQuestions(session: Session, found: Resource[]): (() => Promise<Seen[]>)[] {
   const { query, sdk: { ec2 }, clients, ask, stop } = session // prettier-ignore
   const at = { client: clients.ec2, pageSize: EC2_PAGE }
   const vpcs = found.filter(({ type }) => type === 'vpc').map(({ id }) => id)
@@ -96,7 +112,7 @@ export function holderQuestions(session: Session, found: Resource[]): (() => Pro
     return [
       ...kinds.map((kind) => async () => {
         const there = (await kind.list(Filters)).filter((each) => !ids.has(each.id) && !isIn(GONE, each))
-        return there.map((each) => show(session, kind, each))
+        return there.map((each) => show(session, kind, each, 'relation'))
       }),
       async () => {
         const pages = ec2.paginateDescribeNetworkInterfaces(at, { Filters }, stop)
@@ -105,31 +121,41 @@ export function holderQuestions(session: Session, found: Resource[]): (() => Pro
           .filter(({ NetworkInterfaceId = '' }) => !ids.has(NetworkInterfaceId))
           .filter(({ Attachment, InterfaceType }) => !Attachment?.InstanceId && InterfaceType !== 'vpc_endpoint')
           .filter(({ Description = '' }) => !isOfFound(Description))
-          .map(({ NetworkInterfaceId: id = 'unknown', Description: name = id }) => ({ id, type: 'network-interface', name, region: query.region })) // prettier-ignore
+          .map(({ NetworkInterfaceId: id = 'unknown', Description: name = id }) => ({ id, type: 'network-interface', name, region: query.region, key: 'relation' as const })) // prettier-ignore
       },
     ]
   })
 }
 
-const isIn = (states: string[], { State = '' }: Ec2Item) => states.includes(State.toLowerCase())
+const isIn = (states: string[], { State = '' }: Listed) => states.includes(State.toLowerCase())
 
-const show = ({ query }: Session, { type }: Ec2Kind, { id, Tags }: Ec2Item & { id: string }): Resource => ({
-  id,
-  type,
-  name: Tags?.find(({ Key }) => Key === 'Name')?.Value || id,
-  region: query.region,
-})
+const nameOf = ({ Tags }: Tagged) => Tags?.find(({ Key }) => Key === 'Name')?.Value
+
+/** `gone`: the states in which it is deleted and still told. */
+function show(
+  { query }: Session,
+  { type }: Ec2Kind,
+  listed: Listed,
+  key: NonNullable<Seen['key']>,
+  gone: string[] = [],
+): Seen {
+  const { id, madeAt, size } = listed
+  const shown = { id, type, name: nameOf(listed) || id, region: query.region, key, ...(madeAt && { madeAt }), ...(size && { size }) } // prettier-ignore
+  return isIn(gone, listed) ? { ...shown, billable: false } : shown
+}
 
 /** A filter, unlike a list of ids, gives no error when one of them is gone. */
 function askedById(session: Session, kind: Ec2Kind, gone: string[]): Search {
   return {
     knows: (arn) => arn.service === 'ec2' && arn.region === session.query.region && kind.form.test(arn.resource),
     async run(candidates) {
+      // Whoever administers the cluster may write any disk's id into an object, so that is no proof of whose it is.
+      const isNamed = (id: string) => session.query.disks?.includes(id) === true
       const ids = candidates.map(({ resource }) => resource.slice(resource.indexOf('/') + 1))
-      const found: Resource[] = []
+      const found: Seen[] = []
       for (const Values of chunksOf(FILTER_VALUES, ids))
         for (const each of await kind.list([{ Name: kind.idFilter, Values }]))
-          if (Values.includes(each.id) && !isIn(gone, each)) found.push(show(session, kind, each))
+          if (Values.includes(each.id)) found.push(show(session, kind, each, isNamed(each.id) ? 'name' : 'tag', gone))
       return found
     },
   }
@@ -149,7 +175,15 @@ function kindsOf({ ask }: Session) {
     idFilter: id.replace(/(?<=.)(?=[A-Z])/g, '-').toLowerCase(),
     list: (filters) =>
       ask(`ec2:Describe${list}`, pages(filters), (page) =>
-        page[list]?.map((item) => ({ Tags: item.Tags ?? item.TagSet, State: item.State, id: item[id] ?? 'unknown' })),
+        page[list]?.map((item) => ({
+          id: item[id] ?? 'unknown',
+          Tags: item.Tags ?? item.TagSet,
+          State: item.State,
+          ...timeOf(
+            item.LaunchTime ?? item.CreateTime ?? item.StartTime ?? item.CreationTimestamp ?? item.CreationDate,
+          ),
+          size: { machine: item.InstanceType, gib: item.Size ?? item.VolumeSize },
+        })),
       ),
   })
 }

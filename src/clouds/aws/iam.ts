@@ -1,23 +1,20 @@
 // Roles and users, by their owner tags and by the names that the installer gives them, and instance profiles by these
 // names.
-import type { Resource } from '../inventory.ts'
+import { timeOf, type Seen } from '../asking.ts'
 import type { Arn, Search, Session, Tagged } from './session.ts'
 
 const PAGE = 500
 
-type Identity = Tagged & { type: string; arn: string | undefined; name: string | undefined }
+type Identity = Tagged & { type: string; arn: string | undefined; name: string | undefined; madeAt: Date | undefined }
 
-export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned, heard }: Session): Search[] {
+export function iamSearches({ sdk: { iam }, clients, ask, stop, isOwned, isNamed, heard }: Session): Search[] {
   const at = { client: clients.iam, pageSize: PAGE }
-  const pick = (identities: Identity[], candidates: Arn[]): Resource[] =>
-    identities
-      .filter(
-        ({ arn, name, Tags }) =>
-          candidates.some(({ text }) => text === arn) ||
-          isOwned({ Tags }) ||
-          query.infraIds.some((infraId) => name?.startsWith(`${infraId}-`)),
-      )
-      .map(({ type, arn, name = 'unknown' }) => ({ id: arn ?? name, type, name, region: 'global' }))
+  const pick = (identities: Identity[], candidates: Arn[]): Seen[] =>
+    identities.flatMap(({ type, arn, name = 'unknown', Tags, madeAt }) => {
+      const isTagged = isOwned({ Tags }) || candidates.some(({ text }) => text === arn)
+      if (!isTagged && !isNamed(name, { Tags })) return []
+      return [{ id: arn ?? name, type, name, region: 'global', key: isTagged ? 'tag' : 'name', ...timeOf(madeAt) }]
+    })
 
   return [
     {
@@ -30,8 +27,8 @@ export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned, 
           pages,
           ({ RoleDetailList, UserDetailList }) => {
             if (!RoleDetailList && !UserDetailList) return undefined
-            const roles = (RoleDetailList ?? []).map(({ RoleName, Arn, Tags }): Identity => ({ type: 'iam-role', arn: Arn, name: RoleName, Tags })) // prettier-ignore
-            const users = (UserDetailList ?? []).map(({ UserName, Arn, Tags }): Identity => ({ type: 'iam-user', arn: Arn, name: UserName, Tags })) // prettier-ignore
+            const roles = (RoleDetailList ?? []).map(({ RoleName, Arn, Tags, CreateDate }): Identity => ({ type: 'iam-role', arn: Arn, name: RoleName, Tags, madeAt: CreateDate })) // prettier-ignore
+            const users = (UserDetailList ?? []).map(({ UserName, Arn, Tags, CreateDate }): Identity => ({ type: 'iam-user', arn: Arn, name: UserName, Tags, madeAt: CreateDate })) // prettier-ignore
             return [...roles, ...users]
           },
         )
@@ -47,7 +44,7 @@ export function iamSearches({ sdk: { iam }, clients, ask, stop, query, isOwned, 
         const pages = iam.paginateListInstanceProfiles(at, {}, stop)
         const profiles = await ask('iam:ListInstanceProfiles', pages, ({ InstanceProfiles }) =>
           InstanceProfiles?.map(
-            ({ InstanceProfileName, Arn, Tags }): Identity => ({ type: 'instance-profile', arn: Arn, name: InstanceProfileName, Tags }), // prettier-ignore
+            ({ InstanceProfileName, Arn, Tags, CreateDate }): Identity => ({ type: 'instance-profile', arn: Arn, name: InstanceProfileName, Tags, madeAt: CreateDate }), // prettier-ignore
           ),
         )
         return pick(profiles, candidates)

@@ -12,7 +12,7 @@ import { ec2Searches, endingSearches, holderQuestions, lingeringSearches } from 
 import { iamSearches } from './iam.ts'
 import { keySearch } from './kms.ts'
 import { removeResource } from './removal.ts'
-import { globalRegionOf, openSession, type AwsInventoryOptions, type Session } from './session.ts'
+import { globalRegionOf, openSession, type Arn, type AwsInventoryOptions, type Session } from './session.ts'
 import { listOwned, showArn, tagQuestions } from './tags.ts'
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
@@ -42,6 +42,7 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
 async function search(session: Session): Promise<InventoryAnswer> {
   // Tags come first: what a service says afterwards about a tagged resource is newer.
   const tagged = await askAll(tagQuestions(session))
+  const candidates = [...tagged.answers, ...volumeArns(session.query)]
   const searches = [
     ...ec2Searches(session),
     ...lingeringSearches(session),
@@ -51,13 +52,24 @@ async function search(session: Session): Promise<InventoryAnswer> {
     bucketSearch(session),
     dnsSearch(session),
   ]
-  const told = await askAll(searches.map((each) => () => each.run(tagged.answers.filter(each.knows))))
+  const told = await askAll(searches.map((each) => () => each.run(candidates.filter(each.knows))))
   const refusals = [...tagged.refusals, ...told.refusals]
   const untold = tagged.answers.filter((arn) => !searches.some((each) => each.knows(arn)))
   const found = [...told.answers, ...untold.map(showArn)]
   const held = await askAll(holderQuestions(session, found))
-  return answerOf(session.heard, { answers: found, refusals: [...refusals, ...held.refusals] }, held.answers)
+  return answerOf(
+    session.query,
+    session.heard,
+    { answers: found, refusals: [...refusals, ...held.refusals] },
+    held.answers,
+  )
 }
+
+/** The disks that the cluster's own objects named. */
+const volumeArns = ({ region, disks = [] }: InventoryQuery): Arn[] =>
+  disks
+    .filter((disk) => /^vol-[0-9a-f]+$/.test(disk))
+    .map((id) => ({ text: id, service: 'ec2', region, type: 'volume', resource: `volume/${id}` }))
 
 const standing = (session: Session): Promise<RecordsAnswer> => findStanding(session).catch(refuseAll)
 

@@ -1,14 +1,17 @@
 // One look into an account: the clients of its services, and a way to ask them within a time limit.
 import { once } from 'node:events'
-import type { InventoryQuery, Resource } from '../inventory.ts'
-import { hearNothing, NotAnswered } from '../asking.ts'
+import type { fromIni } from '@aws-sdk/credential-provider-ini'
+import type { InventoryQuery } from '../inventory.ts'
+import { hearNothing, NotAnswered, type Seen } from '../asking.ts'
 import { isDenial, missingAction, reasonOf } from './answers.ts'
+
+type StaticKeys = { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
 
 export type AwsInventoryOptions = {
   /** Every service is asked at this address instead of at AWS. */
   endpoint?: string
   /** Default: the credentials that the AWS SDK finds. */
-  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
+  credentials?: StaticKeys | ReturnType<typeof fromIni>
   /** The time for one whole answer, retries included. Default two minutes. */
   timeoutMs?: number
 }
@@ -18,6 +21,9 @@ const CONNECT_TIMEOUT_MS = 5_000
 const SILENCE_TIMEOUT_MS = 20_000
 
 const MAX_ATTEMPTS = 8
+
+/** The keys that name a cluster as the owner. */
+const OWNER_KEY = /^(kubernetes\.io|sigs\.k8s\.io\/cluster-api-provider-aws)\/cluster\//
 
 export type Tag = { Key?: string | undefined; Value?: string | undefined }
 
@@ -32,7 +38,7 @@ export type Search = {
    * What exists: the resources that the service itself says are the cluster's, and those candidates that the service
    * still has. A service may leave out a filter, so what it lists by one is looked at again.
    */
-  run: (candidates: Arn[]) => Promise<Resource[]>
+  run: (candidates: Arn[]) => Promise<Seen[]>
 }
 
 export type Session = Awaited<ReturnType<typeof openSession>>
@@ -92,6 +98,8 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
   ]
 
   const heard = hearNothing()
+  const isOwned = ({ Tags = [] }: Tagged) =>
+    Tags.some(({ Key, Value }) => owners.some(({ key, value }) => Key === key && Value === value))
 
   return {
     query,
@@ -101,10 +109,14 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     sdk: { tagging, ec2, elb, elbv2, iam, s3, route53, sts, kms },
     stop: { abortSignal },
 
-    isOwned: ({ Tags = [] }: Tagged) =>
-      Tags.some(({ Key, Value }) => owners.some(({ key, value }) => Key === key && Value === value)),
+    isOwned,
 
-    route53As: (credentials: Required<AwsInventoryOptions>['credentials']) => {
+    /** By its name alone, which counts unless a tag says that it is another cluster's. */
+    isNamed: (name: string | undefined, { Tags = [] }: Tagged = {}) =>
+      query.infraIds.some((infraId) => name?.startsWith(`${infraId}-`)) &&
+      (isOwned({ Tags }) || !Tags.some(({ Key = '', Value }) => OWNER_KEY.test(Key) && Value === 'owned')),
+
+    route53As: (credentials: StaticKeys) => {
       const client = new route53.Route53Client({ ...global, credentials })
       closers.push(client)
       return client

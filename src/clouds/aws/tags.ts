@@ -1,4 +1,5 @@
 // What carries an owner's tag, as the tagging service has it.
+import { complete, ownedBy } from '../asking.ts'
 import type { Owned, Resource } from '../inventory.ts'
 import { globalRegionOf, type Arn, type Session, type Tag } from './session.ts'
 
@@ -13,19 +14,17 @@ export function tagQuestions(session: Session) {
     owners.map(
       ({ key, value }) =>
         async () =>
-          (await listTagged(session, client, key, value)).filter(isOwned).map(({ arn }) => arn),
+          (await listTagged(session, client, { Key: key, Values: [value] })).filter(isOwned).map(({ arn }) => arn),
     ),
   )
 }
 
-/** What carries the tag of an installation, in the region of the session. */
+/** What carries our tags, in the region of the session. Clusters of earlier releases have none of an installation. */
 export async function listOwned(session: Session, installationId: string): Promise<(Owned & { arn: Arn })[]> {
-  const tagged = await listTagged(session, session.clients.tagging, 'ocpctl-installation-id', installationId)
+  const tagged = await listTagged(session, session.clients.tagging, { Key: 'ocpctl-cluster-id' })
   return tagged.flatMap(({ arn, Tags }) => {
-    const valueOf = (key: string) => Tags?.find(({ Key }) => Key === key)?.Value
-    const clusterId = valueOf('ocpctl-cluster-id')
-    if (clusterId === undefined || valueOf('ocpctl-installation-id') !== installationId) return []
-    return [{ clusterId, installationId, resource: showArn(arn), arn }]
+    const owned = ownedBy(installationId, (key) => Tags?.find(({ Key }) => Key === key)?.Value)
+    return owned === undefined ? [] : [{ ...owned, resource: complete(session.query, showArn(arn)), arn }]
   })
 }
 
@@ -34,16 +33,15 @@ export const showArn = ({ text, service, type, region }: Arn): Resource => ({
   type: service ? `${service}:${type}` : 'unknown',
   name: text,
   region: region || 'global',
+  key: 'tag',
 })
 
 function listTagged(
   { sdk: { tagging }, ask, stop }: Session,
   client: Session['clients']['tagging'],
-  Key: string,
-  value: string,
+  filter: { Key: string; Values?: string[] },
 ): Promise<{ arn: Arn; Tags: Tag[] | undefined }[]> {
-  const TagFilters = [{ Key, Values: [value] }]
-  const pages = tagging.paginateGetResources({ client, pageSize: 100 }, { TagFilters }, stop)
+  const pages = tagging.paginateGetResources({ client, pageSize: 100 }, { TagFilters: [filter] }, stop)
   return ask('tag:GetResources', pages, ({ ResourceTagMappingList }) =>
     ResourceTagMappingList?.map(({ ResourceARN = 'unknown', Tags }) => ({ arn: parseArn(ResourceARN), Tags })),
   )

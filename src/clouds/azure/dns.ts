@@ -7,7 +7,7 @@ import type { Ownership } from './ownership.ts'
 import { apiVersions, groupOf, listAll, lower, tags, type Session } from './session.ts'
 
 type Zone = { id: string; name: string; group: string; isPrivate: boolean; tags: z.infer<typeof tags> }
-type Standing = Resource & { zone: Zone; pointsToOurs: boolean; isOfAnother: boolean }
+type Standing = Resource & { zone: Zone; targets: string[]; pointsToOurs: boolean; isOfAnother: boolean }
 
 const kinds = {
   public: { path: 'dnsZones', all: 'all', version: apiVersions.dnsZones, type: 'microsoft.network/dnszones' },
@@ -67,18 +67,19 @@ export async function findStanding(session: Session, ownership: Ownership): Prom
   const { ownZones, records } = await readDomain(session, ownership)
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
-  const taken = records.filter(isTaken).map(show)
+  const taken = records.filter(isTaken).map((each) => ({ ...show(each), targets: each.targets }))
   return { found: [...ownZones.map(showZone), ...records.map(show)], taken, notChecked: [] }
 }
 
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
 const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
-const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region })
+const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region, key: 'dns' })
 const showZone = (zone: Zone): Resource => ({
   id: zone.id,
   type: kindOf(zone).type,
   name: zone.name,
   region: 'global',
+  key: 'dns',
 })
 
 async function readDomain(session: Session, ownership: Ownership) {
@@ -190,6 +191,7 @@ async function listRecords(session: Session, ownership: Ownership, zone: Zone): 
       name: name === '@' ? zone.name : `${name}.${zone.name}`,
       region: 'global',
       zone,
+      targets: [target, aliased.split('/').at(-1) ?? ''].filter((each) => each !== ''),
       pointsToOurs:
         ownership.isTagged(metadata) ||
         ownership.isInOwnGroup(groupOf(aliased)) ||

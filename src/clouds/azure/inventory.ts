@@ -1,15 +1,43 @@
 /**
  * What still exists of a cluster in Azure: resource groups, all that is in them or elsewhere in the subscription, and
- * the records of its domain. It only reads, and never takes silence for emptiness. Not asked, since nothing tells whose
- * they are: role assignments of identities that are gone. In Entra ID the installer makes nothing, in either of the
- * credentials modes that it has for Azure.
+ * the records of its domain. It only reads, and never takes silence for emptiness.
  */
-import { answerOf, askAll, inSession, NotAnswered, ofNobody, refuseAll, requireTold, showRefusal } from '../asking.ts'
-import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Place, RecordsAnswer, Resource } from '../inventory.ts'
+import {
+  answerOf,
+  askAll,
+  complete,
+  inSession,
+  NotAnswered,
+  ofNobody,
+  ownedBy,
+  refuseAll,
+  requireTold,
+  showRefusal,
+  untold,
+} from '../asking.ts'
+import type {
+  Inventory,
+  InventoryAnswer,
+  InventoryQuery,
+  NotChecked,
+  Owned,
+  Place,
+  RecordsAnswer,
+  Resource,
+} from '../inventory.ts'
 import { findOwnRecords, findStanding, listZones, requireSubscription } from './dns.ts'
 import { entriesOf, readOwnership } from './ownership.ts'
-import { dnsActions, permissionQuestions } from './permissions.ts'
-import { findDeletedVaults, findGroup, listGroups, listThings, showGroup, showThing } from './resources.ts'
+import { dnsActions, neededActions, permissionQuestions } from './permissions.ts'
+import {
+  findDeletedVaults,
+  findGroup,
+  keep,
+  listGroups,
+  listThings,
+  showGroup,
+  showThing,
+  THINGS_READ,
+} from './resources.ts'
 import { removeResource } from './removal.ts'
 import { openSession, type AzureInventoryOptions, type Session, type Tags } from './session.ts'
 import { openSignIn } from './sign-in.ts'
@@ -22,6 +50,7 @@ export function openAzureInventory(options: AzureInventoryOptions): Inventory {
     find: (query) => look(query, search).catch(refuseAll),
     findRecords: (place) => look(ofNobody(place), standing).catch(refuseAll),
     remove: (place, resource) => look(ofNobody(place), (session) => removeResource(session, resource)),
+    findMismatch: (place) => look(ofNobody(place), mismatch).catch(untold),
     async *findOwned({ installationId, offered }) {
       const places = offered.filter(({ platform }) => platform === 'azure')
       if (places.length === 0) throw new Error('no profile offers a region of Azure, so none was asked')
@@ -38,18 +67,46 @@ export function openAzureInventory(options: AzureInventoryOptions): Inventory {
   }
 }
 
+const NOT_ASKED: NotChecked[] = [
+  {
+    kind: 'Microsoft.Authorization/roleAssignments/read',
+    why: 'nothing tells whose a role assignment was when its identity is gone',
+    isOptional: true,
+  },
+  {
+    kind: 'Application.Read.All',
+    why: 'the installer makes nothing in Entra ID, in either of the credentials modes that it has for Azure',
+    isOptional: true,
+  },
+]
+
 async function search(session: Session): Promise<InventoryAnswer> {
   const groups = await askAll([() => listGroups(session)])
   const ownership = readOwnership(session.query, groups.answers)
   const told = await askAll([
     ...permissionQuestions(session),
-    async () => groups.answers.filter(ownership.hasGroup).map(showGroup),
-    ...ownership.namedGroups.map((name) => async () => (await findGroup(session, name)).map(showGroup)),
-    async () => (await listThings(session)).filter(ownership.has).map(showThing),
+    async () => keep(groups.answers, ownership.keyOfGroup, showGroup),
+    ...ownership.namedGroups.map(
+      (name) => async () => keep(await findGroup(session, name), ownership.keyOfGroup, showGroup),
+    ),
+    async () => keep(await listThings(session), ownership.keyOf, showThing),
     () => findDeletedVaults(session, ownership),
     () => findOwnRecords(session, ownership),
   ])
-  return answerOf(session.heard, { answers: told.answers, refusals: [...groups.refusals, ...told.refusals] })
+  // One list has things of every kind, of which it leaves out what the caller may not read.
+  if (!told.refusals.some(({ permission }) => permission === THINGS_READ))
+    for (const action of neededActions) session.heard.checked.add(action)
+  session.heard.notChecked.push(...NOT_ASKED)
+  return answerOf(session.query, session.heard, {
+    answers: told.answers,
+    refusals: [...groups.refusals, ...told.refusals],
+  })
+}
+
+async function mismatch({ query: { azure }, subscriptionId }: Session): Promise<string | undefined> {
+  const wanted = azure?.subscription?.toLowerCase()
+  if (wanted === undefined || wanted === subscriptionId) return undefined
+  return `the credentials are of the subscription ${subscriptionId}, and the profile is of ${wanted} (azure.subscription)`
 }
 
 async function standing(session: Session): Promise<RecordsAnswer> {
@@ -77,8 +134,7 @@ async function owned(session: Session, installationId: string, places: Omit<Plac
   requireTold('azure', told.refusals)
   return told.answers.flatMap(({ tags, resource }) => {
     const valueOf = new Map(entriesOf(tags))
-    const clusterId = valueOf.get('ocpctl-cluster-id')
-    if (!clusterId || valueOf.get('ocpctl-installation-id') !== installationId) return []
-    return [{ clusterId, installationId, resource }]
+    const by = ownedBy(installationId, (key) => valueOf.get(key))
+    return by === undefined ? [] : [{ ...by, resource: complete(session.query, { ...resource, key: 'tag' }) }]
   })
 }

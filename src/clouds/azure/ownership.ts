@@ -3,16 +3,19 @@
 import type { InventoryQuery } from '../inventory.ts'
 import type { Tags } from './session.ts'
 
-export type Group = { id: string; name: string; location: string; tags: Tags }
+export type Group = { id: string; name: string; location: string; tags: Tags; isDeleting: boolean }
 /** Parts of a resource have the names of both, with a slash between. */
 export type Thing = { id: string; name: string; type: string; group: string; holder: string; tags: Tags }
+
+/** By what it is known as ours; undefined: it is not. */
+type Key = 'tag' | 'name' | 'relation' | undefined
 
 const OWNER_KEYS = ['kubernetes.io_cluster.', 'sigs.k8s.io_cluster-api-provider-azure_cluster_']
 const CLUSTER_KEY = 'ocpctl-cluster-id'
 
 export type Ownership = ReturnType<typeof readOwnership>
 
-export function readOwnership({ infraIds, clusterId }: InventoryQuery, groups: Group[]) {
+export function readOwnership({ infraIds, clusterId, disks = [] }: InventoryQuery, groups: Group[]) {
   const ownKeys = infraIds.flatMap((infraId) => OWNER_KEYS.map((key) => `${key}${infraId}`))
   const isTagged = (tags: Tags) =>
     entriesOf(tags).some(
@@ -27,28 +30,32 @@ export function readOwnership({ infraIds, clusterId }: InventoryQuery, groups: G
         (OWNER_KEYS.some((prefix) => key.startsWith(prefix)) && value === 'owned') ||
         (key === CLUSTER_KEY && clusterId !== undefined),
     )
+  const ownDisks = new Set(disks.map((disk) => disk.toLowerCase()))
   const isNamed = (name: string) => infraIds.some((infraId) => name.startsWith(`${infraId}-`))
 
   const namedGroups = infraIds.map((infraId) => `${infraId}-rg`)
-  const hasGroup = ({ name, tags }: Group) =>
-    isTagged(tags) || namedGroups.includes(name) || (isNamed(name) && !isOfAnother(tags))
-  const ownGroups = new Set([...namedGroups, ...groups.filter(hasGroup).map(({ name }) => name)])
+  const keyOfGroup = ({ name, tags }: Group): Key => {
+    if (isTagged(tags)) return 'tag'
+    return namedGroups.includes(name) || (isNamed(name) && !isOfAnother(tags)) ? 'name' : undefined
+  }
+  const ownGroups = new Set([...namedGroups, ...groups.filter(keyOfGroup).map(({ name }) => name)])
   const groupsOfOthers = new Set(groups.filter(({ tags }) => isOfAnother(tags)).map(({ name }) => name))
 
   return {
     namedGroups,
-    hasGroup,
+    keyOfGroup,
     isTagged,
     isOfAnother,
     isNamed,
     isInOwnGroup: (group: string) => ownGroups.has(group),
-    has: ({ name, type, group, holder, tags }: Thing) =>
-      isTagged(tags) ||
-      ownGroups.has(group) ||
-      ownGroups.has(holder) ||
-      (!isOfAnother(tags) &&
-        !groupsOfOthers.has(group) &&
-        (name.split('/').some(isNamed) || (type === 'microsoft.storage/storageaccounts' && isAccount(name, infraIds)))),
+    keyOf: ({ name, type, group, holder, tags }: Thing): Key => {
+      if (isTagged(tags)) return 'tag'
+      if (ownGroups.has(group) || ownGroups.has(holder)) return 'relation'
+      if (type === 'microsoft.compute/disks' && ownDisks.has(name) && !isOfAnother(tags)) return 'name'
+      if (isOfAnother(tags) || groupsOfOthers.has(group)) return undefined
+      const isAccountOfOurs = type === 'microsoft.storage/storageaccounts' && isAccount(name, infraIds)
+      return name.split('/').some(isNamed) || isAccountOfOurs ? 'name' : undefined
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 // What Compute Engine has of a cluster: a list for each kind, of all regions and zones at once.
 import { z } from 'zod'
-import { NotAnswered, askAll } from '../asking.ts'
+import { NotAnswered, askAll, timeOf, type Seen } from '../asking.ts'
 import type { Resource } from '../inventory.ts'
 import type { RestQuestion } from '../rest.ts'
 import { anyOf, balancerOf, PROVIDER_PREFIXES, termsOfLabels, termsOfNames, type Owners } from './owners.ts'
@@ -26,9 +26,13 @@ const item = z.looseObject({
   targetTags: links,
   address: text,
   IPAddress: text,
+  creationTimestamp: text,
+  machineType: text,
+  sizeGb: text,
+  diskSizeGb: text,
 })
 type Item = z.infer<typeof item>
-type Found = Item & { kind: Kind }
+type Found = Item & { kind: Kind; key?: Resource['key'] }
 
 /**
  * `labelled`, `networked`: it has such a field. `balancing`: the cloud provider in the cluster makes such things, under
@@ -52,8 +56,10 @@ const networkParts: Kind[] = [
   { list: 'routes', type: 'route', traits: ['networked'] },
 ]
 
+const disks: Kind = { list: 'disks', type: 'disk', isAggregated: true, traits: ['labelled'] }
+
 const kinds: Kind[] = [
-  { list: 'disks', type: 'disk', isAggregated: true, traits: ['labelled'] },
+  disks,
   { list: 'addresses', type: 'address', isAggregated: true, traits: ['labelled', 'balancing'] },
   {
     list: 'forwardingRules',
@@ -75,9 +81,9 @@ const kinds: Kind[] = [
 const labelledKinds = [instances, snapshots, ...kinds].filter(({ traits }) => traits.includes('labelled'))
 
 type Computed = {
-  found: Resource[]
+  found: Seen[]
   /** Firewall rules of others in the cluster's own network: the destroyer waits for them for ever. */
-  holders: Resource[]
+  holders: Seen[]
   /** The addresses that are the cluster's, by which its records are known. */
   ips: Set<string>
   refusals: NotAnswered[]
@@ -120,6 +126,8 @@ export async function searchCompute(session: Session, owners: Owners): Promise<C
       ? Promise.resolve([])
       : ask(snapshots, project, `sourceDisk eq ".*/disks/(${owners.prefixes.join('|')}).*"`)
 
+  const askDisks = diskNames(owners).map((names) => () => ask(disks, project, anyOf(names.map((name) => `name = "${name}"`)))) // prettier-ignore
+
   const network = await askAll([askNetworks])
   const told = await askAll<Found>([
     () => askInstances(network.answers.length > 0),
@@ -128,6 +136,7 @@ export async function searchCompute(session: Session, owners: Owners): Promise<C
     ...projects.map((owner) => () => ask(firewalls, owner)),
     () => ask(snapshots),
     askSnapshotsOfDisks,
+    ...askDisks,
   ])
   const { ours, held } = sort([...network.answers, ...told.answers], owners)
   return {
@@ -136,6 +145,16 @@ export async function searchCompute(session: Session, owners: Owners): Promise<C
     ips: new Set(ours.flatMap(ipsOf)),
     refusals: [...network.refusals, ...told.refusals],
   }
+}
+
+const DISKS_AT_ONCE = 40
+
+/** Of as many as fit into a question. */
+function diskNames(owners: Owners): string[][] {
+  const names = owners.disks.filter((name) => /^[a-z][-a-z0-9]{0,62}$/.test(name))
+  return Array.from({ length: Math.ceil(names.length / DISKS_AT_ONCE) }, (_, index) =>
+    names.slice(index * DISKS_AT_ONCE, (index + 1) * DISKS_AT_ONCE),
+  )
 }
 
 function sort(all: Found[], owners: Owners): { ours: Found[]; held: Found[] } {
@@ -148,16 +167,20 @@ function sort(all: Found[], owners: Owners): { ours: Found[]; held: Found[] } {
   const isForOurs = ({ targetTags = [] }: Found) => targetTags.some(owners.isName)
   /** It is made with its network, and goes with it. */
   const isPartOfNetwork = ({ kind, name }: Found) => kind.type === 'route' && !owners.isName(name)
-  const isOurs = (each: Found): boolean =>
-    owners.isName(each.name) ||
-    owners.isLabelled(each.labels) ||
-    isForOurs(each) ||
-    refersToOurs(each) ||
-    (isOnOurs(each) && !isPartOfNetwork(each) && (each.kind !== firewalls || isOfProvider(each.name)))
-  const first = all.filter(isOurs)
-  const balancers = new Set(first.flatMap(({ name }) => balancerOf(name) ?? []))
-  const ours = all.filter((each) => first.includes(each) || balancers.has(balancerOf(each.name) ?? ''))
-  return { ours, held: all.filter((each) => each.kind === firewalls && isOnOurs(each) && !ours.includes(each)) }
+  const keyOf = (each: Found): Resource['key'] => {
+    if (owners.isLabelled(each.labels)) return 'tag'
+    const isHeld = isOnOurs(each) && !isPartOfNetwork(each) && (each.kind !== firewalls || isOfProvider(each.name))
+    if (isForOurs(each) || refersToOurs(each) || isHeld) return 'relation'
+    // Whoever administers the cluster may write any disk's name into an object, so that is no proof of whose it is.
+    return owners.isName(each.name) || (each.kind === disks && owners.disks.includes(each.name)) ? 'name' : undefined
+  }
+  const keys = new Map(all.map((each) => [each, keyOf(each)]))
+  const balancers = new Set(all.flatMap((each) => (keys.get(each) && balancerOf(each.name)) ?? []))
+  for (const [each, key] of keys) if (!key && balancers.has(balancerOf(each.name) ?? '')) keys.set(each, 'relation')
+  return {
+    ours: all.flatMap((each) => (keys.get(each) ? [{ ...each, key: keys.get(each) }] : [])),
+    held: all.filter((each) => each.kind === firewalls && isOnOurs(each) && !keys.get(each)),
+  }
 }
 
 const isOfProvider = (name: string) => name.startsWith('k8s-') || balancerOf(name) !== undefined
@@ -165,16 +188,14 @@ const isOfProvider = (name: string) => name.startsWith('k8s-') || balancerOf(nam
 const ipsOf = ({ address, IPAddress, networkInterfaces = [] }: Item): string[] =>
   [address, IPAddress, ...networkInterfaces.map(({ networkIP }) => networkIP)].flatMap((ip) => ip ?? [])
 
-/** What carries the label, of all kinds that can. */
-export const labelledSearches = (session: Session, key: string, value: string) =>
+/** What has one of these by its labels, of all kinds that can. */
+export const labelledSearches = (session: Session, terms: string[]) =>
   labelledKinds.map(
     (kind) => async () =>
-      (await listKind(session, kind, session.project, `labels.${key} = "${value}"`)).map(
-        ({ labels = {}, ...each }) => ({
-          labels,
-          resource: show({ ...each, kind }),
-        }),
-      ),
+      (await listKind(session, kind, session.project, anyOf(terms))).map(({ labels = {}, ...each }) => ({
+        labels,
+        resource: show({ ...each, kind, key: 'tag' }),
+      })),
   )
 
 const permissionOf = ({ list }: Kind) => `compute.${list}.list`
@@ -211,15 +232,27 @@ async function listScopes(session: Session, question: RestQuestion, { list }: Ki
   )
 }
 
-const show = ({ kind, name, selfLink }: Pick<Found, 'kind' | 'name' | 'selfLink'>): Resource => ({
-  id: pathOf(selfLink),
-  type: kind.type,
-  name,
-  region: regionOf(selfLink),
-})
+function show({ kind, name, selfLink, key, creationTimestamp, machineType, sizeGb, diskSizeGb }: Found): Seen {
+  const gib = Number(sizeGb ?? diskSizeGb)
+  return {
+    id: pathOf(selfLink),
+    type: kind.type,
+    name,
+    region: regionOf(selfLink),
+    ...(key === undefined ? {} : { key }),
+    ...timeOf(creationTimestamp),
+    size: { machine: machineType?.split('/').at(-1), gib: gib > 0 ? gib : undefined },
+  }
+}
 
 function showSubnetwork(link: string): Resource {
-  return { id: pathOf(link), type: 'subnetwork', name: link.split('/').at(-1) ?? link, region: regionOf(link) }
+  return {
+    id: pathOf(link),
+    type: 'subnetwork',
+    name: link.split('/').at(-1) ?? link,
+    region: regionOf(link),
+    key: 'relation',
+  }
 }
 
 const pathOf = (link: string) => link.slice(Math.max(0, link.indexOf('projects/')))

@@ -1,6 +1,6 @@
 // Zones, and records under the cluster's domain, in the project and in that of its network.
 import { z } from 'zod'
-import { NotAnswered } from '../asking.ts'
+import { NotAnswered, timeOf } from '../asking.ts'
 import { unclear, type RecordsAnswer, type Resource } from '../inventory.ts'
 import { installersNames, ownNames } from '../names.ts'
 import type { Owners } from './owners.ts'
@@ -11,10 +11,19 @@ const zoneForm = z.looseObject({
   dnsName: z.string(),
   visibility: z.string().default('public'),
   labels: z.record(z.string(), z.string()).default({}),
+  creationTime: z.string().optional(),
 })
 const recordForm = z.looseObject({ name: z.string(), type: z.string(), rrdatas: z.array(z.string()).default([]) })
 
-type Zone = { id: string; project: string; name: string; domain: string; isPrivate: boolean; labels: Labels }
+type Zone = {
+  id: string
+  project: string
+  name: string
+  domain: string
+  isPrivate: boolean
+  labels: Labels
+  madeAt?: string
+}
 type Standing = Resource & { zone: Zone; targets: string[] }
 
 const ZONES = 'dns.managedZones.list'
@@ -28,8 +37,12 @@ export async function findRecords(session: Session, owners: Owners, ips: Set<str
   const { zones, ownZones, records } = await readDomain(session, isOurs)
   const pointsToOurs = ({ targets }: Standing) =>
     targets.some((target) => ips.has(target) || owners.isName(plain(target)))
-  const ours = [...zones.filter(isOurs).map(showZone), ...records.filter(pointsToOurs).map(show)]
-  const others = [...ownZones.map(showZone), ...records.filter((each) => !pointsToOurs(each)).map(show)]
+  const keyOf = ({ labels }: Zone) => (owners.isLabelled(labels) ? 'tag' : 'name')
+  const ours = [
+    ...zones.filter(isOurs).map((zone) => showZone(zone, keyOf(zone))),
+    ...records.filter(pointsToOurs).map(show),
+  ]
+  const others = [...ownZones.map((zone) => showZone(zone)), ...records.filter((each) => !pointsToOurs(each)).map(show)]
   const madeSince = others.filter(({ id }) => !query.stoodBefore?.includes(id))
   if (query.records === 'unclear' && madeSince.length > 0) session.heard.notChecked.push(unclear(madeSince))
   return query.records === 'all' ? [...ours, ...madeSince] : ours
@@ -41,8 +54,8 @@ export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { api, apiInt, apps } = installersNames(domainOf(session))
   const isTaken = ({ name, zone }: Standing) => [api, apps].includes(name) || (zone.isPrivate && name === apiInt)
   return {
-    found: [...ownZones.map(showZone), ...records.map(show)],
-    taken: records.filter(isTaken).map(show),
+    found: [...ownZones.map((zone) => showZone(zone)), ...records.map(show)],
+    taken: records.filter(isTaken).map((each) => ({ ...show(each), targets: each.targets })),
     notChecked: [],
   }
 }
@@ -59,6 +72,7 @@ export async function listZones(session: Session): Promise<Zone[]> {
         domain: plain(each.dnsName),
         isPrivate: each.visibility === 'private',
         labels: each.labels,
+        ...timeOf(each.creationTime),
       })
   }
   return found
@@ -67,8 +81,15 @@ export async function listZones(session: Session): Promise<Zone[]> {
 const domainOf = ({ query }: Session) => `${query.name}.${query.baseDomain}`.toLowerCase()
 const isUnder = (name: string, parent: string) => name === parent || name.endsWith(`.${parent}`)
 const plain = (name: string) => name.toLowerCase().replace(/\.$/, '')
-const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region })
-export const showZone = ({ id, name }: Zone): Resource => ({ id, type: 'managed-zone', name, region: 'global' })
+const show = ({ id, type, name, region }: Resource): Resource => ({ id, type, name, region, key: 'dns' })
+export const showZone = ({ id, name, madeAt }: Zone, key: Resource['key'] = 'dns'): Resource => ({
+  id,
+  type: 'managed-zone',
+  name,
+  region: 'global',
+  ...(key && { key }),
+  ...(madeAt === undefined ? {} : { madeAt }),
+})
 
 async function readDomain(session: Session, isOurs: (zone: Zone) => boolean) {
   const domain = domainOf(session)

@@ -21,12 +21,13 @@ export async function findIdentities(session: Session, owners: Owners): Promise<
   const emails = new Set(ours.map(({ email }) => email))
   const granted = (await listGrants(session)).filter(({ email }) => emails.has(email) || owners.isName(email))
   return [
-    ...ours.map(({ name, email }) => ({ id: name, type: 'service-account', name: email, region: 'global' })),
-    ...granted.map(({ role, member, isDeleted }): Resource => ({
+    ...ours.map(({ name, email }): Resource => ({ id: name, type: 'service-account', name: email, region: 'global', key: 'name' })), // prettier-ignore
+    ...granted.map(({ role, member, email, isDeleted }): Resource => ({
       id: `projects/${project}/${role}/${member}`,
       type: 'role-binding',
       name: member,
       region: 'global',
+      key: owners.isName(email) ? 'name' : 'relation',
       // It grants nothing any more, and Google takes it away within 60 days.
       ...(isDeleted ? { billable: false } : {}),
     })),

@@ -11,7 +11,11 @@ export const PROVIDER_PREFIXES = ['a', 'k8s-']
 
 export type Owners = ReturnType<typeof ownersOf>
 
-export function ownersOf({ infraIds, clusterId }: Pick<InventoryQuery, 'infraIds' | 'clusterId'>) {
+export function ownersOf({
+  infraIds,
+  clusterId,
+  disks = [],
+}: Pick<InventoryQuery, 'infraIds' | 'clusterId' | 'disks'>) {
   const labels: [key: string, value: string][] = [
     ...(clusterId === undefined ? [] : [['ocpctl-cluster-id', clusterId] satisfies [string, string]]),
     ...infraIds.flatMap((infraId): [string, string][] => [
@@ -29,6 +33,8 @@ export function ownersOf({ infraIds, clusterId }: Pick<InventoryQuery, 'infraIds
   return {
     labels,
     prefixes,
+    /** Those that the cluster's own objects named. */
+    disks,
     isName,
     isLabelled: (theirs: Labels = {}): boolean => labels.some(([key, value]) => theirs[key] === value),
     /** Whether the URL of a resource names one of the cluster's. */

@@ -13,6 +13,7 @@ import { findKey, type Key } from './key.ts'
 
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 const TOKEN_URI = 'https://oauth2.googleapis.com/token'
+export const SIGN_IN = 'the credentials of Google Cloud'
 const SIGN_IN_MS = 20_000
 /** So much before its end a token is changed for a new one. */
 const MARGIN_MS = 5 * 60_000
@@ -150,7 +151,7 @@ async function fetchTokenByLibrary(key: Key | undefined): Promise<Token> {
 }
 
 function refusal(why: string, cause?: unknown): NotAnswered {
-  return new NotAnswered('the credentials of Google Cloud', `the credentials are not accepted: ${why.slice(0, 300)}`, {
+  return new NotAnswered(SIGN_IN, `the credentials are not accepted: ${why.slice(0, 300)}`, {
     cause,
     isDenied: true,
   })

@@ -9,7 +9,9 @@ const OBJECT_STORAGE = 'dff97f5c-bc5e-4455-b470-411c3edbe49c'
 const INTERNET_SERVICES = '75874a60-cb12-11e7-948e-37ac098eb1b9'
 const DNS_SERVICES = 'b4ed8a30-936f-11e9-b289-1d079699cbe5'
 
-const groupShape = z.object({ id: z.string(), name: z.string() })
+const made = { created_at: z.string().optional() }
+
+const groupShape = z.object({ id: z.string(), name: z.string(), ...made })
 export type Group = z.infer<typeof groupShape>
 
 const instanceShape = z.object({
@@ -19,6 +21,7 @@ const instanceShape = z.object({
   name: z.string(),
   state: z.string(),
   resource_group_id: z.string().optional(),
+  ...made,
 })
 export type Instance = z.infer<typeof instanceShape>
 
@@ -28,10 +31,11 @@ const policyShape = z.object({
   description: z.string().optional(),
   subjects: z.array(z.object({ attributes })),
   resources: z.array(z.object({ attributes })),
+  ...made,
 })
 export type Policy = z.infer<typeof policyShape>
 
-const serviceIdShape = z.object({ id: z.string(), name: z.string() })
+const serviceIdShape = z.object({ id: z.string(), name: z.string(), ...made })
 export type ServiceId = z.infer<typeof serviceIdShape>
 
 export async function listGroups({ list, endpoints }: Session): Promise<Group[]> {

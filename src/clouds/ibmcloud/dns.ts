@@ -34,6 +34,7 @@ export const showRecord = ({ id, name }: StandingRecord): Resource => ({
   type: 'dns-record',
   name,
   region: 'global',
+  key: 'dns',
 })
 
 /** What stands under the cluster's domain, whoever made it. Throws NotAnswered, also in an account that is not the cluster's. */
@@ -76,7 +77,9 @@ export function ownRecords({ query, heard }: Session, { records }: Domain, hostn
 export async function findStanding(session: Session): Promise<RecordsAnswer> {
   const { records } = await readDomain(session)
   const names = Object.values(installersNames(domainOf(session.query)))
-  const taken = records.filter(({ name }) => names.includes(name)).map(showRecord)
+  const taken = records
+    .filter(({ name }) => names.includes(name))
+    .map((each) => ({ ...showRecord(each), targets: each.target === undefined ? [] : [each.target] }))
   return { found: records.map(showRecord), taken, notChecked: [] }
 }
 

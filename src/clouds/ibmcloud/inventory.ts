@@ -3,14 +3,35 @@
  * what a thing belongs to: the cluster's own resource group, its network, its machines. The installer's own destroyer goes
  * by names alone, and reads the first page of most lists.
  */
-import { answerOf, askAll, inSession, ofNobody, refuseAll, requireTold, type Told } from '../asking.ts'
-import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Owner, Place, Resource } from '../inventory.ts'
+import {
+  answerOf,
+  askAll,
+  complete,
+  inSession,
+  ofNobody,
+  refuseAll,
+  requireTold,
+  untold,
+  type Seen,
+  type Told,
+} from '../asking.ts'
+import type { Inventory, InventoryAnswer, InventoryQuery, Owned, Owner, Place } from '../inventory.ts'
 import { groupQuestions, listAuthorizations, listGroups, listServiceIds, storageQuestions } from './account.ts'
-import { CLUSTER_TAG, findBeside, findIndexed, findThings, isNamed, ownTags, partsOf, type Facts } from './belonging.ts'
+import {
+  CLUSTER_TAG,
+  findBeside,
+  findIndexed,
+  findThings,
+  isNamed,
+  showThing,
+  ownTags,
+  partsOf,
+  type Facts,
+} from './belonging.ts'
 import { findStanding, listZones, ownRecords, readDomain, requireBase } from './dns.ts'
 import { removeResource } from './removal.ts'
 import { quote, searchIndex } from './search.ts'
-import { openSession, SIGN_IN, type IbmCloudInventoryOptions, type Session } from './session.ts'
+import { openSession, SIGN_IN, WrongAccount, type IbmCloudInventoryOptions, type Session } from './session.ts'
 import { thingQuestions } from './vpc.ts'
 
 const INSTALLATION_TAG = 'ocpctl-installation-id'
@@ -22,6 +43,7 @@ export function openIbmCloudInventory(options: IbmCloudInventoryOptions): Invent
     find: (query) => look(query, search),
     findRecords: (place) => look(ofNobody(place), findStanding).catch(refuseAll),
     remove: (place, resource) => look(ofNobody(place), (session) => removeResource(session, resource)),
+    findMismatch: (place) => look(ofNobody(place), mismatch).catch(untold),
     async *findOwned(owner) {
       const places = owner.offered.filter(({ platform }) => platform === 'ibmcloud')
       const [place] = places
@@ -31,14 +53,29 @@ export function openIbmCloudInventory(options: IbmCloudInventoryOptions): Invent
   }
 }
 
+/** Of a wrong account the sign-in tells by itself. */
+async function mismatch(session: Session): Promise<string | undefined> {
+  const { resourceGroup } = session.query.ibmcloud ?? {}
+  try {
+    const groups = await listGroups(session)
+    if (resourceGroup === undefined || groups.some(({ name }) => name === resourceGroup)) return undefined
+    return `the account ${session.account()} shows no resource group ${resourceGroup} (ibmcloud.resourceGroup of the profile)`
+  } catch (error) {
+    if (error instanceof WrongAccount) return error.message
+    throw error
+  }
+}
+
 async function search(session: Session): Promise<InventoryAnswer> {
   const { query } = session
   // They come first: with them the account is known, and which groups are the cluster's.
   const first = await askAll([() => listGroups(session)])
   if (first.refusals.some(({ permission }) => permission === SIGN_IN))
-    return answerOf(session.heard, { ...first, answers: [] })
+    return answerOf(session.query, session.heard, { ...first, answers: [] })
   const facts: Facts = { groups: first.answers, things: [], instances: [], policies: [], serviceIds: [], indexed: [] }
-  const ownGroups = facts.groups.filter(({ name }) => isNamed(query, name))
+  // What is in a group that the profile names counts only by its own name.
+  const { resourceGroup } = query.ibmcloud ?? {}
+  const ownGroups = facts.groups.filter(({ name }) => isNamed(query, name) || name === resourceGroup)
   const told = await askAll<never>([
     ...thingQuestions(session).map((ask) => into(facts.things, ask)),
     ...[...storageQuestions(session), ...groupQuestions(session, ownGroups)].map((ask) => into(facts.instances, ask)),
@@ -49,13 +86,13 @@ async function search(session: Session): Promise<InventoryAnswer> {
   const things = findThings(query, facts)
   const hostnames = things.flatMap(({ hostname }) => hostname?.toLowerCase() ?? [])
   const records = await askAll([async () => ownRecords(session, await readDomain(session), hostnames)])
-  const found: Resource[] = [
-    ...things.map(({ id, type, name }) => ({ id, type, name, region: query.region })),
+  const found: Seen[] = [
+    ...things.map((thing) => showThing(thing, query.region)),
     ...findBeside(query, facts),
     ...findIndexed(query, facts),
     ...records.answers,
   ]
-  return answerOf(session.heard, {
+  return answerOf(session.query, session.heard, {
     answers: found,
     refusals: [...first.refusals, ...told.refusals, ...records.refusals],
   })
@@ -86,9 +123,8 @@ async function owned(session: Session, { installationId }: Owner, places: Omit<P
         const clusterId = tags?.find((each) => each.startsWith(`${CLUSTER_TAG}:`))?.slice(CLUSTER_TAG.length + 1)
         if (clusterId === undefined || !tags?.includes(tag)) return []
         const { service, region, type } = partsOf(crn)
-        return [
-          { clusterId, installationId, resource: { id: crn, type: type || service, name, region: region || 'global' } },
-        ]
+        const resource: Seen = { id: crn, type: type || service, name, region: region || 'global', key: 'tag' }
+        return [{ clusterId, installationId, resource: complete(session.query, resource) }]
       })
     },
   ])

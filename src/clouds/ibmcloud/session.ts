@@ -74,6 +74,7 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
         const account = accountOf(token)
         if (account !== undefined) rest.heard.account = account
       }
+      requireAccount(query, rest.heard.account)
       return { authorization: `Bearer ${token}` }
     },
   })
@@ -124,6 +125,19 @@ function accountOf(token: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The API key is of another account than the profile. */
+export class WrongAccount extends NotAnswered {}
+
+/** In a wrong account everything looks empty. */
+function requireAccount({ ibmcloud }: InventoryQuery, account: string | undefined): void {
+  const wanted = ibmcloud?.account
+  if (wanted !== undefined && wanted !== account)
+    throw new WrongAccount(
+      SIGN_IN,
+      `the API key is of the account ${account}, and the profile is of ${wanted} (ibmcloud.account)`,
+    )
 }
 
 /** Throws NotAnswered where another try is of no use. */

@@ -25,6 +25,11 @@ const thingShape = z.object({
   source_volume: reference,
   /** Of a volume. */
   volume_attachments: z.array(z.object({ instance: reference })).optional(),
+  created_at: z.string().optional(),
+  /** Of an instance: the type of its machine. */
+  profile: z.looseObject({ name: z.string().optional() }).optional(),
+  /** Of a volume, in GB. */
+  capacity: z.number().optional(),
   /** Of an instance. */
   network_interfaces: z.array(z.object({ id: z.string() })).optional(),
 })

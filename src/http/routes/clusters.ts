@@ -3,6 +3,7 @@ import { clusterFor, findAttempts, listClusters, listClustersAsOf } from '../../
 import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
 import { toPage } from '../../db/page.ts'
+import { findProof } from '../../jobs/attempts.ts'
 import { outlookOf } from '../../jobs/outlook.ts'
 import { listJobs } from '../../jobs/queries.ts'
 import { cents, usdUntilEnd } from '../../policy/spend.ts'
@@ -21,6 +22,7 @@ import {
   repeatedQuery,
   router,
 } from '../router.ts'
+import { proofSchema, showProof } from './resource-shapes.ts'
 import {
   attemptSchema,
   basisSchema,
@@ -77,6 +79,7 @@ const detail = clusterSchema
     attempt: orNull(attemptSchema),
     outlook: orNull(outlookSchema).openapi({ description: 'What may be expected of the job.' }),
     lastFailure: orNull(attemptSchema),
+    proof: orNull(proofSchema).openapi({ description: 'What the destroy last learned of what is left.' }),
     usdSoFar: z.number().openapi({ description: 'The estimated cost until now.' }),
     usdToEnd: z
       .number()
@@ -174,7 +177,11 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by, history } = c.var
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
-      const [found, usdSoFar] = await Promise.all([findAttempts(app.db, cluster.id), costSoFar(app.db, cluster.id)])
+      const [found, usdSoFar, proof] = await Promise.all([
+        findAttempts(app.db, cluster.id),
+        costSoFar(app.db, cluster.id),
+        findProof(app.db, cluster.id),
+      ])
       return c.json(
         {
           ...showCluster(cluster),
@@ -182,6 +189,7 @@ export const clusterRoutes = router()
           outlook: found ? showOutlook(await outlookOf(history, cluster, found.job)) : null,
           attempt: found?.attempt ? showAttempt(found.attempt) : null,
           lastFailure: found?.failure ? showAttempt(found.failure) : null,
+          proof: proof ? showProof(proof) : null,
           usdSoFar: cents(usdSoFar),
           usdToEnd: cents(usdSoFar + usdUntilEnd(cluster, new Date())),
           simulated: app.installer.simulated,

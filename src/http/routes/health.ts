@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { platforms } from '../../vocabulary.ts'
-import { json, router } from '../router.ts'
+import { json, problems, router } from '../router.ts'
 
 const state = z
   .object({
@@ -36,10 +36,24 @@ export const healthRoutes = router()
       summary: 'Database, queue and artifact store answer',
       tags: ['health'],
       security: [],
-      responses: { 200: json(state, 'Ready'), 503: json(state, 'Not ready; the failing parts are named') },
+      request: {
+        query: z.object({
+          for: z.enum(['requests']).optional().openapi({
+            description:
+              'Whether requests can be answered at all: without the artifact store no cluster is made, but all else goes on.',
+          }),
+        }),
+      },
+      responses: {
+        200: json(state, 'Ready'),
+        503: json(state, 'Not ready; the failing parts are named'),
+        ...problems(400),
+      },
     }),
     async (c) => {
       const readiness = await c.var.readiness()
-      return c.json(readiness, readiness.ready ? 200 : 503)
+      const counts = ({ part }: { part: string }) => c.req.valid('query').for === undefined || part !== 'artifacts'
+      const ready = !readiness.failing.some(counts)
+      return c.json({ ...readiness, ready }, ready ? 200 : 503)
     },
   )

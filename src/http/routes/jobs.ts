@@ -2,16 +2,19 @@ import { z } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
 import { nameOf } from '../../auth/principal.ts'
 import { retryJob } from '../../clusters/commands.ts'
+import type { Transaction } from '../../db/client.ts'
 import { toPage } from '../../db/page.ts'
+import { undone } from '../../db/undone.ts'
 import { AppError } from '../../errors.ts'
 import { cancelJob } from '../../jobs/commands.ts'
 import { outlookOf } from '../../jobs/outlook.ts'
 import { isJobOver, jobFor, listJobs, readLog, readLogOn } from '../../jobs/queries.ts'
 import type { LogLine } from '../../jobs/tables.ts'
-import { jobStatuses, jobTypes } from '../../vocabulary.ts'
+import { jobStatuses, jobTypes, operationEffects } from '../../vocabulary.ts'
 import { once } from '../once.ts'
 import {
-  idempotencyHeader,
+  dryRunQuery,
+  idempotencyHeaderUnlessDry,
   idParam,
   json,
   operationsOf,
@@ -38,6 +41,9 @@ const operation = operationsOf('jobs')
 
 const jobDetail = jobSchema.extend({ attempts: z.array(attemptSchema), outlook: outlookSchema }).openapi('JobDetail')
 const id = idParam('job')
+const jobPreview = z
+  .object({ effect: z.enum(operationEffects), status: z.enum(jobStatuses) })
+  .openapi('JobPreview', { description: 'What it does, and the state of the job then.' })
 const LOG_PAGE = 1000
 /** So many lines of a stream are read and written together. */
 const STREAM_LINES = 5000
@@ -197,15 +203,23 @@ export const jobRoutes = router()
       path: '/jobs/{id}/cancel',
       operationId: 'cancelJob',
       summary: 'End a job: a waiting one at once, a running one by stopping its installer',
-      request: { params: id, headers: idempotencyHeader },
-      responses: { 202: json(jobSchema, 'The job; a running one ends when its installer has') },
+      request: { params: id, query: dryRunQuery, headers: idempotencyHeaderUnlessDry },
+      responses: {
+        202: json(jobSchema, 'The job; a running one ends when its installer has'),
+        200: json(jobPreview, 'What a dry run found'),
+      },
       fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var
       const jobId = c.req.valid('param').id
       const request = { operation: `POST /jobs/${jobId}/cancel`, body: null, status: 202 }
-      return c.json(await once(c, request, async (tx) => showJob(await cancelJob(app, tx, by, jobId))), 202)
+      const cancel = (tx: Transaction) => cancelJob(app, tx, by, jobId)
+      if (c.req.valid('query').dryRun === 'true') {
+        const { type, status } = await undone(app.db, cancel)
+        return c.json({ effect: type === 'CREATE' ? 'create-cancelled' : 'destroy-cancelled', status } as const, 200)
+      }
+      return c.json(await once(c, request, async (tx) => showJob(await cancel(tx))), 202)
     },
   )
   .openapi(
@@ -214,8 +228,9 @@ export const jobRoutes = router()
       path: '/jobs/{id}/retry',
       operationId: 'retryJob',
       summary: 'Ask again for what a failed job was for, as a new job',
-      request: { params: id, headers: idempotencyHeader },
+      request: { params: id, query: dryRunQuery, headers: idempotencyHeaderUnlessDry },
       responses: {
+        200: json(jobPreview, 'What a dry run found'),
         202: json(z.object({ cluster: clusterSchema, job: jobSchema }), 'Accepted; the new job is queued', {
           '/job/id': ofJob,
         }),
@@ -226,8 +241,13 @@ export const jobRoutes = router()
       const { app, by } = c.var
       const jobId = c.req.valid('param').id
       const request = { operation: `POST /jobs/${jobId}/retry`, body: null, status: 202 }
+      const retry = (tx: Transaction) => retryJob(app, tx, by, jobId)
+      if (c.req.valid('query').dryRun === 'true') {
+        const { type, status } = (await undone(app.db, retry)).job
+        return c.json({ effect: type === 'CREATE' ? 'create-again' : 'destroy-again', status } as const, 200)
+      }
       const body = await once(c, request, async (tx) => {
-        const { cluster, job } = await retryJob(app, tx, by, jobId)
+        const { cluster, job } = await retry(tx)
         return { cluster: showCluster(cluster), job: showJob(job) }
       })
       return c.json(body, 202)

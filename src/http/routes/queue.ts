@@ -35,7 +35,7 @@ const queueSchema = z
         z.object({
           by: z.enum(blockers).openapi({
             description:
-              'lock: another job works on the cluster. turn: an earlier job of the cluster comes first. retry: the next try has its time. worker: no worker that is here is able. store: the artifact store cannot keep its state.',
+              'lock: another job works on the cluster. turn: an earlier job of the cluster comes first. paused: an operator has paused what it is. quota: its last try met a limit of the cloud account, and the next has its time; a quota of a team refuses requests instead. retry: the next try has its time, for another reason. worker: no worker that is here is able. store: the artifact store cannot keep its state.',
           }),
           ...counted,
           jobs: z.array(
@@ -82,6 +82,10 @@ const workerSchema = z
     busy: z.int(),
     startedAt: time,
     seenAt: time.openapi({ description: 'Its last heartbeat.' }),
+    drain: z
+      .object({ at: time, by: z.string(), isDone: z.boolean() })
+      .nullable()
+      .openapi({ description: 'Since when it takes no new jobs. isDone: none runs on it any more.' }),
     databaseStartedAt: time
       .nullable()
       .openapi({ description: 'When the database server that it last met was started: it tells servers apart.' }),
@@ -116,7 +120,7 @@ const retried = z
   .openapi('RetriedDeadLetters')
 
 function showWorker(worker: ListedWorker): z.infer<typeof workerSchema> {
-  const { id, name, abilities, isAlive, running } = worker
+  const { id, name, abilities, isAlive, running, drainingAt, drainedBy } = worker
   const at = name.lastIndexOf(':')
   const { databaseStartedAt } = abilities
   return {
@@ -129,6 +133,7 @@ function showWorker(worker: ListedWorker): z.infer<typeof workerSchema> {
     busy: running.length,
     startedAt: worker.startedAt.toISOString(),
     seenAt: worker.seenAt.toISOString(),
+    drain: drainingAt && { at: drainingAt.toISOString(), by: drainedBy ?? '', isDone: running.length === 0 },
     databaseStartedAt: databaseStartedAt === undefined ? null : new Date(databaseStartedAt).toISOString(),
     jobs: running.map(({ job, attempt, clusterName, expectedEndAt }) => ({
       jobId: job.id,

@@ -1,7 +1,9 @@
 import { z } from '@hono/zod-openapi'
+import type { Transaction } from '../../db/client.ts'
+import { undone } from '../../db/undone.ts'
 import { listSchedules, runSchedule } from '../../schedules.ts'
 import { once } from '../once.ts'
-import { idempotencyHeader, json, operationsOf, router } from '../router.ts'
+import { dryRunQuery, idempotencyHeaderUnlessDry, json, operationsOf, router } from '../router.ts'
 import { time } from './shapes.ts'
 
 const operation = operationsOf('schedules')
@@ -24,6 +26,8 @@ const scheduleSchema = z
       .nullable(),
   })
   .openapi('Schedule')
+
+const run = z.object({ name: z.string(), isNew: z.boolean() })
 
 export const scheduleRoutes = router()
   .openapi(
@@ -61,17 +65,22 @@ export const scheduleRoutes = router()
       path: '/schedules/{name}/run',
       operationId: 'runSchedule',
       summary: 'Let a schedule run now; it runs once, however often it is asked meanwhile',
-      request: { params: z.object({ name: z.string().max(64) }), headers: idempotencyHeader },
-      responses: { 202: json(z.object({ name: z.string(), isNew: z.boolean() }), 'isNew: false when a run waits or is under way') }, // prettier-ignore
+      request: {
+        params: z.object({ name: z.string().max(64) }),
+        query: dryRunQuery,
+        headers: idempotencyHeaderUnlessDry,
+      },
+      responses: {
+        202: json(run, 'isNew: false when a run waits or is under way'),
+        200: json(run, 'What a dry run found'),
+      },
       fails: [422],
     }),
     async (c) => {
       const { app, by } = c.var
       const { name } = c.req.valid('param')
-      const body = await once(c, { operation: `POST /schedules/${name}/run`, body: null, status: 202 }, async (tx) => ({
-        name,
-        isNew: await runSchedule(app, tx, by, name),
-      }))
-      return c.json(body, 202)
+      const start = async (tx: Transaction) => ({ name, isNew: await runSchedule(app, tx, by, name) })
+      if (c.req.valid('query').dryRun === 'true') return c.json(await undone(app.db, start), 200)
+      return c.json(await once(c, { operation: `POST /schedules/${name}/run`, body: null, status: 202 }, start), 202)
     },
   )

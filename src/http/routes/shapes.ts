@@ -136,11 +136,14 @@ export const resourceSchema = z
     type: z.string(),
     name: z.string(),
     region: z.string(),
-    key: z.enum(['tag', 'name', 'relation', 'dns']).optional(),
+    key: z
+      .enum(['tag', 'name', 'relation', 'dns'])
+      .optional()
+      .openapi({ description: 'By what it is known as the cluster’s.' }),
     madeAt: z.string().optional(),
-    usdPerHour: z.number().optional(),
-    link: z.string().optional(),
-    billable: z.literal(false).optional(),
+    usdPerHour: z.number().optional().openapi({ description: 'An estimate of list prices; without it nobody knows.' }),
+    link: z.string().optional().openapi({ description: 'Where the console of the cloud shows it.' }),
+    billable: z.literal(false).optional().openapi({ description: 'It is deleted, and lingers without a price.' }),
   })
   .openapi('Resource')
 

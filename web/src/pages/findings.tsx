@@ -1,11 +1,13 @@
+import { useState } from 'react'
 import { Link } from 'wouter'
 import { api, take, type Schemas } from '../api'
 import { useFilters } from '../parts/address'
 import { List } from '../parts/list'
 import { Page } from '../parts/page'
 import { FilterSelect, Tabs } from '../parts/select'
-import { shortName } from '../session'
+import { hasRole, isWriting, shortName, useCaller } from '../session'
 import { Ago, At } from '../time'
+import { FindingDialog, type Judged } from './operator-dialogs'
 
 /** A type that the API has and that is missing here does not compile. */
 const all: Record<Schemas['Finding']['type'], true> = {
@@ -40,6 +42,9 @@ export default function Findings() {
 }
 
 function FindingList({ isOpenOnly }: { isOpenOnly: boolean }) {
+  const caller = useCaller().data
+  const mayWrite = hasRole(caller, 'platform_admin') && isWriting(caller)
+  const [judged, setJudged] = useState<Judged>()
   const [params] = useFilters()
   const type = TYPES.find((each) => each === params.get('type'))
   return (
@@ -80,20 +85,42 @@ function FindingList({ isOpenOnly }: { isOpenOnly: boolean }) {
           { head: 'Last seen', cell: ({ lastSeenAt }) => <Ago at={lastSeenAt} />, shows: 'wide' },
           {
             head: 'What was done',
-            cell: ({ repair, resolvedAt }) => (
+            cell: ({ repair, resolvedAt, resolvedReason, acceptedAt, acceptedReason }) => (
               <>
-                {repair ?? (resolvedAt === null ? 'An operator must look' : '')}
+                {repair ?? (resolvedAt === null && acceptedAt === null ? 'An operator must look' : '')}
+                {acceptedAt === null ? null : (
+                  <small>
+                    accepted <At at={acceptedAt} />: {acceptedReason}
+                  </small>
+                )}
                 {resolvedAt === null ? null : (
                   <small>
                     resolved <At at={resolvedAt} />
+                    {resolvedReason === null ? '' : `: ${resolvedReason}`}
                   </small>
                 )}
               </>
             ),
             shows: 'medium',
           },
+          {
+            head: 'Change',
+            isHeadHidden: true,
+            cell: (finding) =>
+              finding.resolvedAt !== null ? null : (
+                <div className="row">
+                  <button type="button" disabled={!mayWrite} onClick={() => setJudged({ finding, as: 'resolve' })}>
+                    Resolve…
+                  </button>
+                  <button type="button" disabled={!mayWrite} onClick={() => setJudged({ finding, as: 'accept' })}>
+                    Accept…
+                  </button>
+                </div>
+              ),
+          },
         ]}
       />
+      {judged ? <FindingDialog {...judged} onClose={() => setJudged(undefined)} /> : null}
     </>
   )
 }

@@ -11,7 +11,8 @@ import { FilterSelect, Tabs } from '../parts/select'
 import { OperationList } from './operations'
 import { hasRole, isWriting, shortName, useCaller } from '../session'
 import { Ago, At, span, useNow } from '../time'
-import { QueueTab, WorkersTab } from './queue'
+import { QueueTab } from './queue'
+import { WorkersTab } from './workers'
 
 const TYPES = ['CREATE', 'DESTROY', 'SCALE_WORKERS', 'HIBERNATE', 'RESUME', 'JANITOR_DESTROY', 'ORPHAN_SWEEP'] as const
 const STATUSES = ['PENDING', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
@@ -30,7 +31,7 @@ export default function Jobs() {
       {tab === 'jobs' ? <JobList /> : null}
       {tab === 'operations' ? <OperationList /> : null}
       {tab === 'queue' ? <QueueTab mayRetry={isWriting(caller)} /> : null}
-      {tab === 'workers' ? <WorkersTab /> : null}
+      {tab === 'workers' ? <WorkersTab mayDrain={isWriting(caller)} /> : null}
       {tab === 'schedules' ? <Schedules mayRun={isWriting(caller)} /> : null}
     </Page>
   )

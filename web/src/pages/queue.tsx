@@ -3,13 +3,14 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { api, keyed, newKey, take, type Schemas } from '../api'
-import { stageName } from '../clusters/data'
 import { Ask } from '../parts/dialog'
 import { Table } from '../parts/list'
-import { Empty, Shown } from '../parts/page'
+import { Shown } from '../parts/page'
 import { Pill, wordOf } from '../parts/pill'
 import { say } from '../parts/said'
 import { Ago, At, Until } from '../time'
+import { Intake } from './intake'
+import { ReleaseDialog } from './operator-dialogs'
 
 const LOOK_MS = 5000
 
@@ -19,6 +20,8 @@ type Blocked = Queue['blocked'][number]
 const WHY: Record<Blocked['by'], string> = {
   lock: 'Another job works on the cluster',
   turn: 'An earlier job of the cluster comes first',
+  paused: 'It is paused',
+  quota: 'The last try met a limit of the cloud account',
   retry: 'The next try has its time',
   worker: 'No worker that is here is able',
   store: 'The artifact store does not work',
@@ -91,9 +94,10 @@ export function QueueTab({ mayRetry }: { mayRetry: boolean }) {
               </section>
             ) : null}
           </div>
+          <Intake mayWrite={mayRetry} />
           {deadLetters.length > 0 ? <DeadLetters letters={deadLetters} mayRetry={mayRetry} /> : null}
           {blocked.map((each) => (
-            <BlockedJobs key={each.by} of={each} />
+            <BlockedJobs key={each.by} of={each} mayRelease={mayRetry} />
           ))}
         </div>
       )}
@@ -101,7 +105,8 @@ export function QueueTab({ mayRetry }: { mayRetry: boolean }) {
   )
 }
 
-function BlockedJobs({ of: { by, count, oldestAt, jobs } }: { of: Blocked }) {
+function BlockedJobs({ of: { by, count, oldestAt, jobs }, mayRelease }: { of: Blocked; mayRelease: boolean }) {
+  const [released, setReleased] = useState<Blocked['jobs'][number]>()
   return (
     <section className="stack" aria-label={WHY[by]}>
       <h2>
@@ -119,17 +124,27 @@ function BlockedJobs({ of: { by, count, oldestAt, jobs } }: { of: Blocked }) {
           { head: 'Asked', cell: ({ createdAt }) => <Ago at={createdAt} /> },
           {
             head: 'For',
-            cell: ({ byJobId, worker, retryAt, detail }) => (
+            cell: ({ byJobId, worker, retryAt, detail, ...job }) => (
               <>
                 {byJobId === null ? null : <Link href={`/jobs/${byJobId}`}>the job …{byJobId.slice(-8)}</Link>}
                 {worker === null ? null : <small className="mono">{worker}</small>}
-                {retryAt === null || by !== 'retry' ? null : <Until at={retryAt} />}
+                {retryAt === null || (by !== 'retry' && by !== 'quota') ? null : <Until at={retryAt} />}
                 {detail === null ? null : <small>{detail}</small>}
+                {by !== 'lock' ? null : (
+                  <button
+                    type="button"
+                    disabled={!mayRelease}
+                    onClick={() => setReleased({ ...job, byJobId, worker, retryAt, detail })}
+                  >
+                    Release the lock…
+                  </button>
+                )}
               </>
             ),
           },
         ]}
       />
+      {released ? <ReleaseDialog of={released} onClose={() => setReleased(undefined)} /> : null}
     </section>
   )
 }
@@ -207,80 +222,5 @@ function RetryDialog({ letters, onClose }: { letters: Queue['deadLetters']; onCl
         <p className="hint">{preview.data.left} more can be asked for then.</p>
       ) : null}
     </Ask>
-  )
-}
-
-export function WorkersTab() {
-  const workers = useQuery({
-    queryKey: ['workers'],
-    queryFn: () => take(api.GET('/api/v1/workers')),
-    refetchInterval: LOOK_MS,
-  })
-  return (
-    <Shown query={workers}>
-      {({ items }) =>
-        items.length === 0 ? (
-          <Empty title="No worker was here within the last day" />
-        ) : (
-          <Table
-            caption="Workers"
-            rows={items}
-            columns={[
-              {
-                head: 'Worker',
-                cell: ({ host, pid }) => (
-                  <>
-                    <b>{host}</b>
-                    <small className="mono">{pid}</small>
-                  </>
-                ),
-              },
-              {
-                head: 'Seen',
-                cell: ({ isAlive, seenAt }) => (
-                  <>
-                    <Pill state={isAlive ? 'ALIVE' : 'GONE'} />
-                    <small>
-                      <Ago at={seenAt} />
-                    </small>
-                  </>
-                ),
-              },
-              { head: 'Busy', cell: ({ busy, slots }) => `${busy} of ${slots ?? '?'}`, isNumber: true },
-              {
-                head: 'Does',
-                cell: ({ jobs }) =>
-                  jobs.length === 0 ? (
-                    <span className="muted">nothing</span>
-                  ) : (
-                    jobs.map(({ jobId, type, clusterName, stage, progressPercent, expectedEndAt }) => (
-                      <p key={jobId}>
-                        <Link href={`/jobs/${jobId}`}>
-                          {wordOf(type)} of {clusterName}
-                        </Link>
-                        <small>
-                          {stageName(stage)}, {progressPercent} %
-                          {expectedEndAt === null ? null : (
-                            <>
-                              , done <Until at={expectedEndAt} />
-                            </>
-                          )}
-                        </small>
-                      </p>
-                    ))
-                  ),
-              },
-              { head: 'Begun', cell: ({ startedAt }) => <At at={startedAt} />, shows: 'medium' },
-              { head: 'Version', cell: ({ version }) => version ?? 'older', shows: 'wide' },
-              {
-                head: 'Its database since',
-                cell: ({ databaseStartedAt }) => (databaseStartedAt === null ? '' : <At at={databaseStartedAt} />),
-                shows: 'wide',
-              },
-            ]}
-          />
-        )
-      }
-    </Shown>
   )
 }
