@@ -34,9 +34,11 @@ afterEach(async () => {
 it(
   'the former version’s API and worker go through a create and a destroy on the new schema',
   { timeout: 180_000 },
-  async () => {
+  async ({ skip }) => {
     const url = withDatabase(inject('serverUrl'), database)
     const former = layOutFormer()
+    if (former === undefined)
+      return skip('this tree has no history: say in TEST_FORMER where the tree from before the newest migration is')
     const environment = {
       DATABASE_URL: url,
       OCPCTL_DATA_DIR: join(dir, 'data'),
@@ -112,26 +114,31 @@ function failedStart({ child, said }: { child: ChildProcess; said: { text: strin
   if (child.exitCode !== null) throw new Error(`the former version does not start: ${said.text}`)
 }
 
-/** The program as it was before the newest migration. It runs with the packages of now. */
-function layOutFormer(): string {
+/** The program as it was before the newest migration, if that is known. It runs with the packages of now. */
+function layOutFormer(): string | undefined {
   const given = process.env['TEST_FORMER']
   if (given) return given
+  const commit = findFormer()
+  if (commit === undefined) return undefined
   const home = mkdtempSync(join(dir, 'former-'))
-  execFileSync('bash', ['-c', `set -o pipefail; git archive ${findFormer()} ${PARTS.join(' ')} | tar -x -C ${home}`], { cwd: ROOT }) // prettier-ignore
+  execFileSync('bash', ['-c', `set -o pipefail; git archive ${commit} ${PARTS.join(' ')} | tar -x -C ${home}`], { cwd: ROOT }) // prettier-ignore
   symlinkSync(join(ROOT, 'node_modules'), join(home, 'node_modules'))
   expect(migrationsOf(home).length).toBeLessThan(migrationsOf(ROOT).length)
   return home
 }
 
 /** The commit that is meant is the one on the way that main went, not one that a merge brought. */
-function findFormer(): string {
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim()
-  const why = 'the former version is needed, from before the newest migration: say in TEST_FORMER where its tree is'
-  if (!existsSync(join(ROOT, '.git'))) throw new Error(why)
+function findFormer(): string | undefined {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim()
+  if (!existsSync(join(ROOT, '.git'))) return undefined
   if (git('status', '--porcelain', '--', JOURNAL) !== '') return 'HEAD'
-  if (git('rev-parse', '--is-shallow-repository') === 'true') git('fetch', '--quiet', '--unshallow')
-  const newest = git('log', '--first-parent', '-m', '-s', '-1', '--format=%H', '--', JOURNAL)
-  return git('rev-parse', '--verify', `${newest}^1`)
+  try {
+    if (git('rev-parse', '--is-shallow-repository') === 'true') git('fetch', '--quiet', '--unshallow')
+    const newest = git('log', '--first-parent', '-m', '-s', '-1', '--format=%H', '--', JOURNAL)
+    return git('rev-parse', '--verify', `${newest}^1`)
+  } catch {
+    return undefined
+  }
 }
 
 const migrationsOf = (home: string): unknown[] =>
