@@ -493,6 +493,7 @@ it('keeps every promise against an adversary for half a minute', { timeout: 240_
     faultsPerMinute: 40,
     slowFaults: false,
     secondInstallation: false,
+    asksClouds: false,
     without: slowKinds,
     source: ROOT,
     keep: false,

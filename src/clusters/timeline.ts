@@ -6,7 +6,7 @@ import { auditEvents, type AuditRow } from '../audit/tables.ts'
 import type { Db } from '../db/client.ts'
 import type { PageRequest } from '../db/page.ts'
 import { AppError } from '../errors.ts'
-import { firstIdAt, idPattern, uuidOf } from '../ids.ts'
+import { firstIdAt, idPattern } from '../ids.ts'
 import { jobAttempts, jobs, type AttemptRow } from '../jobs/tables.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
 import { clusterFor } from './queries.ts'
@@ -31,6 +31,8 @@ export type Happening = {
 /** The characters of an id that are its time. */
 const TIME_LENGTH = 10
 const ID_LENGTH = 26
+/** Of an id, as TypeID writes it. */
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** One more than the page asks for, newest first. Throws NOT_FOUND, BAD_INPUT. */
 export async function listTimeline(db: Db, by: Actor, clusterId: string, page: PageRequest): Promise<Happening[]> {
@@ -83,8 +85,9 @@ function timeOf(key: string): Date {
     throw new AppError('BAD_INPUT', 'this is no place in a timeline', [
       { pointer: '/cursor', detail: 'pass nextCursor of the previous page unchanged' },
     ])
-  const hex = uuidOf(`evt_${key}`).replaceAll('-', '').slice(0, 12)
-  return new Date(parseInt(hex, 16) + 1)
+  // What follows the time is no UUID where a hash stands there.
+  const ms = [...key.slice(0, TIME_LENGTH)].reduce((sum, digit) => sum * 32 + DIGITS.indexOf(digit), 0)
+  return new Date(ms + 1)
 }
 
 /** Of a time and of what else is unique about it. */

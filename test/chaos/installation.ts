@@ -26,6 +26,7 @@ export type Site = {
   postgres: Postgres
   store: S3Server
   doubles: CloudDoubles
+  asksClouds: boolean
 }
 type Secrets = { token: string; key: string }
 
@@ -105,6 +106,7 @@ function environmentOf(ground: {
   product: string
   store: S3Server
   doubles: CloudDoubles
+  asksClouds: boolean
   secrets: Secrets
   /** A bucket and a prefix in it. */
   home: string
@@ -125,7 +127,7 @@ function environmentOf(ground: {
     AWS_REGION: store.region,
     OCPCTL_PROFILES: join(ground.product, 'profiles'),
     OCPCTL_SIM_CLOUD: ground.cloudDir,
-    OCPCTL_SIM_DOUBLES: ground.doubles.origin,
+    ...(ground.asksClouds ? { OCPCTL_SIM_DOUBLES: ground.doubles.origin } : {}),
     OCPCTL_SIM_FAULTS: ground.faultsFile,
     OCPCTL_SIM_SPEED: '400',
     OCPCTL_LEASE_SECONDS: String(LEASE_SECONDS),

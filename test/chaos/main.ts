@@ -45,6 +45,7 @@ try {
     alive: 18,
     faultsPerMinute: 30,
     only: only?.filter(isFaultKind),
+    asksClouds: true,
     slowFaults: minutes >= 3,
     secondInstallation: true,
     source: values.source,

@@ -39,6 +39,8 @@ export type ChaosOptions = {
   without?: FaultKind[]
   /** Installer faults that take a minute or more of real time. */
   slowFaults: boolean
+  /** The clouds are asked by their own inventories, through doubles. It takes many times the work. */
+  asksClouds: boolean
   /** A second one shares the cloud. */
   secondInstallation: boolean
   /** The tree whose service is run; it is copied first, so that it may change meanwhile. */
@@ -69,7 +71,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const cloudDir = join(dir, 'cloud')
     const doubles = await startCloudDoubles(openWorld(cloudDir))
     closers.push(() => doubles.close())
-    const site = { dir, cloudDir, product, postgres, store, doubles }
+    const site = { dir, cloudDir, product, postgres, store, doubles, asksClouds: options.asksClouds }
     const installations: Installation[] = []
     closers.push(() => Promise.all(installations.map((each) => each.fleet.killAll())))
     const first = await startInstallation(site, { name: '', workers: 3, servers: 2 }, signal)
@@ -102,7 +104,8 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     signal?.addEventListener('abort', abortLoads)
     const missing = postgres.clock ? [] : clockFaults
     if (missing.length > 0) say(`left out: ${missing.join(', ')}; install ${CLOCK_PACKAGE} for them`)
-    const leftOut = [...missing, ...(options.without ?? [])]
+    const unheard: FaultKind[] = options.asksClouds ? [] : ['clouds-fail']
+    const leftOut = [...missing, ...unheard, ...(options.without ?? [])]
     const adversary = startAdversary(
       {
         fleet,
