@@ -375,6 +375,12 @@ const NOT_HERE = [
   'POST /api/v1/clusters/adopt',
   // Takes a good token, from a browser: console.test.ts.
   'POST /api/v1/session',
+  // Take a finding, a living worker, or a lock whose worker is gone: operators.test.ts.
+  'POST /api/v1/findings/{id}/resolve',
+  'POST /api/v1/findings/{id}/accept',
+  'POST /api/v1/workers/{id}/drain',
+  'DELETE /api/v1/workers/{id}/drain',
+  'POST /api/v1/clusters/{id}/lock/release',
 ]
 
 // A few requests do not meet everything that exists.

@@ -86,7 +86,10 @@ function timeOf(key: string): Date {
       { pointer: '/cursor', detail: 'pass nextCursor of the previous page unchanged' },
     ])
   // What follows the time is no UUID where a hash stands there.
-  const ms = [...key.slice(0, TIME_LENGTH)].reduce((sum, digit) => sum * 32 + DIGITS.indexOf(digit), 0)
+  const ms = key
+    .slice(0, TIME_LENGTH)
+    .split('')
+    .reduce((sum, digit) => sum * 32 + DIGITS.indexOf(digit), 0)
   return new Date(ms + 1)
 }
 
