@@ -205,7 +205,7 @@ describe('a finding', () => {
     const id = newId('clu')
     const dir = join(h.cloudDir, 'resources', 'stray')
     mkdirSync(dir, { recursive: true })
-    const tags = { 'ocpctl-cluster-id': id }
+    const tags = { 'ocpctl-cluster-id': id, 'ocpctl-installation-id': h.app.installationId }
     writeFileSync(join(dir, 'vpc-1.json'), JSON.stringify({ id: 'vpc-1', type: 'vpc', name: 'stray', region: 'us-east-1', tags })) // prettier-ignore
     await reconcile(h.app)
     const [found] = await find('open=true')

@@ -49,16 +49,22 @@ it('the tests that it names exist', () => {
   expect(named.filter((name) => !existsSync(join(ROOT, name)))).toEqual([])
 })
 
-const awsFiles = readdirSync(join(ROOT, 'src/clouds/aws')).map((name) => `clouds/aws/${name}`)
+/** What `doctor` asks for, and what takes things away, is told apart. */
+const isAsked = (name: string) => name !== 'removal.ts' && name !== 'rights.ts' && name !== 'needed.ts'
+const awsFiles = readdirSync(join(ROOT, 'src/clouds/aws'))
+  .filter(isAsked)
+  .map((name) => `clouds/aws/${name}`)
 
 it('the policy of a worker allows what the inventory and the store ask, and no more', () => {
   const needed = unique([...awsFiles.flatMap((file) => callsIn(file)), ...callsIn('artifacts/s3.ts', 's3')])
   expect(needed.length).toBeGreaterThan(25)
-  expect(actionsOf(policies[1])).toEqual(needed)
+  // That takes away what an installer leaves.
+  expect(actionsOf(policies[1])).toEqual(needed.filter((action) => action !== 'route53:ChangeResourceRecordSets'))
 })
 
 it('the permissions on Google Cloud are those that the inventory asks for', () => {
   const source = readdirSync(join(ROOT, 'src/clouds/gcp'))
+    .filter(isAsked)
     .map((name) => readFileSync(join(ROOT, 'src/clouds/gcp', name), 'utf8'))
     .join('')
   const computed = [...source.matchAll(/\blist: '(\w+)'/g)].map(([, list]) => `compute.${list}.list`)
@@ -98,5 +104,7 @@ it('the role for Azure allows what the inventory asks for first, which is all th
     ),
   )
   expect(named.length).toBeGreaterThan(neededActions.length)
-  expect(named.filter((action) => !neededActions.includes(action))).toEqual([])
+  // Nothing is called left for want of it.
+  const optional = ['Microsoft.Authorization/roleAssignments/read']
+  expect(named.filter((action) => ![...neededActions, ...optional].includes(action))).toEqual([])
 })
