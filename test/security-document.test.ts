@@ -55,11 +55,16 @@ const awsFiles = readdirSync(join(ROOT, 'src/clouds/aws'))
   .filter(isAsked)
   .map((name) => `clouds/aws/${name}`)
 
+/** By which `doctor` knows who asks, and what they may. */
+const OF_DOCTOR = ['iam:GetRole', 'iam:SimulatePrincipalPolicy', 'sts:GetCallerIdentity']
+
 it('the policy of a worker allows what the inventory and the store ask, and no more', () => {
   const needed = unique([...awsFiles.flatMap((file) => callsIn(file)), ...callsIn('artifacts/s3.ts', 's3')])
   expect(needed.length).toBeGreaterThan(25)
   // That takes away what an installer leaves.
-  expect(actionsOf(policies[1])).toEqual(needed.filter((action) => action !== 'route53:ChangeResourceRecordSets'))
+  expect(actionsOf(policies[1])).toEqual(
+    unique([...needed.filter((action) => action !== 'route53:ChangeResourceRecordSets'), ...OF_DOCTOR]),
+  )
 })
 
 it('the permissions on Google Cloud are those that the inventory asks for', () => {
