@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
 import { type InventoryAnswer, type InventoryQuery, isProvedEmpty, type Resource } from '../src/clouds/inventory.ts'
-import { openInventory, openUnverifiedInventory } from '../src/clouds/unverified.ts'
+import { openInventory, openUnverifiedInventory } from '../src/clouds/by-platform.ts'
 import { foundIn, whyNot } from './answers.ts'
 import { emptyAccount, iamArn, startAwsServer } from './aws-server.ts'
 import type { Account, AwsFault, AwsServer, Tags } from './aws-server.ts'

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAwsInventory } from '../src/clouds/aws/inventory.ts'
 import { describeAnswer, type InventoryQuery, isProvedEmpty, type Owner } from '../src/clouds/inventory.ts'
-import { openInventory } from '../src/clouds/unverified.ts'
+import { openInventory } from '../src/clouds/by-platform.ts'
 import { newId } from '../src/ids.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
 import { foundIn, whyNot } from './answers.ts'

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAzureInventory } from '../src/clouds/azure/inventory.ts'
 import { type InventoryQuery, isProvedEmpty, type Owned, type Place } from '../src/clouds/inventory.ts'
-import { openInventory } from '../src/clouds/unverified.ts'
+import { openInventory } from '../src/clouds/by-platform.ts'
 import { foundIn, whyNot } from './answers.ts'
 import {
   emptySubscription,

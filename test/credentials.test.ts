@@ -14,7 +14,7 @@ import { openInventoryByEntry } from '../src/clouds/by-entry.ts'
 import { openGcpInventory } from '../src/clouds/gcp/inventory.ts'
 import { openIbmCloudInventory } from '../src/clouds/ibmcloud/inventory.ts'
 import { describeUnanswered, isProvedEmpty, type InventoryAnswer, type InventoryQuery, type Place } from '../src/clouds/inventory.ts' // prettier-ignore
-import { openInventory } from '../src/clouds/unverified.ts'
+import { openInventory } from '../src/clouds/by-platform.ts'
 import { readConfig } from '../src/config.ts'
 import { createHttp } from '../src/http/app.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'

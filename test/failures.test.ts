@@ -7,7 +7,6 @@ import { writeSnapshot } from '../src/artifacts/snapshot.ts'
 import { clusterArtifacts } from '../src/clusters/infra-tables.ts'
 import { createHttp } from '../src/http/app.ts'
 import { newId } from '../src/ids.ts'
-import { hasBegun } from '../src/worker/unbegun.ts'
 import { startWorker } from '../src/worker/worker.ts'
 import type { Inventory, Resource } from '../src/clouds/inventory.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
@@ -320,7 +319,7 @@ describe.concurrent('a destroy', () => {
 
 describe.concurrent('a cloud that cannot be asked', () => {
   it.concurrent('is never called empty: the cluster says that it is not verified', async () => {
-    const { openUnverifiedInventory } = await import('../src/clouds/unverified.ts')
+    const { openUnverifiedInventory } = await import('../src/clouds/by-platform.ts')
     const { startWorker } = await import('../src/worker/worker.ts')
     const other = await openHarness()
     try {
@@ -403,85 +402,15 @@ describe.concurrent('a cloud that cannot be asked', () => {
   })
 })
 
-describe.concurrent('an install in a cloud that cannot be asked', () => {
-  it.concurrent(
-    'that ended before it began anything is tried again; what had begun stays open',
-    { timeout: 60_000 },
-    async () => {
-      const { openUnverifiedInventory } = await import('../src/clouds/unverified.ts')
-      const { startWorker } = await import('../src/worker/worker.ts')
-      const other = await openHarness()
-      const log = 'Throttling: Rate exceeded'
-      other.setFaults([
-        { cluster: 'unbegun', attempt: 1, stage: 'validate', action: 'fail', exitCode: 3, log },
-        { cluster: 'unbegun', attempt: 2, stage: 'validate', action: 'fail', exitCode: 4, log },
-        { cluster: 'begun', stage: 'network', action: 'fail', log: 'VcpuLimitExceeded' },
-        { cluster: 'ended', stage: 'validate', action: 'fail', exitCode: 3, log: 'VcpuLimitExceeded' },
-      ])
-      try {
-        const worker = await startWorker({ ...other.app, inventory: openUnverifiedInventory() })
-        const of = { platform: 'ibmcloud', profile: 'ibmcloud-standard' }
-        const [unbegun, begun] = [await other.requestCluster('unbegun', of), await other.requestCluster('begun', of)]
-        await other.reach(unbegun.cluster.id, 'READY')
-        await other.reach(begun.cluster.id, 'FAILED')
-        const ledger = (id: string) =>
-          other.rows(
-            `select empty_at is not null as closed, not_begun_at is not null as "notBegun" from infra_ledger where cluster_id = '${id}' order by created_at`,
-          )
-        expect(await ledger(unbegun.cluster.id)).toEqual([
-          { closed: true, notBegun: true },
-          { closed: true, notBegun: true },
-          { closed: false, notBegun: false },
-        ])
-        expect(await ledger(begun.cluster.id)).toEqual([{ closed: false, notBegun: false }])
-        const told = await other.rows(
-          `select 1 from job_log_chunks, jsonb_array_elements(lines) line where job_id = '${unbegun.job.id}'
-            and line ->> 'message' ~ 'began nothing for unbegun-.*; nobody has proved it'`,
-        )
-        expect(told).toHaveLength(2)
-        // Nobody has proved it, so a destroy runs the destroyer all the same.
-        const ended = await other.requestCluster('ended', of)
-        await other.reach(ended.cluster.id, 'FAILED')
-        expect(await ledger(ended.cluster.id)).toEqual([{ closed: true, notBegun: true }])
-        await other.destroy(ended.cluster.id)
-        await other.reach(ended.cluster.id, 'DESTROY_FAILED')
-        expect(await ledger(ended.cluster.id)).toEqual([{ closed: false, notBegun: false }])
-        const ran = other.journal().filter((line) => line.event === 'start' && line.cluster === 'ended')
-        expect(ran.map((line) => line.command)).toContain('destroy cluster')
-        await worker.drain(0)
-      } finally {
-        await other.close()
-      }
-    },
-  )
-})
-
-describe.concurrent('the log of an install that failed', () => {
-  const fatal = 'time="2026-11-30T00:00:00Z" level=fatal msg="failed to fetch Cluster: quota"\n'
-  const started = 'time="2026-11-30T00:00:00Z" level=info msg="Consuming Install Config from target directory"\n'
-  it.concurrent.each<[string, Record<string, string>, boolean]>([
-    ['whole, without infrastructure', { log: started + fatal }, false],
-    [
-      'that tells of infrastructure',
-      { log: `${started}level=info msg="Creating infrastructure resources..."\n${fatal}` },
-      true,
-    ],
-    [
-      'cut in the middle of that line',
-      { log: `${started}time="2026-11-30T00:00:00Z" level=info msg="Creating infra` },
-      true,
-    ],
-    ['without its end', { log: started }, true],
-    ['empty', { log: '' }, true],
-    ['missing', {}, true],
-    ['beside a state of Terraform', { log: started + fatal, state: '{}' }, true],
-  ])('%s', async (_, { log, state }, begun) => {
-    const dir = mkdtempSync(join(tmpdir(), 'ocpctl-unbegun-'))
-    if (log !== undefined) writeFileSync(join(dir, '.openshift_install.log'), log)
-    if (state !== undefined) writeFileSync(join(dir, 'terraform.cluster.tfstate'), state)
-    expect(await hasBegun(dir)).toBe(begun)
-    rmSync(dir, { recursive: true })
-  })
+it.concurrent('an entry that an earlier release closed by the word of the installer alone is destroyed all the same', async () => {
+  const { cluster } = await h.requestCluster('unbegun')
+  await h.reach(cluster.id, 'READY')
+  await h.rows(`update infra_ledger set empty_at = now(), not_begun_at = now() where cluster_id = '${cluster.id}'`)
+  await h.destroy(cluster.id)
+  await h.reach(cluster.id, 'DESTROYED')
+  expect(h.resources().filter((name) => name.startsWith('unbegun-'))).toEqual([])
+  const ran = h.journal().filter((line) => line.event === 'start' && line.cluster === 'unbegun')
+  expect(ran.at(-1)?.command).toBe('destroy cluster')
 })
 
 describe.concurrent('a field that the installer throws away', () => {

@@ -30,7 +30,7 @@ async function forget(clusterId: string): Promise<void> {
     `delete from job_locks where cluster_id = '${clusterId}'`,
     `delete from pgboss.job where singleton_key = '${clusterId}'`,
     `delete from job_log_chunks where job_id in ${ofJobs}`,
-    ...['cluster_outputs', 'cluster_artifacts', 'infra_ledger'].map(
+    ...['cluster_outputs', 'cluster_artifacts', 'infra_ledger', 'emptiness_certificates'].map(
       (table) => `delete from ${table} where cluster_id = '${clusterId}'`,
     ),
     `delete from job_attempts where job_id in ${ofJobs}`,

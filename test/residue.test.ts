@@ -1,10 +1,11 @@
 // What an installer leaves although it ended well.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Resource } from '../src/clouds/inventory.ts'
-import { describeKnown, inTheWay, planResidue } from '../src/clouds/residue.ts'
+import { inTheWay, knownResidue, planResidue } from '../src/clouds/residue.ts'
 import { platforms, type Platform } from '../src/vocabulary.ts'
-import { openHarness, type Harness } from './harness.ts'
+import { eventually, openHarness, type Harness } from './harness.ts'
 
+const place = { platform: 'aws' as Platform, region: 'r', name: 'demo', baseDomain: 'example.com' }
 const thing = (type: string, more: Partial<Resource> = {}): Resource => ({
   id: `id-of-${type}`,
   type,
@@ -17,22 +18,29 @@ const thing = (type: string, more: Partial<Resource> = {}): Resource => ({
 describe('the plan', () => {
   it('has what the installer is known to leave, in the order in which it can go', () => {
     for (const platform of platforms) {
-      const types = describeKnown(platform).flatMap((each) => each.types)
+      const types = knownResidue(platform).flatMap((each) => each.types)
       const found = [...types, 'something-else'].toReversed().map((type) => thing(type))
-      expect(planResidue(platform, found).map(({ resource }) => resource.type)).toEqual(types)
+      expect(planResidue({ ...place, platform }, found).map(({ resource }) => resource.type)).toEqual(types)
     }
   })
 
   it('lets nothing go that was found by its name alone, and nothing that goes by itself', () => {
-    const [volume] = planResidue('aws', [thing('volume', { key: 'name' })])
-    expect(volume).toMatchObject({ canGo: false })
-    expect(planResidue('aws', [thing('volume', { billable: false })])).toEqual([])
+    const plan = (...found: Resource[]) => planResidue(place, found).map(({ canGo }) => canGo)
+    expect(plan(thing('volume', { key: 'name' }))).toEqual([false])
+    expect(plan(thing('volume', { billable: false }))).toEqual([])
+  })
+
+  it('lets no record go that others may have made under the domain of the cluster', () => {
+    const record = (name: string) => thing('dns-record', { key: 'dns', name })
+    const names = ['api.demo.example.com', '*.apps.demo.example.com.', 'shop.demo.example.com', 'api.other.example.com']
+    expect(planResidue(place, names.map(record)).map(({ canGo }) => canGo)).toEqual([true, true, false, false])
   })
 
   it('clears the way of the destroyer on Google Cloud, of what it does not know as its own', () => {
     const rules = [thing('firewall'), thing('firewall', { name: 'k8s-fw-a1' }), thing('firewall', { name: 'of-the-security-team' })] // prettier-ignore
-    expect(inTheWay('gcp', 'demo-abcde', [...rules, thing('disk')])).toEqual(rules.slice(1))
-    expect(inTheWay('aws', 'demo-abcde', rules)).toEqual([])
+    const infraIds = ['demo-fghij', 'demo-abcde']
+    expect(inTheWay({ platform: 'gcp', infraIds }, [...rules, thing('disk')])).toEqual(rules.slice(1))
+    expect(inTheWay({ platform: 'aws', infraIds }, rules)).toEqual([])
   })
 })
 
@@ -81,6 +89,25 @@ describe('a destroy', () => {
       expect(log.looks).toHaveLength(2)
     })
 
+  it('is taken away by the next worker when one is killed in the middle of it', { timeout: 120_000 }, async () => {
+    const h = await openHarness({ leaseSeconds: 10, environment: { OCPCTL_RESIDUE: 'remove' } })
+    try {
+      const begin = () => h.startProcess('work')
+      const first = begin()
+      const cluster = await makeLeaving(h, 'gcp')
+      await h.destroy(cluster.id)
+      const removals = () => h.rows(`select from audit_events where action = 'cluster.remove-residue' and detail ->> 'type' <> 'firewall'`) // prettier-ignore
+      await eventually(async () => (await removals()).length > 0)
+      first.kill('SIGKILL')
+      begin()
+      await h.reach(cluster.id, 'DESTROYED')
+      expect(h.resources().filter((name) => name.startsWith('left-gcp-') && !name.includes('role-binding'))).toEqual([])
+      expect(await h.rows(`select from infra_ledger where empty_at is null`)).toEqual([])
+    } finally {
+      await h.close()
+    }
+  })
+
   it('shows it, and takes nothing away, unless the operators want that', async () => {
     const cluster = await makeLeaving(showing, 'aws')
     await showing.destroy(cluster.id)
@@ -103,7 +130,7 @@ describe('a destroy', () => {
       residue: 'show',
       notChecked: [],
       notOurs: { stoodBefore: [], holders: [] },
-      knownToStay: describeKnown('aws'),
+      knownToStay: knownResidue('aws'),
     })
     expect(body.total).toBe(showing.resources().filter((name) => name.startsWith('planned-')).length)
     expect(Object.values<number>(body.types).reduce((sum, count) => sum + count, 0)).toBe(body.total)

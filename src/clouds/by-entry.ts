@@ -3,7 +3,7 @@
 import { messageOf } from '../errors.ts'
 import type { Platform } from '../vocabulary.ts'
 import type { Access, CloudCredentials } from './access.ts'
-import { NotAnswered, refuseAll } from './asking.ts'
+import { NotAnswered, refuseAll, untold } from './asking.ts'
 import { EntryProblem } from './entry-forms.ts'
 import type { Inventory } from './inventory.ts'
 
@@ -33,22 +33,23 @@ export function openInventoryByEntry(
     findRecords: (place) =>
       inventoryFor(place.credentials).then((inventory) => inventory.findRecords(place), refuseAll),
     remove: async (place, resource) => (await inventoryFor(place.credentials)).remove?.(place, resource),
-    findMismatch: async (place) => (await inventoryFor(place.credentials)).findMismatch?.(place),
+    findMismatch: (place) =>
+      inventoryFor(place.credentials).then((inventory) => inventory.findMismatch?.(place), untold),
     async *findOwned({ installationId, offered }) {
       const places = Map.groupBy(
         offered.filter((place) => place.platform === platform),
         (place) => place.credentials,
       )
       // One that does not tell keeps nobody from what the others tell.
-      const untold: unknown[] = []
+      const silent: unknown[] = []
       for (const [name, here] of places)
         try {
           const { findOwned } = await inventoryFor(name)
           if (findOwned) yield* findOwned({ installationId, offered: here })
         } catch (error) {
-          untold.push(error)
+          silent.push(error)
         }
-      if (untold.length > 0) throw new Error(untold.map(messageOf).join('; '))
+      if (silent.length > 0) throw new Error(silent.map(messageOf).join('; '))
     },
   }
 }

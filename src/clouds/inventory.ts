@@ -83,8 +83,6 @@ export type InventoryAnswer = {
   account?: string
   /** The DNS zones whose records were read. */
   zones?: string[]
-  /** This service cannot ask that cloud at all. */
-  hasNoInventory?: true
   /** What is deleted and will go by itself. */
   lingering?: Resource[]
   /** What others have in the cluster's own networks, which holds up their deletion. */

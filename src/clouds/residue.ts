@@ -1,12 +1,16 @@
 // What the destroyers of the installer are known to leave on each cloud, although they end well. Pure.
 import type { Platform } from '../vocabulary.ts'
-import type { Resource } from './inventory.ts'
+import type { InventoryQuery, Place, Resource } from './inventory.ts'
+import { installersNames } from './names.ts'
 
-/** `canGo`: it was found by what only the cluster's own things have, and not by its name alone, unless it can have nothing else. */
+/**
+ * `canGo`: it was found by what only the cluster's own things have, and not by its name alone. Of DNS records, only those under the installer's own names
+ * can go: others may have made the rest.
+ */
 export type Residue = { resource: Resource; why: string; canGo: boolean }
 
 /** In the order in which the things can be taken away. */
-const known: Record<Platform, { types: string[]; why: string; hasNameAlone?: true }[]> = {
+const known: Record<Platform, { types: string[]; why: string }[]> = {
   aws: [
     {
       types: ['dns-record'],
@@ -44,35 +48,38 @@ const known: Record<Platform, { types: string[]; why: string; hasNameAlone?: tru
       why: 'the destroyer reads the first page of this list alone, or does not read it',
     },
     { types: ['snapshot', 'volume'], why: 'it was made for a volume claim, and is not looked for' },
-    { types: ['iam-authorization'], why: 'it stands in the account, and not in the network' },
-    { types: ['service-id'], why: 'it stands in the account, and not in the network', hasNameAlone: true },
+    { types: ['iam-authorization', 'service-id'], why: 'it stands in the account, and not in the network' },
   ],
 }
 
 /** Which of what was found the installer is known to leave, in the order in which it can go. */
-export function planResidue(platform: Platform, found: Resource[]): Residue[] {
-  return known[platform].flatMap(({ types, why, hasNameAlone = false }) =>
+export function planResidue({ platform, name, baseDomain }: Place, found: Resource[]): Residue[] {
+  const names = Object.values(installersNames(`${name}.${baseDomain}`.toLowerCase()))
+  const canGo = (each: Resource) =>
+    each.key !== undefined &&
+    each.key !== 'name' &&
+    (each.type !== 'dns-record' || names.includes(each.name.toLowerCase().replace(/\.$/, '')))
+  return known[platform].flatMap(({ types, why }) =>
     types.flatMap((type) =>
       found
         .filter((resource) => resource.type === type && resource.billable !== false)
-        .map((resource) => ({
-          resource,
-          why,
-          canGo: resource.key !== undefined && (hasNameAlone || resource.key !== 'name'),
-        })),
+        .map((resource) => ({ resource, why, canGo: canGo(resource) })),
     ),
   )
 }
 
-/** In words: what a destroyer of this cloud is known to leave. */
-export const describeKnown = (platform: Platform): { types: string[]; why: string }[] =>
-  known[platform].map(({ types, why }) => ({ types, why }))
+/** What a destroyer of this cloud is known to leave. */
+export const knownResidue = (platform: Platform): { types: string[]; why: string }[] => known[platform]
 
 /**
- * What keeps the destroyer of a cloud waiting for ever, so that it must go first. On Google Cloud that is every firewall rule in the cluster's own
- * network whose name does not begin with the infraID.
+ * What keeps the destroyer of a cloud waiting for ever, so that it must go first. On Google Cloud that is every firewall
+ * rule in the cluster's own networks whose name does not begin with an infraID of the cluster.
  */
-export function inTheWay(platform: Platform, infraId: string, things: Resource[]): Resource[] {
+export function inTheWay(
+  { platform, infraIds }: Pick<InventoryQuery, 'platform' | 'infraIds'>,
+  things: Resource[],
+): Resource[] {
   if (platform !== 'gcp') return []
-  return things.filter(({ type, name }) => type === 'firewall' && !name.startsWith(`${infraId}-`))
+  const isNamed = (name: string) => infraIds.some((infraId) => name.startsWith(`${infraId}-`))
+  return things.filter(({ type, name }) => type === 'firewall' && !isNamed(name))
 }

@@ -2,7 +2,8 @@
 import type { App } from '../app.ts'
 import type { Caller } from '../auth/principal.ts'
 import { countTypes, type InventoryAnswer, type InventoryQuery, type Resource } from '../clouds/inventory.ts'
-import { describeKnown } from '../clouds/residue.ts'
+import { usdPerHourOfAll } from '../clouds/prices.ts'
+import { inTheWay, knownResidue } from '../clouds/residue.ts'
 import { judgeDestroy, listDestroysUnderWay } from './commands.ts'
 import { timeFor } from './end.ts'
 import { queryOfWhole } from './inventory-query.ts'
@@ -59,17 +60,19 @@ export async function planDestroy(
     }
   })
   const { takenAt, answer } = await look(inventory, id, query)
-  const { found, holders = [], notChecked } = answer
+  const { holders = [], notChecked } = answer
+  const goFirst = new Set(inTheWay(query, holders))
+  const found = [...answer.found, ...goFirst]
   return {
     outcome,
     takenAt,
     total: found.length,
     types: countTypes(found),
     resources: found.slice(0, MOST_SHOWN),
-    usdPerHour: found.reduce((sum, { usdPerHour = 0 }) => sum + usdPerHour, 0),
+    usdPerHour: usdPerHourOfAll(found) ?? 0,
     notChecked,
-    notOurs: { stoodBefore: query.stoodBefore ?? [], holders },
-    knownToStay: describeKnown(cluster.platform),
+    notOurs: { stoodBefore: query.stoodBefore ?? [], holders: holders.filter((each) => !goFirst.has(each)) },
+    knownToStay: knownResidue(cluster.platform),
     residue: config.removesResidue ? 'remove' : 'show',
   }
 }

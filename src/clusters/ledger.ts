@@ -113,15 +113,7 @@ export async function closeEntry(tx: Transaction, infraId: string): Promise<void
     .where(eq(infraLedger.infraId, infraId))
 }
 
-/** For a cloud that cannot be asked: the installer's log tells that nothing was begun. It is no proof. */
-export async function closeUnbegun(tx: Transaction, infraId: string): Promise<void> {
-  await tx
-    .update(infraLedger)
-    .set({ emptyAt: sql`now()`, notBegunAt: sql`now()` })
-    .where(eq(infraLedger.infraId, infraId))
-}
-
-/** Opens again what only the installer's log has closed. Returns these entries. */
+/** Opens again what an earlier release has closed by the installer's log alone. Returns these entries. */
 export async function reopenUnbegun(tx: Transaction, clusterId: string): Promise<LedgerEntry[]> {
   return tx
     .update(infraLedger)

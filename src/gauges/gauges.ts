@@ -32,6 +32,7 @@ export const gauges = pgTable(
 export function startGauges(app: Pick<App, 'db' | 'queue' | 'events' | 'metrics' | 'config' | 'log'>): () => void {
   let freshMs = uptimeMs()
   let looking: Promise<void> | undefined
+  let isOver = false
   const serve = async () => {
     const row = await readRow(app.db)
     if (!row || row.ageMs > STALE_MS) return
@@ -48,7 +49,10 @@ export function startGauges(app: Pick<App, 'db' | 'queue' | 'events' | 'metrics'
   }
   const quietly = (work: () => Promise<void>) =>
     work()
-      .catch((error: unknown) => app.log.warn({ err: error }, 'the gauges of the database are not known just now'))
+      .catch((error: unknown) => {
+        // What it asks is closed meanwhile.
+        if (!isOver) app.log.warn({ err: error }, 'the gauges of the database are not known just now')
+      })
       .finally(() => {
         if (uptimeMs() - freshMs > STALE_MS) app.metrics.setGauges({})
       })
@@ -58,6 +62,7 @@ export function startGauges(app: Pick<App, 'db' | 'queue' | 'events' | 'metrics'
   const unhear = app.events.on('gauges', 'all', () => void quietly(serve))
   tick()
   return () => {
+    isOver = true
     clearInterval(timer)
     unhear()
   }

@@ -139,7 +139,7 @@ const LOCKS = `
   from job_locks`
 const FINDINGS = `
   select f.type as kind, coalesce(c.platform, '') as platform, count(*)::int as count
-  from findings f left join clusters c on c.id = f.cluster_id where f.resolved_at is null group by 1, 2`
+  from findings f left join clusters c on c.id = f.cluster_id where f.resolved_at is null and f.accepted_at is null group by 1, 2`
 // What resources cost is not known of each of them. The whole cluster's price is what they cost at most.
 const LEAKS = `
   with left_behind as (

@@ -94,8 +94,6 @@ export async function claimJob(
       await must(app.queue.giveBack(tx, delivery, waitMs / 1000, 'busy'))
       return undefined
     }
-    // The start of a create says so itself.
-    if (!move.start && job.pausedBy !== null) noteHold(tx, [cluster], null)
     const message = whyNotHere(cluster, job)
     if (message !== undefined) {
       noteWait(tx, cluster, message)
@@ -103,7 +101,8 @@ export async function claimJob(
       return undefined
     }
     // Where the job moves its cluster, that takes the reason away.
-    if (!move.start && cluster.statusReason?.startsWith(WAITS_FOR_WORKER)) noteWait(tx, cluster, null)
+    if (!move.start && (job.pausedBy !== null || cluster.statusReason?.startsWith(WAITS_FOR_WORKER)))
+      noteHold(tx, [cluster], null)
     const moved = move.start ? tryTransition(tx, WORKER, cluster, move.start, {}, job.id) : cluster
     if (!moved) throw new Error(`${cluster.id} was ${cluster.status} and did not take ${move.start}`)
 

@@ -48,7 +48,7 @@ export const metricList = {
   },
   ocpctl_findings: {
     type: 'gauge',
-    help: 'Open findings: disagreements of database, queue, artifact store and cloud. The platform is empty where there is no cluster.',
+    help: 'Open findings that nobody has accepted: disagreements of database, queue, artifact store and cloud. The platform is empty where there is no cluster.',
     labels: ['kind', 'platform'],
     of: 'database',
   },

@@ -19,7 +19,6 @@ import { retrySeconds } from './retry.ts'
 import { openStateKeeper, type StateKeeper } from './state-keeper.ts'
 import { pointsOf, takeSteps, undoSteps, type OperationPlan, type Step } from './steps.ts'
 import { snapshotForSure } from './store-wait.ts'
-import { closeIfUnbegun } from './unbegun.ts'
 import { closeIfGone, destroyInfrastructure, takeAwayUnlessKept } from './take-away.ts'
 
 /** The installer waited in vain for API, bootstrap, initialization or stability. */
@@ -274,7 +273,7 @@ async function cleanUpAfterFailure(operation: Operation, failure: InstallFailed,
   operation.log('error', `${failure.message}. ${reason}: ${remedy}`)
   const retriable =
     retry.worthwhile && tries < Math.min(claim.job.maxAttempts, retry.maxAttempts ?? claim.job.maxAttempts)
-  const cleaned = (await closeIfUnbegun(operation, failure)) ?? (await undoSteps(steps, operation, { isLast: !retriable })) // prettier-ignore
+  const cleaned = await undoSteps(steps, operation, { isLast: !retriable })
   return {
     kind: 'failed',
     reason,

@@ -20,13 +20,15 @@ const SHORTEST_WAIT_MS = 2_000
 const LOOK_MS = 10_000
 const SHORTEST_LOOK_MS = 50
 
-/** Before the installer's destroy. `there`: what the inventory has found. */
+/** Before the installer's destroy of these. */
 export async function clearTheWay(
   operation: Operation,
-  { infraId }: LedgerEntry,
+  entries: LedgerEntry[],
   { found, holders = [] }: InventoryAnswer,
 ): Promise<void> {
-  for (const each of inTheWay(operation.claim.cluster.platform, infraId, [...found, ...holders]))
+  const { platform } = operation.claim.cluster
+  const infraIds = entries.map(({ infraId }) => infraId)
+  for (const each of inTheWay({ platform, infraIds }, [...found, ...holders]))
     await remove(operation, each, "it is in the cluster's own network, and the destroyer waits for it for ever")
 }
 
@@ -37,7 +39,7 @@ export async function clearTheWay(
 export async function clearResidue(operation: Operation): Promise<InventoryAnswer> {
   const { app, claim } = operation
   const answer = await takeInventory(operation)
-  const plan = planResidue(claim.cluster.platform, answer.found)
+  const plan = planResidue(placeOf(claim.cluster), answer.found)
   if (plan.length === 0) return answer
   const isWanted = app.config.removesResidue
   const told = plan

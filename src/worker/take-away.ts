@@ -11,6 +11,7 @@ import {
   type InventoryAnswer,
 } from '../clouds/inventory.ts'
 import { planResidue } from '../clouds/residue.ts'
+import { placeOf } from '../clusters/inventory-query.ts'
 import { closeEntry, forgetBootstrap, listOpenEntries, listOverlapping, type LedgerEntry } from '../clusters/ledger.ts'
 import type { Look } from '../emptiness/certificate.ts'
 import { diagnose } from '../diagnosis/diagnosis.ts'
@@ -41,7 +42,8 @@ const SHORTEST_LOOK_MS = 1_000
 /** Used in place of the cloud's lag where it is simulated. */
 const SHORTEST_LAG_MS = 100
 
-type Removal = { entry: LedgerEntry; dir: string; there: InventoryAnswer }
+/** `there`: what the inventory found of all entries. */
+type Removal = { entry: LedgerEntry; entries: LedgerEntry[]; dir: string; there: InventoryAnswer }
 type Proof = {
   entries: LedgerEntry[]
   failure: DestroyFailed | undefined
@@ -67,8 +69,8 @@ const removalSteps: readonly Step<Removal>[] = [
     stage: 'destroy',
     // The destroyers of some clouds never stop trying.
     budget: { minutes: ({ destroyMinutes }) => destroyMinutes, leastMs: 30_000 },
-    async take(operation, { entry, dir, there }, deadlineMs) {
-      await clearTheWay(operation, entry, there)
+    async take(operation, { entries, dir, there }, deadlineMs) {
+      await clearTheWay(operation, entries, there)
       await runDestroyer(operation, dir, deadlineMs)
     },
   },
@@ -102,8 +104,8 @@ const proofSteps: readonly Step<Proof>[] = [
 export const takeAwayPoints = [...removalSteps, ...proofSteps].map(({ name }) => name)
 
 /**
- * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns what is worth
- * knowing about it. Throws DestroyFailed, Stopped.
+ * Destroys these infraIDs, proves that nothing of the cluster is left, and closes their entries. Returns the proof. Throws
+ * DestroyFailed, Stopped.
  */
 export async function destroyInfrastructure(operation: Operation, entries: LedgerEntry[]): Promise<Proved> {
   const home = await operation.makeDir('destroy')
@@ -111,7 +113,7 @@ export async function destroyInfrastructure(operation: Operation, entries: Ledge
   const there = await planRemoval(operation)
   for (const entry of entries)
     try {
-      await takeSteps('destroy', removalSteps, operation, { entry, dir: join(home, entry.infraId), there })
+      await takeSteps('destroy', removalSteps, operation, { entry, entries, dir: join(home, entry.infraId), there })
     } catch (error) {
       if (!(error instanceof DestroyFailed) || !error.isOfDestroyer) throw error
       proof.failure ??= error
@@ -238,7 +240,7 @@ function requireEmpty({ app, claim }: Operation, answer: InventoryAnswer, failur
     throw new DestroyFailed('InventoryNotVerified', left, { resources })
   const known = app.config.removesResidue
     ? []
-    : planResidue(claim.cluster.platform, resources).filter((each) => each.canGo)
+    : planResidue(placeOf(claim.cluster), resources).filter((each) => each.canGo)
   const remedy =
     known.length === 0
       ? ''

@@ -18,7 +18,7 @@ registerHooks({
 })
 const { inventoriesOfSimulator } = await import('../../src/clouds/doubles.ts')
 const { isProvedEmpty } = await import('../../src/clouds/inventory.ts')
-const { openInventory } = await import('../../src/clouds/unverified.ts')
+const { openInventory } = await import('../../src/clouds/by-platform.ts')
 const loadedBefore = loaded
 
 const [origin = '', wanted = '', times = '1'] = process.argv.slice(2)

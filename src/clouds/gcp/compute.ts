@@ -175,7 +175,10 @@ function sort(all: Found[], owners: Owners): { ours: Found[]; held: Found[] } {
     return owners.isName(each.name) || (each.kind === disks && owners.disks.includes(each.name)) ? 'name' : undefined
   }
   const keys = new Map(all.map((each) => [each, keyOf(each)]))
-  const balancers = new Set(all.flatMap((each) => (keys.get(each) && balancerOf(each.name)) ?? []))
+  // A disk that an object named says nothing of anything else.
+  const balancers = new Set(
+    all.flatMap((each) => (keys.get(each) && each.kind !== disks && balancerOf(each.name)) || []),
+  )
   for (const [each, key] of keys) if (!key && balancers.has(balancerOf(each.name) ?? '')) keys.set(each, 'relation')
   return {
     ours: all.flatMap((each) => (keys.get(each) ? [{ ...each, key: keys.get(each) }] : [])),

@@ -5,6 +5,8 @@ import { idParam, json, jsonText, operationsOf, router } from '../router.ts'
 
 const operation = operationsOf('clusters')
 
+const emptinessCertificate = z.object(certificateSchema.shape).openapi('EmptinessCertificate')
+
 export const emptinessRoutes = router().openapi(
   operation({
     method: 'get',
@@ -12,7 +14,7 @@ export const emptinessRoutes = router().openapi(
     operationId: 'getEmptiness',
     summary: 'The signed certificate that a destroyed cluster has left nothing',
     request: { params: idParam('clu') },
-    responses: { 200: json(certificateSchema, 'As it was signed') },
+    responses: { 200: json(emptinessCertificate, 'As it was signed') },
   }),
   async (c) => {
     const { app, by } = c.var

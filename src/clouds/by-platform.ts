@@ -1,18 +1,17 @@
-// Clouds that cannot be asked what still exists. For them nobody claims emptiness, so nothing there is DESTROYED by
-// proof.
+// The inventory of each platform. Where there is none, nobody claims emptiness, so nothing there is DESTROYED by proof.
 import { messageOf } from '../errors.ts'
 import { platforms, type Platform } from '../vocabulary.ts'
 import type { Inventory, NotChecked } from './inventory.ts'
 
 const EVERYTHING: NotChecked = {
   kind: 'everything',
-  why: 'this service cannot ask it yet what still exists of a cluster, so somebody has to look',
+  why: 'this service cannot ask it what still exists of a cluster, so somebody has to look',
 }
 
 export function openUnverifiedInventory(): Inventory {
   const nothing = { found: [], checked: [], notChecked: [EVERYTHING] }
   return {
-    find: async () => ({ ...nothing, hasNoInventory: true }),
+    find: async () => nothing,
     findRecords: async () => ({ ...nothing, taken: [] }),
   }
 }
