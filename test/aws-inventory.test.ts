@@ -23,6 +23,23 @@ const ours: Tags = { 'ocpctl-cluster-id': 'clu_01' }
 const foreign: Tags = { 'kubernetes.io/cluster/demo-abcdef': 'owned', 'ocpctl-cluster-id': 'clu_02' }
 const baseZone: Account['zones'][number] = { id: 'Z9', name: 'example.com.', isPrivate: false, records: [] }
 
+const ec2Types = {
+  instance: 'instance',
+  volume: 'volume',
+  snapshot: 'snapshot',
+  image: 'image',
+  address: 'elastic-ip',
+  natGateway: 'nat-gateway',
+  networkInterface: 'network-interface',
+  vpcEndpoint: 'vpc-endpoint',
+  securityGroup: 'security-group',
+  internetGateway: 'internet-gateway',
+  routeTable: 'route-table',
+  subnet: 'subnet',
+  dhcpOptions: 'dhcp-options',
+  vpc: 'vpc',
+}
+
 let server: AwsServer
 beforeAll(async () => {
   server = await startAwsServer()
@@ -96,23 +113,6 @@ describe('an account without a trace of the cluster', () => {
 })
 
 describe('what was left behind is found', () => {
-  const ec2Types = {
-    instance: 'instance',
-    volume: 'volume',
-    snapshot: 'snapshot',
-    image: 'image',
-    address: 'elastic-ip',
-    natGateway: 'nat-gateway',
-    networkInterface: 'network-interface',
-    vpcEndpoint: 'vpc-endpoint',
-    securityGroup: 'security-group',
-    internetGateway: 'internet-gateway',
-    routeTable: 'route-table',
-    subnet: 'subnet',
-    dhcpOptions: 'dhcp-options',
-    vpc: 'vpc',
-  }
-
   it('all kinds of EC2, by each owner tag, though the tagging API misses them', async () => {
     const expected = Object.entries(ec2Types).flatMap(([kind, type]) => {
       const left = [owned, capiOwned, ours].map((tags, n) => ({ id: `${kind}-${n}`, tags }))
@@ -147,6 +147,35 @@ describe('what was left behind is found', () => {
     )
   })
 
+  it('a load balancer by its tag alone, in the cluster’s network and in the one that was brought, and nobody else’s is asked for', async () => {
+    const at = (name: string, vpc: string, tags = {}) => ({ arn: elbArn(`loadbalancer/net/${name}/1`), vpc, tags })
+    server.account.ec2['vpc'] = [
+      { id: 'vpc-1', tags: owned },
+      { id: 'vpc-3', tags: {} },
+    ]
+    server.account.ec2['subnet'] = [{ id: 'subnet-2', vpc: 'vpc-2', tags: {} }]
+    server.account.balancers = [at('a1', 'vpc-1', owned), at('a2', 'vpc-2', owned), at('a3', 'vpc-3', owned)]
+    server.account.targetGroups = ['vpc-1', 'vpc-3', 'vpc-gone'].map((vpc, n) => ({
+      arn: elbArn(`targetgroup/k8s-${n}/1`),
+      vpc,
+      tags: owned,
+    }))
+    const found = await findIds({ subnets: ['subnet-2'] })
+    expect(found.map((id) => id.split(':').at(-1)).toSorted()).toEqual([
+      'loadbalancer/net/a1/1',
+      'loadbalancer/net/a2/1',
+      'targetgroup/k8s-0/1',
+      'targetgroup/k8s-2/1',
+      'vpc-1',
+    ])
+    const asked = server.requests.filter(({ action }) => action === 'DescribeTags')
+    expect(asked.map(({ service }) => service).toSorted()).toEqual([
+      'ec2',
+      'elasticloadbalancing',
+      'elasticloadbalancing',
+    ])
+  })
+
   it('with its key, when it was made, its price, and where the console shows it', async () => {
     server.account.ec2 = {
       instance: [{ id: 'i-1', tags: owned, made: '2026-01-02T03:04:05.000Z', size: 'm6i.2xlarge' }],
@@ -168,7 +197,7 @@ describe('what was left behind is found', () => {
     server.account.roles = [{ name: 'somebody', tags: {} }]
     const answer = await find()
     expect(answer).toMatchObject({ notChecked: [], account: '000000000000', zones: ['example.com (Z9)'] })
-    expect(answer.checked).toEqual(expect.arrayContaining(['ec2:DescribeVolumes', 'route53:ListResourceRecordSets', 's3:ListAllMyBuckets'])) // prettier-ignore
+    expect(answer.checked).toEqual(expect.arrayContaining(['ec2:DescribeTags', 'route53:ListResourceRecordSets', 's3:ListAllMyBuckets'])) // prettier-ignore
   })
 
   it.each<[string, Partial<Account>, Omit<Resource, 'region'>]>([
@@ -409,7 +438,7 @@ describe('how AWS is asked', () => {
     server.account.roles = untagged(`${infraId}-role`)
     const faults = [
       'tag:GetResources',
-      'ec2:DescribeVolumes',
+      'ec2:DescribeTags',
       'elasticloadbalancing:DescribeTargetGroups',
       'iam:GetAccountAuthorizationDetails',
       's3:ListAllMyBuckets',
@@ -444,7 +473,7 @@ describe('how AWS is asked', () => {
 describe('what is not told is never taken for empty', () => {
   it.each([
     'tag:GetResources',
-    'ec2:DescribeVpcs',
+    'ec2:DescribeTags',
     'elasticloadbalancing:DescribeTargetGroups',
     'iam:GetAccountAuthorizationDetails',
   ])('access to %s denied: the missing permission is named', async (action) => {
@@ -453,10 +482,20 @@ describe('what is not told is never taken for empty', () => {
     )
   })
 
+  it('access to the kind of what stands denied', async () => {
+    for (const kind of Object.keys(ec2Types)) server.account.ec2[kind] = [{ id: `${kind}-1`, tags: owned }]
+    await find()
+    const kinds = new Set(server.requests.flatMap(({ service, action }) => service === 'ec2' && action !== 'DescribeTags' ? [`ec2:${action}`] : [])) // prettier-ignore
+    expect(kinds.size).toBe(Object.keys(ec2Types).length)
+    expect(await reasonWith([...kinds].map((action) => ({ how: 'deny', times: 99, action })))).toContain(
+      [...kinds].toSorted().join(', '),
+    )
+  })
+
   it('everything denied: every permission is named at once', async () => {
     const reason = await reasonWith([{ how: 'deny', times: 999 }])
     const asked = new Set(server.requests.map(({ service, action }) => `${service}:${action}`))
-    expect(asked.size).toBe(21)
+    expect(asked.size).toBe(8)
     expect(reason).toBe(
       `AWS is not verified: arn:aws:iam::000000000000:user/ocpctl lacks the permission (${[...asked].toSorted().join(', ')})`,
     )
@@ -466,10 +505,10 @@ describe('what is not told is never taken for empty', () => {
     const reason = await reasonWith([
       { how: 'deny', times: 99, action: 'tag:GetResources' },
       { how: 'deny', times: 99, action: 'iam:GetAccountAuthorizationDetails' },
-      { how: 'deny-by-policy', times: 99, action: 'ec2:DescribeVpcs' },
+      { how: 'deny-by-policy', times: 99, action: 'ec2:DescribeTags' },
     ])
     expect(reason).toBe(
-      'AWS is not verified: arn:aws:iam::000000000000:user/ocpctl is denied by a service control policy (ec2:DescribeVpcs); ' +
+      'AWS is not verified: arn:aws:iam::000000000000:user/ocpctl is denied by a service control policy (ec2:DescribeTags); ' +
         'arn:aws:iam::000000000000:user/ocpctl lacks the permission (iam:GetAccountAuthorizationDetails, tag:GetResources)',
     )
   })
@@ -511,6 +550,7 @@ describe('what is not told is never taken for empty', () => {
 
   const protocols = [
     'tag:GetResources',
+    'ec2:DescribeTags',
     'ec2:DescribeInstances',
     'ec2:DescribeAddresses',
     'elasticloadbalancing:DescribeLoadBalancers',
@@ -518,6 +558,7 @@ describe('what is not told is never taken for empty', () => {
     'route53:ListHostedZones',
   ]
   it.each(['empty', 'html'] as const)('an answer that is %s', async (how) => {
+    server.account.ec2 = Object.fromEntries(['instance', 'address'].map((kind) => [kind, [{ id: 'x-1', tags: owned }]]))
     for (const action of protocols)
       expect(await reasonWith([{ how, times: 99, action }])).toMatch(
         new RegExp(`^AWS is not verified: .* \\(${action}\\)$`),

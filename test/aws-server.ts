@@ -36,9 +36,9 @@ export type Zone = {
 export type Account = {
   /** By what EC2 calls them in its answers, such as `volume`. */
   ec2: Record<string, Ec2Thing[]>
-  classicBalancers: { name: string; tags: Tags; isGone?: boolean }[]
-  balancers: { arn: string; tags: Tags; isGone?: boolean }[]
-  targetGroups: { arn: string; tags: Tags; isGone?: boolean }[]
+  classicBalancers: { name: string; tags: Tags; vpc?: string; isGone?: boolean }[]
+  balancers: { arn: string; tags: Tags; vpc?: string; isGone?: boolean }[]
+  targetGroups: { arn: string; tags: Tags; vpc?: string; isGone?: boolean }[]
   roles: { name: string; tags: Tags }[]
   instanceProfiles: string[]
   users: { name: string; tags: Tags }[]
@@ -400,6 +400,7 @@ const ec2Shapes: Record<string, Ec2Shape> = {
 const inVpc = ['DescribeInstances', 'DescribeNetworkInterfaces', 'DescribeVpcEndpoints']
 
 function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: number, isUnfiltered: boolean): Reply {
+  if (action === 'DescribeTags') return replyEc2Tags(params, region, ec2, size, isUnfiltered)
   const shape = ec2Shapes[action]
   if (!shape) throw new AwsError(400, 'InvalidAction', `The action ${action} is not valid for this web service.`)
   const idFilter = shape.id.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -424,7 +425,7 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
       (isUnfiltered || filters.every(({ name, values }) => matches(each, name, values, idFilter))),
   )
   const { page, next } = shape.isWhole ? { page: all, next: undefined } : pageOf(all, size, params.get('NextToken'))
-  const items = page.map(({ id, tags, state, description, instance, interfaceType, made, size: of }) => {
+  const items = page.map(({ id, tags, state, description, instance, interfaceType, made, vpc, size: of }) => {
     const body =
       element(shape.id, id) +
       list('tagSet', [tagItems(tags, 'item', 'key', 'value')]) +
@@ -433,6 +434,7 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
       (of === undefined ? '' : element(shape.kind === 'instance' ? 'instanceType' : 'size', of)) +
       (interfaceType === undefined ? '' : element('interfaceType', interfaceType)) +
       (instance === undefined ? '' : `<attachment>${element('instanceId', instance)}</attachment>`) +
+      (vpc === undefined || shape.kind === 'vpc' ? '' : element('vpcId', vpc)) +
       (shape.kind === 'peering' ? `<status>${element('code', state ?? 'active')}</status>` : '')
     if (action === 'DescribeInstances')
       return `<item><reservationId>r-1</reservationId><instancesSet><item>${body}<instanceState><code>16</code>${element('name', state ?? 'running')}</instanceState></item></instancesSet></item>`
@@ -443,11 +445,50 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
   )
 }
 
+const resourceTypes: Record<string, string> = { address: 'elastic-ip', natGateway: 'natgateway', peering: 'vpc-peering-connection', spotRequest: 'spot-instances-request' } // prettier-ignore
+const resourceTypeOf = (kind: string) =>
+  resourceTypes[kind] ?? kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** One item for each tag, of all kinds. */
+function replyEc2Tags(
+  params: URLSearchParams,
+  region: string,
+  ec2: Account['ec2'],
+  size: number,
+  isUnfiltered: boolean,
+): Reply {
+  const filters = filtersOf(params)
+  for (const { name } of filters)
+    if (name !== 'key' && name !== 'value')
+      throw new AwsError(400, 'InvalidParameterValue', `The filter '${name}' is invalid`)
+  const all = Object.entries(ec2).flatMap(([kind, things]) =>
+    things
+      .filter((each) => (each.region ?? region) === region)
+      .flatMap(({ id, tags }) => Object.entries(tags).map(([key, value]) => ({ kind, id, key, value }))),
+  )
+  const asked = all.filter(
+    (each) =>
+      isUnfiltered ||
+      filters.every(({ name, values }) => values.some((value) => fits(value, each[name === 'key' ? 'key' : 'value']))),
+  )
+  const { page, next } = pageOf(asked, size, params.get('NextToken'))
+  const items = page.map(
+    ({ kind, id, key, value }) =>
+      `<item>${element('resourceId', id)}${element('resourceType', resourceTypeOf(kind))}${element('key', key)}${element('value', value)}</item>`,
+  )
+  return xml(
+    `<DescribeTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>1</requestId>${list('tagSet', items)}${next ? element('nextToken', next) : ''}</DescribeTagsResponse>`,
+  )
+}
+
+const fits = (value: string, told: string) =>
+  value.endsWith('*') ? told.startsWith(value.slice(0, -1)) : told === value
+
 function matches({ id, tags, vpc }: Ec2Thing, filter: string, values: string[], idFilter: string): boolean {
   if (filter === 'tag-key') return values.some((key) => key in tags)
   if (filter === idFilter) return values.includes(id)
   const told = (filter === 'vpc-id' ? vpc : tags[filter.slice('tag:'.length)]) ?? ''
-  return values.some((value) => (value.endsWith('*') ? told.startsWith(value.slice(0, -1)) : told === value))
+  return values.some((value) => fits(value, told))
 }
 
 /** AWS prints an empty list as an empty element. */
@@ -625,14 +666,17 @@ function replyBalancers({ action, params }: Question, account: Account, size: nu
   const ending = (next: string | undefined) => (next ? element('NextMarker', next) : '')
   if (isClassic && action === 'DescribeLoadBalancers') {
     const { page, next } = pageOf(account.classicBalancers, size, marker)
-    const items = page.map(({ name }) => `<member>${element('LoadBalancerName', name)}</member>`)
+    const items = page.map(
+      ({ name, vpc }) => `<member>${element('LoadBalancerName', name)}${vpc ? element('VPCId', vpc) : ''}</member>`,
+    )
     return queryReply(action, list('LoadBalancerDescriptions', items) + ending(next))
   }
   if (action === 'DescribeLoadBalancers' || (action === 'DescribeTargetGroups' && !isClassic)) {
     const isGroup = action === 'DescribeTargetGroups'
     const { page, next } = pageOf(isGroup ? account.targetGroups : account.balancers, size, marker)
     const items = page.map(
-      ({ arn }) => `<member>${element(isGroup ? 'TargetGroupArn' : 'LoadBalancerArn', arn)}</member>`,
+      ({ arn, vpc }) =>
+        `<member>${element(isGroup ? 'TargetGroupArn' : 'LoadBalancerArn', arn)}${vpc ? element('VpcId', vpc) : ''}</member>`,
     )
     return queryReply(action, list(isGroup ? 'TargetGroups' : 'LoadBalancers', items) + ending(next))
   }

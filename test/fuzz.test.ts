@@ -371,6 +371,8 @@ it.each(operations)(
 )
 
 const NOT_HERE = [
+  // One cluster of all has a certificate: emptiness.test.ts.
+  'GET /api/v1/clusters/{id}/emptiness',
   // Adopts only what the database has lost, or says that it has not: recovery.test.ts.
   'POST /api/v1/clusters/adopt',
   // Takes a good token, from a browser: console.test.ts.

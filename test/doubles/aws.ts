@@ -29,16 +29,18 @@ export function mapAws(things: Thing[], { domain }: Base): Mapped<Account> {
   }
   const base: Zone = { id: 'ZBASE', name: domain, isPrivate: false, records: [] }
   state.zones.push(base)
+  const networks = new Map(things.flatMap(({ type, infraID, id }) => (type === 'vpc' ? [[infraID, id]] : [])))
   for (const thing of things) {
     const { id, type, name, tags, region, infraID } = thing
     const kind = ec2Kinds[type]
     let arn = id
+    const vpc = networks.get(infraID)
+    const inNetwork = vpc === undefined ? {} : { vpc }
     if (kind !== undefined) {
-      const vpc = things.find((each) => each.type === 'vpc' && each.infraID === infraID)?.id
-      ;(state.ec2[kind] ??= []).push(from({ id, tags, region, ...(vpc === undefined ? {} : { vpc }) }, thing))
+      ;(state.ec2[kind] ??= []).push(from({ id, tags, region, ...inNetwork }, thing))
       arn = `arn:aws:ec2:${region}:${OWNER}:${type.replace('nat-', 'nat')}/${id}`
-    } else if (type === 'load-balancer') state.balancers.push(from({ arn: id, tags }, thing))
-    else if (type === 'target-group') state.targetGroups.push(from({ arn: id, tags }, thing))
+    } else if (type === 'load-balancer') state.balancers.push(from({ arn: id, tags, ...inNetwork }, thing))
+    else if (type === 'target-group') state.targetGroups.push(from({ arn: id, tags, ...inNetwork }, thing))
     else if (type === 'iam-role') state.roles.push(from({ name, tags }, thing))
     else if (type === 'iam-user') state.users.push(from({ name, tags }, thing))
     else if (type === 'instance-profile') state.instanceProfiles.push(from(name, thing))

@@ -1,31 +1,35 @@
 // Load balancers of both generations, and target groups.
 import { timeOf } from '../asking.ts'
 import { isMissing } from './answers.ts'
+import { listSubnets, listVpcs } from './ec2.ts'
 import { chunksOf, onePage, type Arn, type Search, type Session, type Tagged } from './session.ts'
 
 const TAGS_BATCH = 20
 
-type Listed = { id: string; name: string | undefined; madeAt?: string }
+type Listed = { id: string; name: string | undefined; vpc: string | undefined; madeAt?: string }
 
 type Balancing = {
   type: string
   /** The beginning of the resource part of its ARN. */
   resource: RegExp
+  /** Its network can be deleted before it. */
+  outlivesNetwork?: true
   idOf: (arn: Arn) => string
   list: () => Promise<Listed[]>
   tagsOf: (ids: string[]) => Promise<(Tagged & { id: string | undefined })[]>
 }
 
-export function balancerSearches({
-  sdk: { elb, elbv2 },
-  clients,
-  ask,
-  stop,
-  query,
-  isOwned,
-  isNamed,
-}: Session): Search[] {
-  const searchFor = ({ type, resource, idOf, list, tagsOf }: Balancing): Search => {
+/** `networks`: the ids of the cluster's own. */
+export function balancerSearches(session: Session, networks: string[]): Search[] {
+  const { sdk: { elb, elbv2 }, clients, ask, stop, query, isOwned, isNamed } = session // prettier-ignore
+  const { subnets = [] } = query
+  let brought: ReturnType<typeof listSubnets> | undefined
+  /** Nothing of the cluster's is in another network than its own, or the one that the profile brings. */
+  const listNetworks = async () => {
+    brought ??= subnets.length === 0 ? Promise.resolve([]) : listSubnets(session, subnets)
+    return new Set([...networks, ...(await brought).map(({ vpc }) => vpc)])
+  }
+  const searchFor = ({ type, resource, outlivesNetwork, idOf, list, tagsOf }: Balancing): Search => {
     /** One id that has gone meanwhile fails its whole batch. Then each id is asked for alone. */
     const listTags = (ids: string[]): ReturnType<typeof tagsOf> =>
       tagsOf(ids).catch(async (error: unknown) => {
@@ -38,10 +42,16 @@ export function balancerSearches({
       async run(candidates) {
         const listed = await list()
         const candidateIds = new Set<string | undefined>(candidates.map(idOf))
+        const vpcs = await listNetworks()
+        const others = new Set(listed.flatMap(({ vpc }) => (vpc === undefined || vpcs.has(vpc) ? [] : [vpc])))
+        const there = outlivesNetwork ? await listVpcs(session, [...others]) : others
+        const near = listed.filter(
+          ({ id, name = id, vpc }) => vpc === undefined || !there.has(vpc) || candidateIds.has(id) || isNamed(name),
+        )
         const tagsById = new Map<string | undefined, Tagged>()
-        for (const batch of chunksOf(TAGS_BATCH, listed))
+        for (const batch of chunksOf(TAGS_BATCH, near))
           for (const each of await listTags(batch.map(({ id }) => id))) tagsById.set(each.id, each)
-        return listed.flatMap(({ id, name = id, ...rest }) => {
+        return near.flatMap(({ id, name = id, vpc: _, ...rest }) => {
           const tags = tagsById.get(id)
           const isTagged = candidateIds.has(id) || (tags !== undefined && isOwned(tags))
           // One without tags in the answer has gone meanwhile.
@@ -69,8 +79,9 @@ export function balancerSearches({
           'elasticloadbalancing:DescribeLoadBalancers',
           elb.paginateDescribeLoadBalancers({ client: clients.elb }, {}, stop),
           (page) =>
-            page.LoadBalancerDescriptions?.map(({ LoadBalancerName = 'unknown', CreatedTime }) => ({
+            page.LoadBalancerDescriptions?.map(({ LoadBalancerName = 'unknown', VPCId, CreatedTime }) => ({
               id: LoadBalancerName,
+              vpc: VPCId,
               name: LoadBalancerName,
               ...timeOf(CreatedTime),
             })),
@@ -92,8 +103,9 @@ export function balancerSearches({
           'elasticloadbalancing:DescribeLoadBalancers',
           elbv2.paginateDescribeLoadBalancers({ client: clients.elbv2 }, {}, stop),
           (page) =>
-            page.LoadBalancers?.map(({ LoadBalancerArn = 'unknown', LoadBalancerName, CreatedTime }) => ({
+            page.LoadBalancers?.map(({ LoadBalancerArn = 'unknown', LoadBalancerName, VpcId, CreatedTime }) => ({
               id: LoadBalancerArn,
+              vpc: VpcId,
               name: LoadBalancerName ?? LoadBalancerArn.split('/').at(-2),
               ...timeOf(CreatedTime),
             })),
@@ -103,14 +115,16 @@ export function balancerSearches({
     searchFor({
       type: 'target-group',
       resource: /^targetgroup\//,
+      outlivesNetwork: true,
       idOf: ({ text }) => text,
       list: () =>
         ask(
           'elasticloadbalancing:DescribeTargetGroups',
           elbv2.paginateDescribeTargetGroups({ client: clients.elbv2 }, {}, stop),
           (page) =>
-            page.TargetGroups?.map(({ TargetGroupArn = 'unknown', TargetGroupName }) => ({
+            page.TargetGroups?.map(({ TargetGroupArn = 'unknown', TargetGroupName, VpcId }) => ({
               id: TargetGroupArn,
+              vpc: VpcId,
               name: TargetGroupName ?? TargetGroupArn.split('/').at(-2),
             })),
         ),

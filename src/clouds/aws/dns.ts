@@ -4,6 +4,7 @@ import { describeUnanswered, unclear, type Place, type RecordsAnswer, type Resou
 import { installersNames, ownNames } from '../names.ts'
 import { NotAnswered, showRefusal } from '../asking.ts'
 import { unlessMissing } from './answers.ts'
+import { listSubnets } from './ec2.ts'
 import { onePage, type Search, type Session } from './session.ts'
 
 type RecordsFrom = Omit<ListResourceRecordSetsRequest, 'HostedZoneId'>
@@ -111,15 +112,13 @@ function listZones({ sdk: { route53 }, clients, ask, stop }: Session): Promise<Z
  * cluster, which has none, it has the subnets of the profile.
  */
 async function requireAccount(
-  { sdk, clients, ask, stop }: Session,
+  session: Session,
   { baseDomain, region, subnets = [], isPrivate = false }: Omit<Place, 'name'>,
   base: Zone | undefined,
 ): Promise<void> {
   if (subnets.length > 0) {
-    const Filters = [{ Name: 'subnet-id', Values: subnets }]
-    const pages = sdk.ec2.paginateDescribeSubnets({ client: clients.ec2 }, { Filters }, stop)
-    const there = await ask('ec2:DescribeSubnets', pages, ({ Subnets }) => Subnets?.map(({ SubnetId }) => SubnetId))
-    const missing = subnets.filter((id) => !there.includes(id))
+    const there = await listSubnets(session, subnets)
+    const missing = subnets.filter((id) => !there.some((each) => each.id === id))
     if (missing.length > 0)
       throw new NotAnswered(
         'ec2:DescribeSubnets',

@@ -2,7 +2,7 @@
 import type { Filter } from '@aws-sdk/client-ec2'
 import { timeOf, type Seen } from '../asking.ts'
 import type { Resource } from '../inventory.ts'
-import { chunksOf, onePage, type Search, type Session, type Tag, type Tagged } from './session.ts'
+import { chunksOf, idOf, onePage, type Search, type Session, type Tag, type Tagged } from './session.ts'
 
 const FILTER_VALUES = 200
 const EC2_PAGE = 100 // more than DescribeRouteTables takes is refused
@@ -32,25 +32,8 @@ type Ec2Kind = {
 
 const GONE = ['terminated', 'deleted', 'deregistered']
 
-export function ec2Searches(session: Session): Search[] {
-  const { isOwned, isNamed, owners, query } = session
-  const names = query.infraIds.map((infraId) => `${infraId}-*`)
-  const [own, ...others] = owners
-  return ec2Kinds(session).map((kind) => ({
-    ...askedById(session, kind, GONE),
-    async run(candidates) {
-      const found = own ? await kind.list([{ Name: `tag:${own.key}`, Values: [own.value] }]) : []
-      if (others.length > 0)
-        found.push(...(await kind.list([{ Name: 'tag-key', Values: others.map(({ key }) => key) }])))
-      if (names.length > 0) found.push(...(await kind.list([{ Name: 'tag:Name', Values: names }])))
-      const ours = found.filter((each) => isOwned(each) || isNamed(nameOf(each), each))
-      return [
-        ...ours.map((each) => show(session, kind, each, isOwned(each) ? 'tag' : 'name', GONE)),
-        ...(await askedById(session, kind, GONE).run(candidates)),
-      ]
-    },
-  }))
-}
+export const ec2Searches = (session: Session): Search[] =>
+  ec2Kinds(session).map((kind) => askedById(session, kind, GONE))
 
 /** What still exists of these kinds, of which the tagging service lists what has ended as well. */
 export function endingSearches(session: Session): Search[] {
@@ -127,6 +110,26 @@ export function holderQuestions(session: Session, found: Resource[]): (() => Pro
   })
 }
 
+/** Of those that exist. */
+export function listSubnets({ sdk: { ec2 }, clients, ask, stop }: Session, ids: string[]) {
+  const Filters = [{ Name: 'subnet-id', Values: ids }]
+  const pages = ec2.paginateDescribeSubnets({ client: clients.ec2, pageSize: EC2_PAGE }, { Filters }, stop)
+  return ask('ec2:DescribeSubnets', pages, ({ Subnets }) =>
+    Subnets?.map(({ SubnetId: id, VpcId: vpc }) => ({ id, vpc })),
+  )
+}
+
+/** Those of these that exist. */
+export async function listVpcs({ sdk: { ec2 }, clients, ask, stop }: Session, ids: string[]): Promise<Set<string>> {
+  const there = new Set<string>()
+  for (const Values of chunksOf(FILTER_VALUES, ids)) {
+    const Filters = [{ Name: 'vpc-id', Values }]
+    const pages = ec2.paginateDescribeVpcs({ client: clients.ec2, pageSize: FILTER_VALUES }, { Filters }, stop)
+    for (const { VpcId } of await ask('ec2:DescribeVpcs', pages, ({ Vpcs }) => Vpcs)) if (VpcId) there.add(VpcId)
+  }
+  return there
+}
+
 const isIn = (states: string[], { State = '' }: Listed) => states.includes(State.toLowerCase())
 
 const nameOf = ({ Tags }: Tagged) => Tags?.find(({ Key }) => Key === 'Name')?.Value
@@ -149,13 +152,19 @@ function askedById(session: Session, kind: Ec2Kind, gone: string[]): Search {
   return {
     knows: (arn) => arn.service === 'ec2' && arn.region === session.query.region && kind.form.test(arn.resource),
     async run(candidates) {
-      // Whoever administers the cluster may write any disk's id into an object, so that is no proof of whose it is.
-      const isNamed = (id: string) => session.query.disks?.includes(id) === true
-      const ids = candidates.map(({ resource }) => resource.slice(resource.indexOf('/') + 1))
+      const { isOwned, isNamed, query } = session
+      const byId = new Map(candidates.map((arn) => [idOf(arn), arn]))
+      const keyOf = (each: Listed) => {
+        if (byId.get(each.id)?.by !== 'name' || isOwned(each)) return 'tag'
+        // Whoever administers the cluster may write any disk's id into an object, so that is no proof of whose it is.
+        return isNamed(nameOf(each), each) || query.disks?.includes(each.id) ? 'name' : undefined
+      }
       const found: Seen[] = []
-      for (const Values of chunksOf(FILTER_VALUES, ids))
-        for (const each of await kind.list([{ Name: kind.idFilter, Values }]))
-          if (Values.includes(each.id)) found.push(show(session, kind, each, isNamed(each.id) ? 'name' : 'tag', gone))
+      for (const Values of chunksOf(FILTER_VALUES, [...byId.keys()]))
+        for (const each of await kind.list([{ Name: kind.idFilter, Values }])) {
+          const key = Values.includes(each.id) ? keyOf(each) : undefined
+          if (key) found.push(show(session, kind, each, key, gone))
+        }
       return found
     },
   }

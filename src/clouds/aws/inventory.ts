@@ -12,8 +12,8 @@ import { ec2Searches, endingSearches, holderQuestions, lingeringSearches } from 
 import { iamSearches } from './iam.ts'
 import { keySearch } from './kms.ts'
 import { removeResource } from './removal.ts'
-import { globalRegionOf, openSession, type Arn, type AwsInventoryOptions, type Session } from './session.ts'
-import { listOwned, showArn, tagQuestions } from './tags.ts'
+import { globalRegionOf, idOf, openSession, type Arn, type AwsInventoryOptions, type Session } from './session.ts'
+import { listEc2Tags, listOwned, showArn, tagQuestions } from './tags.ts'
 
 export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
   const open = (query: InventoryQuery) => openSession(query, options)
@@ -41,12 +41,13 @@ export function openAwsInventory(options: AwsInventoryOptions = {}): Inventory {
 
 async function search(session: Session): Promise<InventoryAnswer> {
   // Tags come first: what a service says afterwards about a tagged resource is newer.
-  const tagged = await askAll(tagQuestions(session))
-  const candidates = [...tagged.answers, ...volumeArns(session.query)]
+  const tagged = await askAll([...tagQuestions(session), () => listEc2Tags(session)])
+  const candidates = firstOfEach([...tagged.answers, ...volumeArns(session.query)])
+  const networks = candidates.filter(({ service, type }) => service === 'ec2' && type === 'vpc')
   const searches = [
     ...ec2Searches(session),
     ...lingeringSearches(session),
-    ...balancerSearches(session),
+    ...balancerSearches(session, networks.map(idOf)),
     ...iamSearches(session),
     keySearch(session),
     bucketSearch(session),
@@ -54,7 +55,7 @@ async function search(session: Session): Promise<InventoryAnswer> {
   ]
   const told = await askAll(searches.map((each) => () => each.run(candidates.filter(each.knows))))
   const refusals = [...tagged.refusals, ...told.refusals]
-  const untold = tagged.answers.filter((arn) => !searches.some((each) => each.knows(arn)))
+  const untold = candidates.filter((arn) => !searches.some((each) => each.knows(arn)))
   const found = [...told.answers, ...untold.map(showArn)]
   const held = await askAll(holderQuestions(session, found))
   return answerOf(
@@ -69,7 +70,17 @@ async function search(session: Session): Promise<InventoryAnswer> {
 const volumeArns = ({ region, disks = [] }: InventoryQuery): Arn[] =>
   disks
     .filter((disk) => /^vol-[0-9a-f]+$/.test(disk))
-    .map((id) => ({ text: id, service: 'ec2', region, type: 'volume', resource: `volume/${id}` }))
+    .map((id) => ({ text: id, service: 'ec2', region, type: 'volume', resource: `volume/${id}`, by: 'name' }))
+
+/** Those by a tag come before those by a name. */
+function firstOfEach(arns: Arn[]): Arn[] {
+  const known = new Map<string, Arn>()
+  for (const arn of arns.toSorted((a, b) => Number(a.by === 'name') - Number(b.by === 'name'))) {
+    const key = `${arn.service} ${arn.region} ${arn.resource}`
+    if (!known.has(key)) known.set(key, arn)
+  }
+  return [...known.values()]
+}
 
 const standing = (session: Session): Promise<RecordsAnswer> => findStanding(session).catch(refuseAll)
 

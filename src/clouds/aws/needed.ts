@@ -32,7 +32,7 @@ const destroyShared = `
 /** The same as in the policy of docs/security.md. */
 const proof = `
   tag: GetResources
-  ec2: DescribeAddresses DescribeDhcpOptions DescribeImages DescribeInstances DescribeInternetGateways DescribeManagedPrefixLists DescribeNatGateways DescribeNetworkInterfaces DescribeRouteTables DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSubnets DescribeVolumes DescribeVpcEndpoints DescribeVpcPeeringConnections DescribeVpcs
+  ec2: DescribeAddresses DescribeDhcpOptions DescribeImages DescribeInstances DescribeInternetGateways DescribeManagedPrefixLists DescribeNatGateways DescribeNetworkInterfaces DescribeRouteTables DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSubnets DescribeTags DescribeVolumes DescribeVpcEndpoints DescribeVpcPeeringConnections DescribeVpcs
   elasticloadbalancing: DescribeLoadBalancers DescribeTags DescribeTargetGroups
   iam: GetAccountAuthorizationDetails ListInstanceProfiles
   kms: DescribeKey

@@ -29,7 +29,18 @@ export type Tag = { Key?: string | undefined; Value?: string | undefined }
 
 export type Tagged = { Tags?: Tag[] | undefined }
 
-export type Arn = { text: string; service: string; region: string; type: string; resource: string }
+export type Arn = {
+  text: string
+  service: string
+  region: string
+  type: string
+  resource: string
+  /** Only a name says that it may be the cluster's, so the service is asked what else it carries. Default: a tag does. */
+  by?: 'name'
+}
+
+/** What it is called in the answers of its service. */
+export const idOf = ({ resource }: Arn): string => resource.slice(resource.indexOf('/') + 1)
 
 export type Search = {
   /** Whether this search can tell if the resource exists. */

@@ -1,4 +1,4 @@
-// What carries an owner's tag, as the tagging service has it.
+// What carries an owner's tag, as the tagging service has it, and as EC2 has it.
 import { complete, ownedBy } from '../asking.ts'
 import type { Owned, Resource } from '../inventory.ts'
 import { globalRegionOf, type Arn, type Session, type Tag } from './session.ts'
@@ -19,6 +19,26 @@ export function tagQuestions(session: Session) {
   )
 }
 
+/**
+ * What EC2 itself has under an owner's tag, or under a name of the cluster's, of all its kinds in one question. Each pair
+ * of a key and a value is let through, so they are looked at again.
+ */
+export async function listEc2Tags({ sdk: { ec2 }, clients, ask, stop, owners, query, isOwned, isNamed }: Session) {
+  if (owners.length === 0) return []
+  const Filters = [
+    { Name: 'key', Values: [...owners.map(({ key }) => key), 'Name'] },
+    { Name: 'value', Values: [...new Set(owners.map(({ value }) => value)), ...query.infraIds.map((id) => `${id}-*`)] },
+  ]
+  const pages = ec2.paginateDescribeTags({ client: clients.ec2, pageSize: 1000 }, { Filters }, stop)
+  const tags = await ask('ec2:DescribeTags', pages, ({ Tags }) => Tags)
+  const resources = Map.groupBy(tags, ({ ResourceType, ResourceId }) => `${ResourceType}/${ResourceId}`)
+  return [...resources].flatMap(([resource, Tags]): Arn[] => {
+    const arn = { text: resource, service: 'ec2', region: query.region, type: Tags[0]?.ResourceType ?? '', resource }
+    if (isOwned({ Tags })) return [arn]
+    return Tags.some(({ Key, Value }) => Key === 'Name' && isNamed(Value)) ? [{ ...arn, by: 'name' }] : []
+  })
+}
+
 /** What carries our tags, in the region of the session. Clusters of earlier releases have none of an installation. */
 export async function listOwned(session: Session, installationId: string): Promise<(Owned & { arn: Arn })[]> {
   const tagged = await listTagged(session, session.clients.tagging, { Key: 'ocpctl-cluster-id' })
@@ -28,12 +48,12 @@ export async function listOwned(session: Session, installationId: string): Promi
   })
 }
 
-export const showArn = ({ text, service, type, region }: Arn): Resource => ({
+export const showArn = ({ text, service, type, region, by }: Arn): Resource => ({
   id: text,
   type: service ? `${service}:${type}` : 'unknown',
   name: text,
   region: region || 'global',
-  key: 'tag',
+  key: by ?? 'tag',
 })
 
 function listTagged(
