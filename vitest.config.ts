@@ -51,7 +51,7 @@ export default defineConfig({
     reporters: ['default', './test/summary-reporter.ts'],
     pool: 'forks',
     isolate: false,
-    maxWorkers: 3,
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,

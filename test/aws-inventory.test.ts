@@ -161,7 +161,7 @@ describe('what was left behind is found', () => {
       tags: owned,
     }))
     const found = await findIds({ subnets: ['subnet-2'] })
-    expect(found.map((id) => id.split(':').at(-1)).toSorted()).toEqual([
+    expect(found.map((id) => id.slice(id.lastIndexOf(':') + 1)).toSorted()).toEqual([
       'loadbalancer/net/a1/1',
       'loadbalancer/net/a2/1',
       'targetgroup/k8s-0/1',
@@ -443,7 +443,7 @@ describe('how AWS is asked', () => {
       'iam:GetAccountAuthorizationDetails',
       's3:ListAllMyBuckets',
       'route53:ListHostedZones',
-    ].map((action): AwsFault => ({ how: 'throttle', times: 3, action }))
+    ].map((action): AwsFault => ({ how: 'throttle', times: 1, action }))
     server.faults.push(...faults)
     expect(await findIds()).toEqual([iamArn('role', `${infraId}-role`)])
     expect(faults.map(({ times }) => times)).toEqual([0, 0, 0, 0, 0, 0])

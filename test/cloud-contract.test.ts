@@ -158,7 +158,10 @@ async function startIbm(): Promise<Cloud> {
       Object.assign(account, emptyIbmAccount())
     },
     putDisks: (names) => void (account.things['volumes'] = names.map(thing)),
-    putMachine: (name) => void (account.things['instances'] = [thing(name)]),
+    putMachine: (name) => {
+      account.things['instances'] = [thing(name)]
+      account.indexed.push({ crn: `crn:v1:bluemix:public:is:${REGION}:a/1::instance:1`, name, type: 'instance', region: REGION, tags: [] }) // prettier-ignore
+    },
     putOdd: () =>
       account.indexed.push({
         crn: `crn:v1:bluemix:public:odd:${REGION}:a/1:i-1:thing:1`,

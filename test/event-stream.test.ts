@@ -190,7 +190,9 @@ it('a database that has lost what was told is noticed', { timeout: 30_000 }, asy
   await h.requestCluster('lost')
   await stream.next(({ data }) => data.cluster?.name === 'lost')
   await h.rows(`delete from notices where position = (select max(position) from notices)`)
-  await h.rows(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events' and datname = current_database()`)
+  await h.rows(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events' and datname = current_database()`,
+  )
   await stream.next(({ event }) => event === 'reset')
   await h.requestCluster('found')
   await stream.next(({ data }) => data.cluster?.name === 'found')
@@ -213,7 +215,9 @@ it('what the database lost is noticed also when it fails just after it is back',
   await stream.next(({ data }) => data.cluster?.name === 'lost-too')
   await h.rows(`delete from notices where position = (select max(position) from notices)`)
   failures = 4
-  await h.rows(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events' and datname = current_database()`)
+  await h.rows(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ocpctl-events' and datname = current_database()`,
+  )
   await stream.next(({ event }) => event === 'reset')
   expect(failures).toBe(0)
   await stream.close()

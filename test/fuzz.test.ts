@@ -340,35 +340,33 @@ async function readAnswer(answer: Response): Promise<string> {
 
 const statuses = new Map<string, number>()
 
-it.each(operations)(
-  '$method $path breaks for no request',
-  { timeout: 600_000 },
-  async ({ path, method, operation }) => {
-    await fc.assert(
-      fc.asyncProperty(requestOf(path, operation), async (request) => {
-        const answer = await http.request(request.path, {
-          ...request,
-          method,
-          headers: { authorization: `Bearer ${h.admin}`, ...request.headers },
-        })
-        const told = await readAnswer(answer)
-        const seen = `${method} ${path} ${answer.status}`
-        statuses.set(seen, (statuses.get(seen) ?? 0) + 1)
-        expect(answer.status === 503 || answer.status < 500, told).toBe(true)
-        const described = operation.responses[answer.status]
-        expect(described, `${answer.status} is not described: ${told}`).toBeDefined()
-        const type = answer.headers.get('content-type')?.split(';')[0] ?? ''
-        const content = described?.content
-        expect(content === undefined ? told : content[type], `${type}: ${told}`).toBeDefined()
-        if (content?.[type] && type.endsWith('json')) {
-          if (type === 'application/x-ndjson') return
-          expect(wrongIn(content[type].schema, JSON.parse(told))).toBeUndefined()
-        }
-      }),
-      { numRuns: Math.ceil(REQUESTS / operations.length) },
-    )
-  },
-)
+const numRuns = Math.ceil(REQUESTS / operations.length)
+const fuzz = ({ path, method, operation }: (typeof operations)[number]) =>
+  fc.assert(
+    fc.asyncProperty(requestOf(path, operation), async (request) => {
+      const answer = await http.request(request.path, {
+        ...request,
+        method,
+        headers: { authorization: `Bearer ${h.admin}`, ...request.headers },
+      })
+      const told = await readAnswer(answer)
+      const seen = `${method} ${path} ${answer.status}`
+      statuses.set(seen, (statuses.get(seen) ?? 0) + 1)
+      expect(answer.status === 503 || answer.status < 500, told).toBe(true)
+      const described = operation.responses[answer.status]
+      expect(described, `${answer.status} is not described: ${told}`).toBeDefined()
+      const type = answer.headers.get('content-type')?.split(';')[0] ?? ''
+      const content = described?.content
+      expect(content === undefined ? told : content[type], `${type}: ${told}`).toBeDefined()
+      if (content?.[type] && type.endsWith('json')) {
+        if (type === 'application/x-ndjson') return
+        expect(wrongIn(content[type].schema, JSON.parse(told))).toBeUndefined()
+      }
+    }),
+    { numRuns },
+  )
+
+it.each(operations)('$method $path breaks for no request', { timeout: 600_000 }, fuzz)
 
 const NOT_HERE = [
   // One cluster of all has a certificate: emptiness.test.ts.
@@ -386,7 +384,13 @@ const NOT_HERE = [
 ]
 
 // A few requests do not meet everything that exists.
-it.runIf(REQUESTS >= 5000)('every operation also did what it is for', () => {
-  const good = new Set([...statuses.keys()].filter((seen) => / 2\d\d$/.test(seen)).map((seen) => seen.slice(0, -4)))
-  expect(operations.map(({ path, method }) => `${method} ${path}`).filter((name) => !good.has(name) && !NOT_HERE.includes(name))).toEqual([]) // prettier-ignore
+it.runIf(REQUESTS >= 5000)('every operation also did what it is for', { timeout: 600_000 }, async () => {
+  const namesOf = (those: typeof operations) => those.map(({ path, method }) => `${method} ${path}`)
+  const isGood = ({ path, method }: (typeof operations)[number]) =>
+    [...statuses.keys()].some((seen) => seen.startsWith(`${method} ${path} 2`))
+  const missed = () =>
+    operations.filter((each) => !isGood(each) && !namesOf([each]).some((name) => NOT_HERE.includes(name)))
+  // For the rarest it takes luck.
+  for (let more = 0; more < 20 && missed().length > 0; more++) for (const each of missed()) await fuzz(each)
+  expect(namesOf(missed())).toEqual([])
 })

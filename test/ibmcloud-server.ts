@@ -192,13 +192,19 @@ function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): un
   if (request.method === 'DELETE') return takeAway(url.pathname, seen)
   const [, region, path] = /^\/vpc\/([^/]+)\/v1\/(.*)$/.exec(url.pathname) ?? []
   if (path !== undefined) {
-    only('version', 'generation', 'limit', 'start', ...(path === 'images' ? ['visibility'] : []))
+    const filters = [
+      ...(path === 'images' ? ['visibility'] : []),
+      ...(['volumes', 'load_balancers'].includes(path) ? [] : ['resource_group.id']),
+    ]
+    only('version', 'generation', 'limit', 'start', ...filters)
     if (!/^20\d\d-\d\d-\d\d$/.test(params['version'] ?? '') || params['generation'] !== '2')
       throw new Refused(400, 'version and generation are required')
     const wanted = params['visibility']
+    const group = params['resource_group.id']
     const rows = seen.things[path]
       ?.filter(({ visibility = 'private' }) => visibility === (wanted ?? visibility))
       .filter(({ inRegion = REGION }) => inRegion === region)
+      .filter(({ resource_group: of }) => group === undefined || (of as { id: string }).id === group) // as they are put
     if (!rows) throw new Refused(404, 'no such list')
     const { page, next } = cut(rows, 100, params['limit'])
     const link = { href: `${origin}${url.pathname}?limit=${itemsPerPage}&start=${next}` }

@@ -12,8 +12,13 @@ import { startCloudDoubles } from './doubles/server.ts'
 import { openWorld, type Thing } from './doubles/world.ts'
 import { openHarness, type Harness } from './harness.ts'
 
-/** They are known by another thing, which every destroyer deletes after them. */
-const neverWithout: Record<string, string> = { subnetwork: 'network', 'iam-authorization': 'service-instance' }
+/** They are known by another thing, which every destroyer deletes after them, or which a cloud does not let go before them. */
+const neverWithout: Record<string, string> = {
+  subnetwork: 'network',
+  router: 'network',
+  firewall: 'network',
+  'iam-authorization': 'service-instance',
+}
 
 let h: Harness
 beforeAll(async () => {

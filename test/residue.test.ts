@@ -6,6 +6,7 @@ import { platforms, type Platform } from '../src/vocabulary.ts'
 import { eventually, openHarness, type Harness } from './harness.ts'
 
 const place = { platform: 'aws' as Platform, region: 'r', name: 'demo', baseDomain: 'example.com' }
+const since = new Date('2026-01-01T00:00:00Z')
 const thing = (type: string, more: Partial<Resource> = {}): Resource => ({
   id: `id-of-${type}`,
   type,
@@ -20,20 +21,28 @@ describe('the plan', () => {
     for (const platform of platforms) {
       const types = knownResidue(platform).flatMap((each) => each.types)
       const found = [...types, 'something-else'].toReversed().map((type) => thing(type))
-      expect(planResidue({ ...place, platform }, found).map(({ resource }) => resource.type)).toEqual(types)
+      expect(planResidue({ ...place, platform }, found, since).map(({ resource }) => resource.type)).toEqual(types)
     }
   })
 
   it('lets nothing go that was found by its name alone, and nothing that goes by itself', () => {
-    const plan = (...found: Resource[]) => planResidue(place, found).map(({ canGo }) => canGo)
+    const plan = (...found: Resource[]) => planResidue(place, found, since).map(({ canGo }) => canGo)
     expect(plan(thing('volume', { key: 'name' }))).toEqual([false])
     expect(plan(thing('volume', { billable: false }))).toEqual([])
+  })
+
+  it('lets a service ID go, which has nothing but a name, if it was made since the cluster was asked for', () => {
+    const made = ['2025-12-31T23:59:59Z', '2026-01-01T00:00:01Z', undefined].map((madeAt) =>
+      thing('service-id', { key: 'name', ...(madeAt && { madeAt }) }),
+    )
+    const plan = planResidue({ ...place, platform: 'ibmcloud' }, made, since)
+    expect(plan.map(({ canGo }) => canGo)).toEqual([false, true, false])
   })
 
   it('lets no record go that others may have made under the domain of the cluster', () => {
     const record = (name: string) => thing('dns-record', { key: 'dns', name })
     const names = ['api.demo.example.com', '*.apps.demo.example.com.', 'shop.demo.example.com', 'api.other.example.com']
-    expect(planResidue(place, names.map(record)).map(({ canGo }) => canGo)).toEqual([true, true, false, false])
+    expect(planResidue(place, names.map(record), since).map(({ canGo }) => canGo)).toEqual([true, true, false, false])
   })
 
   it('clears the way of the destroyer on Google Cloud, of what it does not know as its own', () => {
@@ -48,14 +57,14 @@ const known: Record<Platform, string[]> = {
   aws: ['dns-record', 'iam-role'],
   azure: ['dns-record'],
   gcp: ['dns-record', 'backend-service', 'address', 'snapshot'],
-  ibmcloud: ['dns-record'],
+  ibmcloud: ['dns-record', 'snapshot', 'service-id'],
 }
 
 describe('a destroy', () => {
   let removing: Harness
   let showing: Harness
   beforeAll(async () => {
-    removing = await openHarness({ environment: { OCPCTL_RESIDUE: 'remove' } })
+    removing = await openHarness({ hasDoubles: true, environment: { OCPCTL_RESIDUE: 'remove' } })
     showing = await openHarness()
     await Promise.all([removing.startWorker(), showing.startWorker()])
   })
@@ -79,7 +88,7 @@ describe('a destroy', () => {
       const types: string[] = residue.map(({ resource }: { resource: Resource }) => resource.type)
       expect(types).toEqual(expect.arrayContaining(known[platform]))
       expect(residue.map(({ outcome }: { outcome: string }) => outcome)).toEqual(types.map(() => 'removed'))
-      expect(plan).toMatchObject({ types: { 'dns-record': 2 }, left: {} })
+      expect(plan).toMatchObject({ types: { 'dns-record': expect.any(Number) }, left: {} })
       const events = await removing.rows<{ type: string }>(
         `select detail ->> 'type' as type from audit_events where action = 'cluster.remove-residue' and cluster_id = '${cluster.id}' order by position`,
       )

@@ -4,8 +4,8 @@ import type { InventoryQuery, Place, Resource } from './inventory.ts'
 import { installersNames } from './names.ts'
 
 /**
- * `canGo`: it was found by what only the cluster's own things have, and not by its name alone. Of DNS records, only those under the installer's own names
- * can go: others may have made the rest.
+ * `canGo`: it was found by what only the cluster's own things have, and not by its name alone. Of DNS records, only those
+ * under the installer's own names can go: others may have made the rest.
  */
 export type Residue = { resource: Resource; why: string; canGo: boolean }
 
@@ -52,12 +52,18 @@ const known: Record<Platform, { types: string[]; why: string }[]> = {
   ],
 }
 
-/** Which of what was found the installer is known to leave, in the order in which it can go. */
-export function planResidue({ platform, name, baseDomain }: Place, found: Resource[]): Residue[] {
+/** They carry no tags and belong to nothing. So one with an infraID in its name goes if it was made in the cluster's time. */
+const MADE_IN_ITS_TIME = ['service-id']
+
+/**
+ * Which of what was found the installer is known to leave, in the order in which it can go. `since`: when the cluster was
+ * asked for.
+ */
+export function planResidue({ platform, name, baseDomain }: Place, found: Resource[], since: Date): Residue[] {
   const names = Object.values(installersNames(`${name}.${baseDomain}`.toLowerCase()))
   const canGo = (each: Resource) =>
     each.key !== undefined &&
-    each.key !== 'name' &&
+    (each.key !== 'name' || (MADE_IN_ITS_TIME.includes(each.type) && new Date(each.madeAt ?? 0) >= since)) &&
     (each.type !== 'dns-record' || names.includes(each.name.toLowerCase().replace(/\.$/, '')))
   return known[platform].flatMap(({ types, why }) =>
     types.flatMap((type) =>

@@ -39,7 +39,7 @@ export async function clearTheWay(
 export async function clearResidue(operation: Operation): Promise<InventoryAnswer> {
   const { app, claim } = operation
   const answer = await takeInventory(operation)
-  const plan = planResidue(placeOf(claim.cluster), answer.found)
+  const plan = planResidue(placeOf(claim.cluster), answer.found, claim.cluster.createdAt)
   if (plan.length === 0) return answer
   const isWanted = app.config.removesResidue
   const told = plan

@@ -240,7 +240,7 @@ function requireEmpty({ app, claim }: Operation, answer: InventoryAnswer, failur
     throw new DestroyFailed('InventoryNotVerified', left, { resources })
   const known = app.config.removesResidue
     ? []
-    : planResidue(placeOf(claim.cluster), resources).filter((each) => each.canGo)
+    : planResidue(placeOf(claim.cluster), resources, claim.cluster.createdAt).filter((each) => each.canGo)
   const remedy =
     known.length === 0
       ? ''

@@ -44,7 +44,8 @@ export function mapIbmCloud(things: Thing[], { domain }: Base): Mapped<IbmCloudA
     const path = pathOf[type]
     const vpc = idOf('vpc')
     const group = idOf('resource-group') ?? 'default'
-    if (path !== undefined)
+    if (path !== undefined) {
+      state.indexed.push({ crn: `crn:v1:bluemix:public:is:${region}:a/1::${type}:${id}`, name, type, region, tags: [] })
       state.things[path]?.push(
         from(
           {
@@ -59,8 +60,8 @@ export function mapIbmCloud(things: Thing[], { domain }: Base): Mapped<IbmCloudA
           thing,
         ),
       )
-    else if (type === 'resource-group') state.groups.push(from({ id, name }, thing))
-    else if (type === 'service-id') state.serviceIds.push(from({ id, name }, thing))
+    } else if (type === 'resource-group') state.groups.push(from({ id, name }, thing))
+    else if (type === 'service-id') state.serviceIds.push(from({ id, name, created_at: thing.createdAt }, thing))
     else if (type === 'service-instance')
       state.instances.push(
         from({ ...service(name, guidOf(id), ids.storage), id, crn: id, resource_group_id: group }, thing),

@@ -15,6 +15,7 @@ export type Thing = {
   target?: string
   zone?: string
   of?: string
+  createdAt?: string
   isMissed?: true
 }
 

@@ -51,13 +51,20 @@ export function balancerSearches(session: Session, networks: string[]): Search[]
         const tagsById = new Map<string | undefined, Tagged>()
         for (const batch of chunksOf(TAGS_BATCH, near))
           for (const each of await listTags(batch.map(({ id }) => id))) tagsById.set(each.id, each)
-        return near.flatMap(({ id, name = id, vpc: _, ...rest }) => {
+        return near.flatMap(({ id, name = id, madeAt }) => {
           const tags = tagsById.get(id)
           const isTagged = candidateIds.has(id) || (tags !== undefined && isOwned(tags))
           // One without tags in the answer has gone meanwhile.
           if (!isTagged && !(tags && isNamed(name, tags))) return []
           return [
-            { ...rest, id, type, name, region: query.region, key: isTagged ? ('tag' as const) : ('name' as const) },
+            {
+              id,
+              type,
+              name,
+              region: query.region,
+              key: isTagged ? ('tag' as const) : ('name' as const),
+              ...timeOf(madeAt),
+            },
           ]
         })
       },

@@ -81,7 +81,7 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     ignoreConfiguredEndpointUrls: true,
     ...(options.credentials && { credentials: options.credentials }),
     maxAttempts: MAX_ATTEMPTS,
-    retryMode: 'standard',
+    retryMode: 'adaptive',
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
   }
   const first = new tagging.ResourceGroupsTaggingAPIClient(config)

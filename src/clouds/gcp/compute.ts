@@ -129,11 +129,13 @@ export async function searchCompute(session: Session, owners: Owners): Promise<C
   const askDisks = diskNames(owners).map((names) => () => ask(disks, project, anyOf(names.map((name) => `name = "${name}"`)))) // prettier-ignore
 
   const network = await askAll([askNetworks])
+  // What is part of a network goes before it.
+  const mayStand = network.answers.length > 0 || network.refusals.length > 0
   const told = await askAll<Found>([
     () => askInstances(network.answers.length > 0),
     ...kinds.map((kind) => () => ask(kind)),
-    ...(isBrought ? [] : networkParts.map((kind) => () => ask(kind, networkProject))),
-    ...projects.map((owner) => () => ask(firewalls, owner)),
+    ...(mayStand && !isBrought ? networkParts.map((kind) => () => ask(kind, networkProject)) : []),
+    ...(mayStand || isBrought ? projects.map((owner) => () => ask(firewalls, owner)) : []),
     () => ask(snapshots),
     askSnapshotsOfDisks,
     ...askDisks,

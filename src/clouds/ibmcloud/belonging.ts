@@ -127,6 +127,15 @@ export function findBeside(query: InventoryQuery, facts: Facts): Resource[] {
   ]
 }
 
+/** Of VPC Infrastructure in its region. */
+export const indexedTypes = (query: InventoryQuery, { indexed }: Pick<Facts, 'indexed'>): Set<string> =>
+  new Set(
+    indexed.flatMap((each) => {
+      const { service, region, type } = partsOf(each.crn)
+      return service === 'is' && region === query.region && keyOf(query, each) ? [type] : []
+    }),
+  )
+
 /** What only the index knows. Of what is listed elsewhere, the list is right and the index late. */
 export function findIndexed(query: InventoryQuery, { indexed, instances }: Facts): Resource[] {
   const guids = new Set(instances.map(({ guid }) => guid))

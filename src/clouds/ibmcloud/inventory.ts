@@ -22,6 +22,7 @@ import {
   findBeside,
   findIndexed,
   findThings,
+  indexedTypes,
   isNamed,
   showThing,
   ownTags,
@@ -30,7 +31,7 @@ import {
 } from './belonging.ts'
 import { findStanding, listZones, ownRecords, readDomain, requireBase } from './dns.ts'
 import { removeResource } from './removal.ts'
-import { quote, searchIndex } from './search.ts'
+import { quote, searchIndex, type Indexed } from './search.ts'
 import { openSession, SIGN_IN, WrongAccount, type IbmCloudInventoryOptions, type Session } from './session.ts'
 import { thingQuestions } from './vpc.ts'
 
@@ -68,20 +69,25 @@ async function mismatch(session: Session): Promise<string | undefined> {
 
 async function search(session: Session): Promise<InventoryAnswer> {
   const { query } = session
-  // They come first: with them the account is known, and which groups are the cluster's.
-  const first = await askAll([() => listGroups(session)])
+  // They come first: with them it is known where to look.
+  const indexed: Indexed[] = []
+  const first = await askAll([
+    () => listGroups(session),
+    ...clausesOf(query).map((clause) => into(indexed, () => searchIndex(session, clause))),
+  ])
   if (first.refusals.some(({ permission }) => permission === SIGN_IN))
     return answerOf(session.query, session.heard, { ...first, answers: [] })
-  const facts: Facts = { groups: first.answers, things: [], instances: [], policies: [], serviceIds: [], indexed: [] }
+  const facts: Facts = { groups: first.answers, things: [], instances: [], policies: [], serviceIds: [], indexed }
   // What is in a group that the profile names counts only by its own name.
   const { resourceGroup } = query.ibmcloud ?? {}
   const ownGroups = facts.groups.filter(({ name }) => isNamed(query, name) || name === resourceGroup)
   const told = await askAll<never>([
-    ...thingQuestions(session).map((ask) => into(facts.things, ask)),
+    ...thingQuestions(session, { groups: ownGroups, indexed: indexedTypes(query, facts) }).map((ask) =>
+      into(facts.things, ask),
+    ),
     ...[...storageQuestions(session), ...groupQuestions(session, ownGroups)].map((ask) => into(facts.instances, ask)),
     into(facts.policies, () => listAuthorizations(session)),
     into(facts.serviceIds, () => listServiceIds(session)),
-    ...clausesOf(query).map((clause) => into(facts.indexed, () => searchIndex(session, clause))),
   ])
   const things = findThings(query, facts)
   const hostnames = things.flatMap(({ hostname }) => hostname?.toLowerCase() ?? [])

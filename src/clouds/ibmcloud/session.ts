@@ -64,18 +64,23 @@ export type Session = ReturnType<typeof openSession>
 
 export function openSession(query: InventoryQuery, options: IbmCloudInventoryOptions) {
   const endpoints = options.endpoints ?? publicEndpoints
-  let token: string | undefined
+  let token: Promise<string> | undefined
   const rest = openRest({
     readError,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     async authorize(signal, isRefused) {
-      if (token === undefined || isRefused) {
-        token = await signIn(endpoints.iam, options.environment[SIGN_IN], signal)
-        const account = accountOf(token)
-        if (account !== undefined) rest.heard.account = account
-      }
+      if (isRefused) token = undefined
+      token ??= signIn(endpoints.iam, options.environment[SIGN_IN], signal)
+      const asked = token
+      // Whoever asks next tries again.
+      const given = await asked.catch((error: unknown) => {
+        if (token === asked) token = undefined
+        throw error
+      })
+      const account = accountOf(given)
+      if (account !== undefined) rest.heard.account = account
       requireAccount(query, rest.heard.account)
-      return { authorization: `Bearer ${token}` }
+      return { authorization: `Bearer ${given}` }
     },
   })
 

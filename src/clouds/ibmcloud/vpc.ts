@@ -1,5 +1,6 @@
-// What a region has of VPC Infrastructure. All of each kind is read, since no list can be filtered by how a name begins.
+// What a region has of VPC Infrastructure. No list can be filtered by how a name begins, but most can by resource group.
 import { z } from 'zod'
+import type { Group } from './account.ts'
 import type { Session } from './session.ts'
 
 /** Every version since has the same forms. It must be named in each request. */
@@ -37,7 +38,14 @@ const thingShape = z.object({
 /** `type`: as a CRN and we call it. */
 export type Thing = z.infer<typeof thingShape> & { type: string }
 
-type Kind = { type: string; path: string; list?: string; params?: Record<string, string> }
+type Kind = {
+  type: string
+  path: string
+  list?: string
+  params?: Record<string, string>
+  /** Its list knows no filter by resource group. `whole`: it is read though no group stands. */
+  unfiltered?: 'within' | 'whole'
+}
 
 export const kinds: readonly Kind[] = [
   { type: 'vpc', path: 'vpcs' },
@@ -47,10 +55,10 @@ export const kinds: readonly Kind[] = [
   { type: 'public-gateway', path: 'public_gateways' },
   { type: 'floating-ip', path: 'floating_ips' },
   { type: 'endpoint-gateway', path: 'endpoint_gateways' },
-  { type: 'load-balancer', path: 'load_balancers' },
+  { type: 'load-balancer', path: 'load_balancers', unfiltered: 'within' },
   { type: 'instance', path: 'instances' },
   { type: 'virtual-network-interface', path: 'virtual_network_interfaces' },
-  { type: 'volume', path: 'volumes' },
+  { type: 'volume', path: 'volumes', unfiltered: 'whole' },
   { type: 'snapshot', path: 'snapshots' },
   // Those of IBM are hundreds.
   { type: 'image', path: 'images', params: { visibility: 'private' } },
@@ -62,12 +70,24 @@ export const kinds: readonly Kind[] = [
 export const addressOf = ({ endpoints, query }: Session, { path }: Kind, id: string): string =>
   `${endpoints.vpc(query.region)}/v1/${path}/${id}?${new URLSearchParams(VERSIONED).toString()}`
 
-export const thingQuestions = ({ list, endpoints, query }: Session) =>
-  kinds.map(({ type, path, list: name = path, params = {} }) => async (): Promise<Thing[]> => {
+/**
+ * `groups`: where the installer puts all that it makes. A group can be deleted only when nothing is left in it. `indexed`:
+ * the types of what may be the cluster's elsewhere, whose lists are read whole, as all are without this.
+ */
+export const thingQuestions = (session: Session, within?: { groups: Group[]; indexed: Set<string> }) =>
+  kinds.flatMap((kind) => {
+    if (!within || kind.unfiltered === 'whole' || within.indexed.has(kind.type)) return [thingQuestion(session, kind)]
+    if (kind.unfiltered) return within.groups.length > 0 ? [thingQuestion(session, kind)] : []
+    return within.groups.map(({ id }) => thingQuestion(session, kind, { 'resource_group.id': id }))
+  })
+
+const thingQuestion =
+  ({ list, endpoints, query }: Session, { type, path, list: name = path, params = {} }: Kind, filter = {}) =>
+  async (): Promise<Thing[]> => {
     const things = await list({
       role: `Viewer of is/${path}`,
       url: `${endpoints.vpc(query.region)}/v1/${path}`,
-      params: { ...VERSIONED, limit: MOST_ITEMS, ...params },
+      params: { ...VERSIONED, limit: MOST_ITEMS, ...params, ...filter },
       shape: z.looseObject({ [name]: z.array(thingShape), next: z.object({ href: z.string() }).optional() }),
       items: (page) => page[name] as z.infer<typeof thingShape>[], // as the shape says
       more: ({ next }) => {
@@ -76,4 +96,4 @@ export const thingQuestions = ({ list, endpoints, query }: Session) =>
       },
     })
     return things.map((thing) => ({ ...thing, type }))
-  })
+  }
