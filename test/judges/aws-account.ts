@@ -38,7 +38,7 @@ export function openAccount(endpoint: string) {
     const nat = idOf((await clients.ec2.send(new ec2.CreateNatGatewayCommand({ SubnetId: subnet, AllocationId: address, ...tagged('natgateway') }))).NatGateway?.NatGatewayId) // prettier-ignore
     const options = idOf((await clients.ec2.send(new ec2.CreateDhcpOptionsCommand({ DhcpConfigurations: [{ Key: 'domain-name', Values: ['ec2.internal'] }] }))).DhcpOptions?.DhcpOptionsId) // prettier-ignore
     await clients.ec2.send(new ec2.CreateTagsCommand({ Resources: [options], Tags: [tagOf(infraId)] }))
-    const endpointId = idOf((await clients.ec2.send(new ec2.CreateVpcEndpointCommand({ VpcId: vpc, ServiceName: `com.amazonaws.${REGION}.s3`, RouteTableIds: [table], ...tagged('vpc-endpoint') }))).VpcEndpoint?.VpcEndpointId) // prettier-ignore
+    const endpointId = idOf((await clients.ec2.send(new ec2.CreateVpcEndpointCommand({ VpcId: vpc, VpcEndpointType: 'Gateway', ServiceName: `com.amazonaws.${REGION}.s3`, RouteTableIds: [table], ...tagged('vpc-endpoint') }))).VpcEndpoint?.VpcEndpointId) // prettier-ignore
     const nic = idOf((await clients.ec2.send(new ec2.CreateNetworkInterfaceCommand({ SubnetId: subnet, ...tagged('network-interface') }))).NetworkInterface?.NetworkInterfaceId) // prettier-ignore
     const made = [`vpc ${vpc}`, `subnet ${subnet}`, `internet-gateway ${gateway}`, `route-table ${table}`, `security-group ${group}`, `elastic-ip ${address}`, `nat-gateway ${nat}`, `dhcp-options ${options}`, `vpc-endpoint ${endpointId}`, `network-interface ${nic}`] // prettier-ignore
     return { vpc, subnet, made }

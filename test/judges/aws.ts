@@ -1,9 +1,10 @@
 // The AWS inventory and the sign-in with AWS against moto, whose services know each other: what is made by one is tagged,
 // listed and deleted as AWS has it.
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import * as iam from '@aws-sdk/client-iam'
 import { openAwsIam } from '../../src/auth/aws-iam.ts'
 import { openAwsInventory } from '../../src/clouds/aws/inventory.ts'
@@ -37,7 +38,8 @@ const inventory: Judge = {
     const verdict = openVerdict()
     const { hold } = verdict
     const account = openAccount(moto.url)
-    const { find } = openAwsInventory({ endpoint: moto.url, credentials: CREDENTIALS })
+    const relay = await startRelay(moto.url, askByList)
+    const { find } = openAwsInventory({ endpoint: relay.origin, credentials: CREDENTIALS })
     const ask = async (name: string, infraIds: string[], region = REGION) => {
       const answer = await find({ clusterId: `clu_${name}`, platform: 'aws', region, infraIds, name, baseDomain: DOMAIN, records: 'all' }) // prettier-ignore
       const unanswered = describeUnanswered('aws', answer)
@@ -86,6 +88,7 @@ const inventory: Judge = {
       holdExactly('the neighbour with a name like ours, after that', await ask('demo-x7k2p', ['demo-x7k2p2-fghij']), twins) // prettier-ignore
     } finally {
       account.close()
+      await relay.stop()
       await moto.stop()
     }
     return verdict
@@ -98,7 +101,11 @@ const signIn: Judge = {
     const moto = await startMoto(dir)
     const verdict = openVerdict()
     const { hold } = verdict
-    const relay = await startRelay(moto.url)
+    const seen: unknown[] = []
+    const relay = await startRelay(moto.url, (asked) => {
+      seen.push(asked.headers['x-ocpctl-server-id'])
+      signByHeader(asked)
+    })
     const account = openAccount(moto.url)
     try {
       const owner = `aws:${ACCOUNT}`
@@ -123,7 +130,7 @@ const signIn: Judge = {
       hold('a user signs in, with its groups', user === JSON.stringify({ principal: { type: 'iam_user', id: `arn:aws:iam::${ACCOUNT}:user/people/ada` }, groups: [{ type: 'iam_group', id: `arn:aws:iam::${ACCOUNT}:group/platform` }] }), user) // prettier-ignore
       const role = await endOf(await account.iam.assume('pipelines', 'build-7'))
       hold('an assumed role signs in, with its session', role === JSON.stringify({ principal: { type: 'iam_role', id: `arn:aws:iam::${ACCOUNT}:role/pipelines` }, groups: [], session: 'session:build-7' }), role) // prettier-ignore
-      hold('STS has the signed header', relay.seen.every((id) => id === SERVER_ID) && relay.seen.length === 2, relay.seen) // prettier-ignore
+      hold('STS has the signed header', seen.every((id) => id === SERVER_ID) && seen.length === 2, seen) // prettier-ignore
     } finally {
       account.close()
       await relay.stop()
@@ -135,21 +142,21 @@ const signIn: Judge = {
 
 export const aws: Judge[] = [inventory, signIn]
 
-/**
- * moto knows the service and the caller of a request by its header Authorization alone, where a presigned request has
- * both in its query. And it answers in JSON when the query says so, where STS goes by the header Accept.
- */
-async function startRelay(target: string) {
-  const seen: unknown[] = []
+type Asked = { url: URL; method: string; headers: Record<string, string>; body: string }
+
+/** What it passes on is changed first. */
+async function startRelay(target: string, change: (asked: Asked) => void) {
+  const pass = async (request: IncomingMessage, response: ServerResponse) => {
+    const { host: _, connection: __, 'content-length': ___, ...headers } = request.headers
+    const { method = 'GET', url = '/' } = request
+    const asked: Asked = { url: new URL(url, target), method, headers: headers as Record<string, string>, body: await text(request) } // prettier-ignore
+    change(asked)
+    const answer = await fetch(asked.url, { method, headers: asked.headers, ...(asked.body && { body: asked.body }) })
+    const { 'content-encoding': ____, 'content-length': _____, ...others } = Object.fromEntries(answer.headers)
+    response.writeHead(answer.status, others).end(await answer.text())
+  }
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', target)
-    const of = (name: string) => url.searchParams.get(name) ?? ''
-    seen.push(request.headers['x-ocpctl-server-id'])
-    if (request.headers.accept === 'application/json') url.searchParams.set('ContentType', 'JSON')
-    const authorization = `AWS4-HMAC-SHA256 Credential=${of('X-Amz-Credential')}, SignedHeaders=${of('X-Amz-SignedHeaders')}, Signature=${of('X-Amz-Signature')}` // prettier-ignore
-    fetch(url, { headers: { authorization } })
-      .then(async (answer) => response.writeHead(answer.status).end(await answer.text()))
-      .catch((error: unknown) => response.writeHead(502).end(String(error)))
+    pass(request, response).catch((error: unknown) => response.writeHead(502).end(String(error)))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // It listens on a port, so the address is not a pipe's name.
@@ -158,5 +165,28 @@ async function startRelay(target: string) {
     server.close()
     await once(server, 'close')
   }
-  return { origin: `http://127.0.0.1:${port}`, seen, stop }
+  return { origin: `http://127.0.0.1:${port}`, stop }
+}
+
+/** moto lacks the filter of endpoints by their ids, and knows these in a list of their own alone. */
+function askByList(asked: Asked): void {
+  const params = new URLSearchParams(asked.body)
+  if (params.get('Action') !== 'DescribeVpcEndpoints' || params.get('Filter.1.Name') !== 'vpc-endpoint-id') return
+  params.delete('Filter.1.Name')
+  for (const [key, id] of [...params])
+    if (key.startsWith('Filter.1.Value.')) {
+      params.delete(key)
+      params.set(`VpcEndpointId.${key.slice('Filter.1.Value.'.length)}`, id)
+    }
+  asked.body = params.toString()
+}
+
+/**
+ * moto knows the service and the caller of a request by its header Authorization alone, where a presigned request has
+ * both in its query. And it answers in JSON when the query says so, where STS goes by the header Accept.
+ */
+function signByHeader({ url, headers }: Asked): void {
+  const of = (name: string) => url.searchParams.get(name) ?? ''
+  if (headers['accept'] === 'application/json') url.searchParams.set('ContentType', 'JSON')
+  headers['authorization'] = `AWS4-HMAC-SHA256 Credential=${of('X-Amz-Credential')}, SignedHeaders=${of('X-Amz-SignedHeaders')}, Signature=${of('X-Amz-Signature')}` // prettier-ignore
 }

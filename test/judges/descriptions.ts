@@ -4,7 +4,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inventoriesOfSimulator } from '../../src/clouds/doubles.ts'
-import type { InventoryQuery, Place } from '../../src/clouds/inventory.ts'
+import { unansweredOf, type InventoryQuery, type Place } from '../../src/clouds/inventory.ts'
+import { NotAnswered } from '../../src/clouds/asking.ts'
+import { planResidue } from '../../src/clouds/residue.ts'
 import { openInventory } from '../../src/clouds/by-platform.ts'
 import { readInstallConfig } from '../../src/simulator/install-config.ts'
 import { newIdentity } from '../../src/simulator/metadata.ts'
@@ -44,7 +46,7 @@ const GOOGLE_SERVICES = ['compute', 'dns', 'storage', 'iam', 'cloudresourcemanag
 const described: Described[] = [
   {
     platform: 'azure',
-    packages: ['azure-mgmt-resource==23.1.1', 'azure-mgmt-dns==8.1.0', 'azure-mgmt-privatedns==1.1.0', 'azure-mgmt-keyvault==10.3.1', 'azure-mgmt-authorization==4.0.0'], // prettier-ignore
+    packages: ['azure-mgmt-resource==23.1.1', 'azure-mgmt-compute==34.1.0', 'azure-mgmt-dns==8.1.0', 'azure-mgmt-privatedns==1.1.0', 'azure-mgmt-keyvault==10.3.1', 'azure-mgmt-authorization==4.0.0'], // prettier-ignore
     block: { region: 'eastus', baseDomainResourceGroupName: 'clusters-dns' },
     homes: /^\/azure(?=\/)/,
     versionKey: 'api-version',
@@ -132,7 +134,7 @@ async function recordLooks({ platform, block, homes }: Described): Promise<Asked
     const text = typeof init?.body === 'string' && init.body.startsWith('{') ? init.body : '{}'
     asked.push({
       method: init?.method ?? 'GET',
-      path: decodeURIComponent(url.pathname.replace(homes, '')),
+      path: partsOf(url.pathname.replace(homes, '')).join('/'),
       parameters: url.searchParams,
       body: JSON.parse(text) as Record<string, unknown>, // as it begins
     })
@@ -149,15 +151,24 @@ async function recordLooks({ platform, block, homes }: Described): Promise<Asked
     }
     const query: InventoryQuery = { ...place, clusterId: 'clu_judged', infraIds: [identity.infraID], records: 'all' }
     const { found, notChecked } = await inventory.find(query)
-    if (found.length === 0 || notChecked.length > 0) throw new Error(`not everything was asked: ${JSON.stringify(notChecked)}`) // prettier-ignore
+    const unanswered = unansweredOf({ notChecked })
+    if (found.length === 0 || unanswered.length > 0) throw new Error(`not everything was asked: ${JSON.stringify(unanswered)}`) // prettier-ignore
     await inventory.findRecords(place)
     await Array.fromAsync(inventory.findOwned?.({ installationId: 'ins_judged', offered: [place] }) ?? [])
+    for (const { resource } of planResidue(place, found, new Date(0)))
+      await inventory.remove?.(place, resource).catch((error: unknown) => {
+        // Another went with it, and the double has it no more.
+        if (!(error instanceof NotAnswered)) throw error
+      })
   } finally {
     globalThis.fetch = original
     await doubles.close()
   }
   return asked
 }
+
+/** A part may have a slash of its own. */
+const partsOf = (path: string) => path.split('/').map((part) => decodeURIComponent(part).replaceAll('/', '%2F'))
 
 type Parameter = { location?: string; required?: boolean }
 type Method = { httpMethod: string; path: string; flatPath?: string; parameters?: Record<string, Parameter>; request?: { $ref: string } } // prettier-ignore

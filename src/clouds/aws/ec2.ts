@@ -213,13 +213,13 @@ function ec2Kinds(session: Session): Ec2Kind[] {
     kind('image', 'Images', 'ImageId', (Filters) =>
       ec2.paginateDescribeImages(at, { Filters, Owners: ['self'], IncludeDisabled: true }, stop),
     ),
-    kind('elastic-ip', 'Addresses', 'AllocationId', addressPages),
+    kind('elastic-ip', 'Addresses', 'AllocationId', addressPages, /\/eipalloc-|^elastic-ip\//),
     kind(
       'nat-gateway',
       'NatGateways',
       'NatGatewayId',
       (Filter) => ec2.paginateDescribeNatGateways(at, { Filter }, stop),
-      /^natgateway\//,
+      /^nat-?gateway\//,
     ),
     kind('network-interface', 'NetworkInterfaces', 'NetworkInterfaceId', (Filters) =>
       ec2.paginateDescribeNetworkInterfaces(at, { Filters }, stop),
