@@ -3,10 +3,12 @@
 // nobody can read or destroy. So it ends before it does anything.
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
-import { eq, sql } from 'drizzle-orm'
+import { eq, isNull, sql } from 'drizzle-orm'
 import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core'
 import type { App } from './app.ts'
 import { ArtifactExists, StoreUnavailable, type ArtifactStore } from './artifacts/store.ts'
+import { readMark } from './clusters/mark.ts'
+import { clusters } from './clusters/tables.ts'
 import { noteLongWaits } from './clusters/waiting.ts'
 import { ConfigError } from './config.ts'
 import type { Db } from './db/client.ts'
@@ -109,9 +111,35 @@ async function claimStoreOnce(db: Db, store: ArtifactStore, mayMark: boolean): P
   if (!owners.includes(id))
     throw new ConfigError(
       `OCPCTL_ARTIFACTS is the artifact store of another installation, ${owners.join(', ')}; this database is of ${id}. ` +
-        'Each installation needs a bucket, prefix or directory of its own (unless set, it is under OCPCTL_DATA_DIR)',
+        'Each installation needs a bucket, prefix or directory of its own (unless set, it is under OCPCTL_DATA_DIR). ' +
+        'If its database was lost and this new one is to take its place: node src/main.ts recover (docs/recovery.md)',
     )
   if (storeMarkedAt === null) await db.update(installation).set({ storeMarkedAt: sql`now()` })
+}
+
+/**
+ * The installation whose database was lost, where this one is new and the store is that one's. undefined: it is not so.
+ * Throws ConfigError when the key opens nothing of it.
+ */
+export async function findFormer(app: Pick<App, 'db' | 'store' | 'box' | 'log'>): Promise<string | undefined> {
+  const { id, storeMarkedAt } = await readInstallation(app.db)
+  const [former, ...more] = await listOwners(app.store)
+  if (storeMarkedAt !== null || former === undefined || former === id || more.length > 0) return undefined
+  if ((await app.db.select({ id: clusters.id }).from(clusters).limit(1)).length > 0) return undefined
+  if (await readMark(app)) return former
+  // Whoever tries again with the right key must not be held to this one.
+  await app.db.delete(installation).where(eq(installation.id, id))
+  throw new ConfigError(
+    `OCPCTL_SECRETS_KEY opens no mark in the store of ${former}: recover needs the key that its processes had`,
+  )
+}
+
+/** Makes this new database the one of the installation that has lost its own. */
+export async function takePlaceOf(db: Db, former: string): Promise<void> {
+  await db
+    .update(installation)
+    .set({ id: former, storeMarkedAt: sql`now()` })
+    .where(isNull(installation.storeMarkedAt))
 }
 
 /** Reads only the names of objects: damaged bytes in one of them must not keep a service from starting. */

@@ -14,7 +14,7 @@ const USAGE = `usage: node src/main.ts COMMAND
   serve      the API
   work       a worker, with the schedules
   migrate    bring the database to this version, and end
-  recover    say which clusters the cloud and the artifact store know and the database does not (--apply: take them back)
+  recover    say what cloud and artifact store know better than a database that was restored or lost (--apply: take it back)
   verify     say whether a certificate of emptiness is genuine: verify FILE [--keys FILE]
   diagnose   say why an installer's log ends as it does: diagnose LOG [--exit-code N] [--json]
   lint       say what is wrong with an install-config.yaml: lint [--version 4.20.3] FILE

@@ -1,6 +1,6 @@
 // One installation: its secrets key, its artifact store, its share of a cloud account, and the programs it may run.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,6 +9,7 @@ import { readConfig } from '../src/config.ts'
 import { openInstaller } from '../src/installer/openshift-install.ts'
 import { reconcile } from '../src/reconcile/reconcile.ts'
 import { createHttp } from '../src/http/app.ts'
+import { loadCatalog } from '../src/profiles/catalog.ts'
 import { startWorker } from '../src/worker/worker.ts'
 import { eventually, exitOf, hear, openHarness, ROOT, type Harness } from './harness.ts'
 
@@ -73,6 +74,66 @@ describe('a process', () => {
     expect((await start(role, { OCPCTL_ARTIFACTS: `file://${empty}` })).said.trim()).toMatch(
       /^ocpctl: OCPCTL_ARTIFACTS is the artifact store of another installation, ins_01k0000000e000000000000000/,
     )
+  })
+})
+
+describe('a worker that is set up in another way than one that lives', () => {
+  /** Starts a worker, and stops it when it has said this. */
+  async function heard(words: RegExp, environment: Record<string, string>, role = 'work') {
+    const child = h.startProcess(role, { OCPCTL_LOG_LEVEL: 'info', ...environment })
+    let said = ''
+    child.stderr?.on('data', (chunk: Buffer) => void (said += chunk.toString()))
+    await eventually(() => words.test(said) || child.exitCode !== null)
+    child.kill('SIGTERM')
+    return { code: await exitOf(child), said }
+  }
+
+  it.each([
+    ['a lease', { OCPCTL_LEASE_SECONDS: '20' }, /OCPCTL_LEASE_SECONDS is 20 here and 30 at /],
+    ['a simulated cloud', { OCPCTL_SIM_CLOUD: tmpdir() + '/ocpctl-other-cloud' }, /OCPCTL_SIM_CLOUD is another/],
+  ])('%s of its own: it waits, says so, and takes no job', { timeout: 30_000 }, async (_, environment, words) => {
+    await h.rows('delete from workers')
+    const worker = await h.startWorker()
+    const { code, said } = await heard(words, environment)
+    expect(code).toBe(0)
+    expect(said).toMatch(words)
+    expect(said).not.toContain('is ready')
+    expect(await h.rows('select 1 from workers')).toHaveLength(1)
+    await worker.drain(0)
+    await h.rows('delete from workers')
+    expect((await heard(/is ready/, environment)).said).toMatch(/is ready/)
+    await h.rows('delete from workers')
+  })
+
+  it('a real installer beside a simulation: it waits, says so, and takes no job', { timeout: 30_000 }, async () => {
+    const worker = await h.startWorker()
+    const dir = newDir()
+    writeFileSync(join(dir, 'pull.json'), '{"auths":{}}')
+    const words = /OCPCTL_INSTALLER is a directory here and not at /
+    const { said } = await heard(words, { OCPCTL_INSTALLER: dir, OCPCTL_PULL_SECRET_FILE: join(dir, 'pull.json') })
+    expect(said).toMatch(words)
+    expect(said).not.toContain('is ready')
+    await worker.drain(0)
+  })
+
+  it('profiles of its own: the readiness of an API says so, and clusters keep those they were made with', async () => {
+    await h.rows('delete from workers')
+    const worker = await h.startWorker()
+    const profiles = newDir()
+    cpSync(join(ROOT, 'profiles', 'aws-minimal-test.yaml'), join(profiles, 'aws-minimal-test.yaml'))
+    const app = { ...h.app, catalog: loadCatalog(profiles) }
+    const degraded = async (of: typeof app) =>
+      ((await (await createHttp(of).request('/readyz')).json()) as { degraded: object[] }).degraded
+    expect(await degraded(app)).toContainEqual({ part: 'profiles', detail: expect.stringContaining('OCPCTL_PROFILES') })
+    expect(await degraded(h.app)).toEqual([])
+    await worker.drain(0)
+  })
+
+  it('a clock that is off: it is told at the start', { timeout: 30_000 }, async () => {
+    const skew = 'const now=Date.now;Date.now=()=>now()+120000'
+    const environment = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(skew)}` }
+    const words = /the clock of this host is 1\d\d s ahead of that of the database/
+    expect((await heard(words, environment, 'serve')).said).toMatch(words)
   })
 })
 

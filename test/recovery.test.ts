@@ -93,29 +93,33 @@ describe('a ledger entry that was lost', () => {
     },
   )
 
-  it('of a finished install whose job begins again is found, and the install is kept rather than made twice', async () => {
-    await h.startWorker()
-    const id = await install('twice')
-    const [before] = await h.rows<{ infra: string }>('select infra_id as infra from clusters')
-    // As a dump from the moment when its first attempt had just begun would have it.
-    await h.rows(`update clusters set status = 'CREATING', ready_at = null, infra_id = null`)
-    await h.rows(`update jobs set status = 'RUNNING', ended_at = null`)
-    await h.rows(`delete from infra_ledger`)
-    await h.rows(`delete from cluster_artifacts`)
-    await h.rows(`delete from cluster_outputs`)
-    const [job] = await h.rows<{ id: string }>('select id from jobs')
-    await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
-    await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id }]))
-    await h.reach(id, 'READY')
-    expect(await openInfraIds()).toEqual([before?.infra])
-    expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])
-    expect(h.journal().filter(({ event, command }) => event === 'start' && command === 'create cluster')).toHaveLength(
-      1,
-    )
-    expect((await h.call('GET', `/clusters/${id}/kubeconfig`)).status).toBe(200)
-    await destroy(id)
-    expect(h.resources()).toEqual([])
-  })
+  it.each(['', ' and its attempts'])(
+    'of a finished install whose job begins again is found, lost with its snapshots%s, and the install is kept rather than made twice',
+    async (more) => {
+      await h.startWorker()
+      const id = await install('twice')
+      const [before] = await h.rows<{ infra: string }>('select infra_id as infra from clusters')
+      // As a dump from the moment when its first attempt had just begun would have it.
+      await h.rows(`update clusters set status = 'CREATING', ready_at = null, infra_id = null`)
+      await h.rows(`update jobs set status = 'RUNNING', ended_at = null`)
+      await h.rows(`delete from infra_ledger`)
+      await h.rows(`delete from cluster_artifacts`)
+      await h.rows(`delete from cluster_outputs`)
+      if (more) await h.rows('delete from job_log_chunks').then(() => h.rows('delete from job_attempts'))
+      const [job] = await h.rows<{ id: string }>('select id from jobs')
+      await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
+      await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id }]))
+      await h.reach(id, 'READY')
+      expect(await openInfraIds()).toEqual([before?.infra])
+      expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])
+      expect(
+        h.journal().filter(({ event, command }) => event === 'start' && command === 'create cluster'),
+      ).toHaveLength(1)
+      expect((await h.call('GET', `/clusters/${id}/kubeconfig`)).status).toBe(200)
+      await destroy(id)
+      expect(h.resources()).toEqual([])
+    },
+  )
 })
 
 describe('a cluster that was lost', () => {

@@ -1,6 +1,7 @@
 // What still exists in the simulated cloud: one file per resource. All of it is searched, as in a tag search of a
 // cloud.
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { hasCode } from '../errors.ts'
@@ -49,6 +50,24 @@ export function openSimulatedInventory(cloudDir: string): Inventory {
       }
     },
   }
+}
+
+/** Which simulated cloud it is, wherever its directory is mounted. */
+export async function readCloudId(cloudDir: string): Promise<string> {
+  const path = join(cloudDir, 'id')
+  const known = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error
+  })
+  if (known !== undefined) return known
+  await mkdir(cloudDir, { recursive: true })
+  const mine = `${path}.${randomUUID()}`
+  await writeFile(mine, randomUUID())
+  // It appears whole or not at all.
+  await link(mine, path).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error
+  })
+  await rm(mine)
+  return readFile(path, 'utf8')
 }
 
 const show = ({ id, type, name, region }: ResourceFile): Resource => ({ id, type, name, region })

@@ -17,12 +17,15 @@ import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { nextWarningAt } from '../policy/end.ts'
+import { revisionAfterLoss } from './end.ts'
 import { queryOf } from './inventory-query.ts'
+import { closeEntries } from './ledger.ts'
+import { findMarkAhead, isEnding, wasDestroyed, type Living, type Mark } from './mark.ts'
 import { recordOutputs, sealOutputs, type SealedOutputs } from './outputs.ts'
 import { assertStoredIsOf, keepStored, readStoredState, type StoredInfra } from './stored-state.ts'
 import { type ClusterRow, clusters } from './tables.ts'
 
-const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
+export const RECOVERY: Actor = { kind: 'system', name: 'recovery' }
 const HOUR_MS = 3_600_000
 /** How long a cluster that was lost may live at most: time to find it and to extend its end. */
 const LIVES_ON_HOURS = 24
@@ -35,6 +38,10 @@ export type Adoptable = {
   infras: Pick<StoredInfra, 'metadata' | 'stage' | 'snapshot' | 'stoodBefore'>[]
   /** Only a finished installation has them. */
   outputs: SealedOutputs | undefined
+  /** The cluster as it was when the database was lost. undefined: nobody knows. */
+  known?: Living | undefined
+  /** When it was known to be gone. */
+  destroyedAt?: Date | undefined
 }
 
 /**
@@ -64,20 +71,35 @@ export async function findAdoptable(
 }
 
 /**
- * As findAdoptable. What is proved gone has no outputs: it was destroyed before it was lost, and is destroyed once more.
+ * As findAdoptable. The mark, if the database is behind one, says how far the cluster had come. Without it, what is
+ * proved gone has no outputs: it was destroyed before it was lost, and is destroyed once more.
  */
 export async function findLost(
   app: Pick<App, 'store' | 'box' | 'inventory' | 'config' | 'log'>,
   clusterId: string,
+  mark: Mark | undefined,
 ): Promise<Adoptable | undefined> {
   const found = await findAdoptable(app, clusterId)
-  return found && (await isGone(app, found)) ? { ...found, outputs: undefined } : found
+  if (!found) return undefined
+  const known = mark?.living.get(clusterId)
+  // Whoever asks a cloud account that is not the cluster's sees nothing. That must not end what had lived.
+  if (known) return { ...found, known, outputs: isEnding(known.status) ? undefined : found.outputs }
+  const stands = await countStanding(app, found)
+  if (mark && stands !== 0 && stands !== undefined) return found
+  if (mark && wasDestroyed(app.config, mark, found.record))
+    return { ...found, outputs: undefined, destroyedAt: mark.at }
+  return stands === 0 ? { ...found, outputs: undefined } : found
 }
 
-async function isGone({ inventory }: Pick<App, 'inventory'>, { record, infras }: Adoptable): Promise<boolean> {
+/** undefined: the cloud does not tell. */
+async function countStanding(
+  { inventory }: Pick<App, 'inventory'>,
+  { record, infras }: Adoptable,
+): Promise<number | undefined> {
   const infraIds = infras.map(({ metadata }) => metadata.infraID)
   const answer = await inventory.find(queryOf(record, record.id, infraIds))
-  return isProvedEmpty(answer)
+  // What was found stands, whatever was not told.
+  return answer.found.length > 0 || isProvedEmpty(answer) ? answer.found.length : undefined
 }
 
 /** As findAdoptable, on behalf of a caller. Throws FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE. */
@@ -94,30 +116,49 @@ export async function adoptableFor(
   })
   if (!found) throw new AppError('NOT_FOUND', `the artifact store has no state of ${clusterId} that can be adopted`)
   // The store keeps the state for a while after the cluster was destroyed.
-  if (await isGone(app, found))
+  if ((await countStanding(app, found)) === 0)
     throw new AppError('NOT_FOUND', `nothing of ${clusterId} stands in the cloud any more: there is nothing to adopt`)
   return found
 }
 
-/** The end of a cluster that is adopted now: its own end, but no later than a day from now. */
-export const adoptedEnd = (config: Config, record: ClusterRow): Date =>
-  new Date(
-    Math.min(record.destroyAt.getTime(), Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)),
-  )
+/**
+ * The end of a cluster that is adopted now: its end when it was lost, or, where nobody knows that one, the end that it was
+ * asked for with, but no later than a day from now.
+ */
+export function adoptedEnd(config: Config, { record, known }: Pick<Adoptable, 'record' | 'known'>): Date {
+  if (known) return known.destroyAt
+  const latest = Date.now() + realMs(config, LIVES_ON_HOURS * HOUR_MS, SHORTEST_LIFE_MS)
+  return new Date(Math.min(record.destroyAt.getTime(), latest))
+}
 
-/** A record of an older release has no protection and no revision. What was set before the loss may be missing. */
-function endingOf(config: Config, record: ClusterRow): Partial<ClusterRow> {
+/** A record of an older release has no protection and no revision. What was set before the loss may be missing in it. */
+function endingOf(config: Config, found: Adoptable): Partial<ClusterRow> {
+  const { record, known } = found
   const endSetAt = new Date()
-  const ending = { destroyAt: adoptedEnd(config, record), endSetAt, protectedUntil: null }
+  const ending = { destroyAt: adoptedEnd(config, found), endSetAt, protectedUntil: known?.protectedUntil ?? null }
   return {
     ...ending,
-    protected: false,
-    protectedReason: null,
+    protected: ending.protectedUntil !== null,
+    protectedReason: known?.protectedReason ?? null,
     graceHours: 0,
-    // None of the links that were sent for an end before the loss may count.
-    endRevision: (record.endRevision ?? 1) + 1000,
+    endRevision: revisionAfterLoss(known?.endRevision ?? record.endRevision),
     warnAt: nextWarningAt(ending, record.profileSnapshot.lifecycle.warnHours, endSetAt),
   }
+}
+
+/** What becomes of the cluster, and what is said of it. */
+export function fateOf({ outputs, destroyedAt, known }: Adoptable) {
+  if (destroyedAt) return { status: 'DESTROYED', statusReason: null } as const
+  if (outputs)
+    return {
+      status: 'READY',
+      statusReason: 'the database had lost this cluster; it was taken back from the artifact store',
+    } as const
+  const when = known && isEnding(known.status) ? `when it was ${known.status}` : 'while it was being made'
+  return {
+    status: 'FAILED',
+    statusReason: `the database had lost this cluster ${when}; what it made is destroyed`,
+  } as const
 }
 
 /**
@@ -125,10 +166,11 @@ function endingOf(config: Config, record: ClusterRow): Partial<ClusterRow> {
  * Throws as findAdoptable and recover.
  */
 export async function adoptLost(
-  app: Pick<App, 'db' | 'store' | 'box' | 'config' | 'log'>,
+  app: Pick<App, 'db' | 'store' | 'box' | 'inventory' | 'config' | 'log'>,
   clusterId: string,
 ): Promise<ClusterRow | undefined> {
-  const found = await findAdoptable(app, clusterId)
+  const mark = await findMarkAhead(app)
+  const found = mark ? await findLost(app, clusterId, mark) : await findAdoptable(app, clusterId)
   return found && recover(app, found)
 }
 
@@ -152,24 +194,26 @@ export async function adoptCluster(
   found: Adoptable,
 ): Promise<ClusterRow> {
   requireAnywhere(by, 'cluster.adopt')
-  const { record, infras, outputs } = found
+  const { record, infras, outputs, known, destroyedAt } = found
   const newest = infras.at(-1)
-  const isReady = outputs !== undefined
+  const fate = fateOf(found)
+  const isKept = known?.status === 'FAILED' && record.preserveOnFailure
   const values: typeof clusters.$inferInsert = {
     ...record,
-    ...endingOf(app.config, record),
-    status: isReady ? 'READY' : 'FAILED',
-    statusReason: isReady
-      ? 'the database had lost this cluster; it was taken back from the artifact store'
-      : 'the database had lost this cluster while it was being made; what it made is destroyed',
+    ...endingOf(app.config, found),
+    ...fate,
     infraId: newest?.metadata.infraID ?? null,
-    readyAt: isReady ? (record.readyAt ?? new Date()) : null,
-    destroyRetryAt: isReady ? null : new Date(Date.now() + realMs(app.config, LEFTOVER_MS, 0)),
+    readyAt: fate.status === 'READY' ? (record.readyAt ?? new Date()) : null,
+    destroyRetryAt:
+      fate.status === 'FAILED' && !isKept ? new Date(Date.now() + realMs(app.config, LEFTOVER_MS, 0)) : null,
+    // What the mark says is looked at once more.
+    ...(destroyedAt ? { destroyedAt, lookAt: new Date(), looks: 0, warnAt: null } : {}),
     updatedAt: new Date(),
   }
   const [cluster] = await tx.insert(clusters).values(values).onConflictDoNothing().returning()
   if (!cluster) throw await whyNot(tx, record)
   for (const infra of infras) await keepStored(tx, cluster.id, infra)
+  if (destroyedAt) await closeEntries(tx, cluster.id)
   if (outputs) await recordOutputs(tx, outputs)
   writeAudit(tx, by, {
     action: 'cluster.adopt',

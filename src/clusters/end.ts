@@ -227,15 +227,30 @@ export async function timeOf(tx: Transaction): Promise<Date> {
   return row.at
 }
 
-type EndFields = Pick<ClusterRow, 'destroyAt' | 'protected' | 'protectedUntil' | 'protectedReason'>
+export type EndFields = Pick<ClusterRow, 'destroyAt' | 'protected' | 'protectedUntil' | 'protectedReason'>
+
+/** None of the links that were sent for an end before the database was restored may count. */
+const LINKS_AT_MOST = 1000
+export const revisionAfterLoss = (revision: number | undefined): number => (revision ?? 1) + LINKS_AT_MOST
+
+/** Gives the cluster back an end that the database has lost. The row is locked. */
+export async function restoreEnd(tx: Transaction, cluster: ClusterRow, fields: EndFields): Promise<ClusterRow> {
+  return setEnd(tx, cluster, await timeOf(tx), fields, revisionAfterLoss(cluster.endRevision))
+}
 
 /** The one place where the end of a cluster that lives is changed. The row is locked. */
-function setEnd(tx: Transaction, cluster: ClusterRow, at: Date, fields: Partial<EndFields>): ClusterRow {
+function setEnd(
+  tx: Transaction,
+  cluster: ClusterRow,
+  at: Date,
+  fields: Partial<EndFields>,
+  endRevision = cluster.endRevision + 1,
+): ClusterRow {
   const moved = { ...cluster, ...fields, endSetAt: at }
   const changes: Changes<typeof clusters> = {
     ...fields,
     endSetAt: at,
-    endRevision: cluster.endRevision + 1,
+    endRevision,
     warnAt: nextWarningAt(moved, cluster.profileSnapshot.lifecycle.warnHours, at),
     updatedAt: now,
   }

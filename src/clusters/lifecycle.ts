@@ -33,6 +33,22 @@ export const transitions = {
   failDestroy: { from: ['DESTROYING'], to: 'DESTROY_FAILED' },
   /** Something of the destroyed cluster exists after all. */
   reopenDestroy: { from: ['DESTROYED'], to: 'DESTROYING' },
+  /** The database was restored from a backup, and the cluster had been destroyed and proved gone since. */
+  recallDestroy: {
+    from: [
+      'PENDING',
+      'CREATING',
+      'READY',
+      'SCALING',
+      'HIBERNATING',
+      'HIBERNATED',
+      'RESUMING',
+      'FAILED',
+      'DESTROYING',
+      'DESTROY_FAILED',
+    ],
+    to: 'DESTROYED',
+  },
 } as const satisfies Record<string, { from: ClusterStatus[]; to: ClusterStatus }>
 
 export type Transition = keyof typeof transitions

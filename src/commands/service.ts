@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import type { App } from '../app.ts'
 import { ensureAdministrator } from '../auth/api-tokens.ts'
+import { findMarkAhead, tellMarkAhead } from '../clusters/mark.ts'
 import { ConfigError, type Config } from '../config.ts'
 import { tellOfKeys } from '../cron/rotation.ts'
 import { startSchedules } from '../cron/schedule.ts'
@@ -21,9 +22,12 @@ import { openServiceLog, type Log } from '../observability/log.ts'
 import { loadCatalog, watchCatalog } from '../profiles/catalog.ts'
 import { migrateQueue } from '../queue/setup.ts'
 import { openApp, openGround, STORE_WAIT_MS, type Ground, type Role } from '../wiring.ts'
+import { waitForAlike } from '../workers/workers.ts'
 import { startWorker } from '../worker/worker.ts'
 
 const CLOSE_MS = 5000
+/** AWS and OIDC refuse what is five minutes off; nobody is served by waiting for that. */
+const CLOCK_OFF_MS = 30_000
 const YOUNG_BYTES = 16 * 2 ** 20
 
 /** Runs until a signal asks it to stop and everything that was running has ended. */
@@ -112,7 +116,9 @@ async function openService(
 ) {
   await migrateDatabase(ground.url, log, migrateQueue)
   const app = await openApp(ground.config, ground.url, log, role, catalog, closers)
+  await tellOfClock(app)
   await requireStore(app, giveUp)
+  if (role !== 'serve') await waitForAlike(app, giveUp)
   // When something that every install needs is missing, the start fails, rather than the first install.
   if (role !== 'serve') await app.installer.pullSecret()
   // The embedded server loses nothing when it is started anew, and nobody waits for its first cluster.
@@ -137,13 +143,31 @@ function lookForLosses({ queue, log }: App): void {
     .catch((error: unknown) => log.warn({ err: error }, 'what the database lost is looked for at the next run'))
 }
 
+/** A wrong clock costs no cluster, since leases go by uptime, but ids, tokens and signatures go by it. */
+async function tellOfClock({ db, log }: App): Promise<void> {
+  const from = Date.now()
+  const { rows } = await db.$client.query<{ at: Date }>('select clock_timestamp() as at')
+  const aheadMs = Date.now() - (rows[0]?.at.getTime() ?? from)
+  if (Math.abs(aheadMs) < CLOCK_OFF_MS + Date.now() - from) return
+  const seconds = Math.round(Math.abs(aheadMs) / 1000)
+  log.error(
+    `the clock of this host is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} that of the database: set both by NTP`,
+  )
+}
+
 /** A worker waits for a store that does not answer. An API goes on without the store, and its readiness says so. */
 async function requireStore(app: App, giveUp: AbortSignal): Promise<void> {
   const late = app.runsJobs ? [] : [AbortSignal.timeout(STORE_WAIT_MS)]
-  await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
+  const isKnown = await claimStore(app, AbortSignal.any([giveUp, ...late])).catch((error: unknown) => {
     if (late.every((signal) => !signal.aborted) || giveUp.aborted) throw error
     app.log.warn({ err: error }, 'whether the artifact store is the right one is not known yet')
+    return false
   })
+  if (isKnown === false) return
+  const ahead = await findMarkAhead(app).catch((error: unknown) =>
+    app.log.warn({ err: error }, 'the mark cannot be read'),
+  )
+  if (ahead) app.log.error(tellMarkAhead(ahead))
 }
 
 type Place = { host: string; port: number }

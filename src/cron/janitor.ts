@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
 import { destroyCluster, destroyClusters } from '../clusters/commands.ts'
 import { liftEndedProtections } from '../clusters/end.ts'
+import { findMarkAhead, isSpared } from '../clusters/mark.ts'
 import { listDueDestroys } from '../clusters/queries.ts'
 import { uptimeMs } from '../uptime.ts'
 
@@ -19,9 +20,15 @@ export async function destroyDueClusters(app: App): Promise<string | undefined> 
   const most = app.config.destroysPerMinute
   let destroyed = 0
   const failed = new Set<string>()
+  let spared: ReadonlySet<string> | undefined
   while (destroyed < most) {
-    const due = await listDueDestroys(app.db, Math.min(AT_ONCE + failed.size, most - destroyed + failed.size))
-    const ids = due.filter((id) => !failed.has(id))
+    const passed = failed.size + (spared?.size ?? 0)
+    const due = await listDueDestroys(app.db, Math.min(AT_ONCE, most - destroyed) + passed)
+    if (due.length > 0 && !spared) {
+      spared = await listSpared(app)
+      if (spared.size > 0) continue
+    }
+    const ids = due.filter((id) => !failed.has(id) && !spared?.has(id))
     if (ids.length === 0) break
     const from = uptimeMs()
     const done = await destroyAll(app, ids)
@@ -34,6 +41,14 @@ export async function destroyDueClusters(app: App): Promise<string | undefined> 
   if (destroyed + failed.size === 0) return undefined
   app.log.info({ destroyed, left: failed.size }, 'clusters whose end has come are destroyed')
   return `${destroyed} clusters are destroyed, ${failed.size} wait for the next run`
+}
+
+/** Where the database was restored from a backup: those whose end had been moved, or that were made anew, since then. */
+async function listSpared(app: App): Promise<ReadonlySet<string>> {
+  const ahead = await findMarkAhead(app).catch((error: unknown) =>
+    app.log.warn({ err: error }, 'whether the database is older than the mark in the artifact store is not known'),
+  )
+  return new Set(ahead ? [...ahead.living.values()].filter(isSpared).map(({ id }) => id) : [])
 }
 
 async function destroyAll(app: App, ids: string[]): Promise<readonly string[]> {

@@ -5,6 +5,7 @@ import { sealAudit } from '../audit/seal.ts'
 import { adoptUnlessKnown } from '../clusters/adopt.ts'
 import { warnOfQuotas } from '../clusters/quota-warnings.ts'
 import { discardArtifact } from '../clusters/discard.ts'
+import { keepMark, tellMarkAhead } from '../clusters/mark.ts'
 import { applyRetention } from '../clusters/retention.ts'
 import { warnOfEnds } from '../clusters/warnings.ts'
 import { purgeKeys } from '../idempotency.ts'
@@ -46,6 +47,9 @@ const expireInSeconds: Partial<Record<ScheduleName, number>> = {
   'seal-audit': 60,
 }
 
+/** The loss of what came after the last mark but one heals by itself, so two must not follow each other closely. */
+const MARK_LEAST_AGE_MS = 30_000
+
 /** How often a process looks, by its own uptime, whether the schedules run. */
 const LOOK_MS = 30_000
 
@@ -80,6 +84,11 @@ async function sealNewEvents(app: App): Promise<string> {
   const { sealed, head } = await sealAudit(app.db)
   // The log is kept elsewhere: anybody who has this hash can prove all that came before it.
   if (sealed > 0) app.log.info({ sealed, ...head }, 'the audit trail is sealed')
+  // A trail is sealed whether the store works or not.
+  const ahead = await keepMark(app, head, MARK_LEAST_AGE_MS).catch((error: unknown) =>
+    app.log.warn({ err: error }, 'the artifact store did not take the mark of how far the database has come'),
+  )
+  if (ahead) app.log.error(tellMarkAhead(ahead))
   return `${sealed} events are sealed`
 }
 

@@ -1,21 +1,25 @@
 // Whether the service can do its work now.
 import type { App } from '../app.ts'
 import { credentialPlaces } from '../clouds/credentials.ts'
+import { findMarkAhead, tellMarkAhead, type Mark } from '../clusters/mark.ts'
 import { listEntriesInUse } from '../clusters/stranded.ts'
 import { messageOf } from '../errors.ts'
 import { tellProblem } from '../profiles/catalog.ts'
 import { platforms } from '../vocabulary.ts'
-import { listCredentials } from '../workers/workers.ts'
+import { hasOtherProfiles, listCredentials } from '../workers/workers.ts'
 import type { Readiness } from './env.ts'
 
 const READINESS_MS = 2000
 /** All clusters are read for it. */
 const IN_USE_MS = 60_000
+/** The store is asked for what it remembers of the database less often. */
+const AHEAD_MS = 15_000
 
 /** Every answer is at most two seconds old, so that probes by strangers do not load what they probe. */
 export function openReadiness(app: App): () => Promise<Readiness> {
   const inUse = remember(IN_USE_MS, () => listEntriesInUse(app.db).catch(() => []))
-  return remember(READINESS_MS, () => checkReadiness(app, inUse))
+  const ahead = remember(AHEAD_MS, () => findMarkAhead(app).catch(() => undefined))
+  return remember(READINESS_MS, () => checkReadiness(app, inUse, ahead))
 }
 
 function remember<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
@@ -28,7 +32,11 @@ function remember<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
 
 type InUse = Awaited<ReturnType<typeof listEntriesInUse>>
 
-async function checkReadiness(app: App, inUse: () => Promise<InUse>): Promise<Readiness> {
+async function checkReadiness(
+  app: App,
+  inUse: () => Promise<InUse>,
+  findAhead: () => Promise<Mark | undefined>,
+): Promise<Readiness> {
   const parts: [string, () => Promise<unknown>][] = [
     ['database', () => app.db.execute('select 1')],
     ['queue', () => app.queue.depth()],
@@ -46,6 +54,11 @@ async function checkReadiness(app: App, inUse: () => Promise<InUse>): Promise<Re
   const held = await listCredentials(app.db).catch(() => 'unknown' as const)
   const degraded = app.catalog.problems().map((mistake) => ({ part: 'profiles', detail: tellProblem(mistake) }))
   if (held !== 'unknown') degraded.push(...withoutCredentials(app, held, held ? await inUse() : []))
+  if (await hasOtherProfiles(app).catch(() => false))
+    degraded.push({ part: 'profiles', detail: 'a worker has read other profiles than this process: give all processes the same OCPCTL_PROFILES' }) // prettier-ignore
+  // A store that does not answer is told of above, and must not be waited for twice.
+  const ahead = failing.some(({ part }) => part === 'artifacts') ? undefined : await findAhead()
+  if (ahead) degraded.push({ part: 'database', detail: tellMarkAhead(ahead) })
   const { clouds = [], entries = [] } = held === 'unknown' ? {} : (held ?? {})
   const reached = platforms.filter((platform) => clouds.includes(platform) || entries.includes(platform))
   return { ready: failing.length === 0, failing, degraded, clouds: reached }

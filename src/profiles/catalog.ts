@@ -130,6 +130,18 @@ export function profileNamed(catalog: Catalog, name: string): Profile {
   throw new AppError('NOT_FOUND', `there is no profile "${name}"; there are ${names.join(', ')}`)
 }
 
+/** Tells whether two processes have the same profiles. */
+export const hashOfAll = (catalog: Pick<Catalog, 'list'>): string =>
+  createHash('sha256')
+    .update(
+      catalog
+        .list()
+        .map((profile) => hashOf(profile))
+        .sort()
+        .join(),
+    ) // prettier-ignore
+    .digest('hex')
+
 const hashes = new WeakMap<Profile, string>()
 
 /** A profile that was read is never changed, so each is hashed once. */

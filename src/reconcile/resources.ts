@@ -7,6 +7,7 @@ import type { App } from '../app.ts'
 import type { Resource } from '../clouds/inventory.ts'
 import { findLost, recover } from '../clusters/adopt.ts'
 import { placesOf } from '../clusters/inventory-query.ts'
+import { findMarkAhead } from '../clusters/mark.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { findAccepted, noteSeen } from './findings.ts'
@@ -42,13 +43,6 @@ export async function checkOwnedResources(pass: Pass): Promise<void> {
 
 /** What a look at all that this installation owns touches. */
 type Asking = Pick<App, 'db' | 'inventory' | 'installationId' | 'catalog'>
-
-/** Those clusters that have no row in the database. Throws CannotTell. */
-export async function findUnknown(app: Asking): Promise<Map<string, Owned>> {
-  const unknown = new Map<string, Owned>()
-  for await (const { id, owned, isKnown } of compareOwned(app)) if (!isKnown) unknown.set(id, owned)
-  return unknown
-}
 
 /**
  * Clusters that own what they should not: unknown ones, and those that have long been DESTROYED. What is told counts,
@@ -91,7 +85,7 @@ async function takeBack(pass: Pass, id: string, owned: Owned): Promise<void> {
   let why = 'the artifact store has no state of it that could be adopted'
   try {
     // The listing may be of what has gone since.
-    const found = await findLost(pass.app, id)
+    const found = await findLost(pass.app, id, await findMarkAhead(pass.app))
     if (found) {
       const cluster = await recover(pass.app, found)
       const detail = `no row had this id, and by it there ${seen}; the artifact store had its state`
@@ -113,7 +107,11 @@ async function takeBack(pass: Pass, id: string, owned: Owned): Promise<void> {
   await pass.inspect({ type: 'resources-without-cluster', subject: id }, async () => ({ detail, resources }))
 }
 
-async function listOwned({ inventory, installationId, catalog }: Asking) {
+/**
+ * All that carries the tag of this installation, by cluster; `untold`: why that is not all. Throws CannotTell where
+ * nothing is told.
+ */
+export async function listOwned({ inventory, installationId, catalog }: Asking) {
   if (!inventory.findOwned) throw new CannotTell('this inventory cannot list all that carries the tag of the service')
   const all = new Map<string, Owned>()
   try {

@@ -3,6 +3,7 @@
 import { inArray } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { findLost, recover } from '../clusters/adopt.ts'
+import { findMarkAhead } from '../clusters/mark.ts'
 import { clusters } from '../clusters/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { firstIdAt } from '../ids.ts'
@@ -20,17 +21,35 @@ export async function checkStoredClusters(pass: Pass): Promise<void> {
   for await (const id of listUnknownStored(pass.app, [...new Set(prefixes)])) await takeBack(pass, id)
 }
 
+/** Those that the database has no row of. */
+export async function listUnknown<T extends { id: string }>({ db }: Pick<App, 'db'>, all: T[]): Promise<T[]> {
+  const unknown: T[] = []
+  for (let start = 0; start < all.length; start += BATCH) {
+    const batch = all.slice(start, start + BATCH)
+    // Index clusters_pkey.
+    const rows = await db
+      .select({ id: clusters.id })
+      .from(clusters)
+      .where(inArray(clusters.id, batch.map(({ id }) => id))) // prettier-ignore
+    const known = new Set(rows.map(({ id }) => id))
+    unknown.push(...batch.filter(({ id }) => !known.has(id)))
+  }
+  return unknown
+}
+
 /** The clusters of which the store has state, and of which the database has no row. `prefixes`: of their ids. */
 export async function* listUnknownStored(
   app: Pick<App, 'db' | 'store'>,
   prefixes: readonly string[],
 ): AsyncGenerator<string> {
-  const unknownOf = async (ids: string[]) => {
-    // Asked after the store: the row exists before anything is stored.
-    const rows = await app.db.select({ id: clusters.id }).from(clusters).where(inArray(clusters.id, ids))
-    const known = new Set(rows.map(({ id }) => id))
-    return ids.filter((id) => !known.has(id))
-  }
+  // Asked after the store: the row exists before anything is stored.
+  const unknownOf = async (ids: string[]) =>
+    (
+      await listUnknown(
+        app,
+        ids.map((id) => ({ id })),
+      )
+    ).map(({ id }) => id)
   for (const prefix of prefixes) {
     const ids = new Set<string>()
     for await (const key of app.store.list(`clusters/${prefix}`)) {
@@ -49,7 +68,7 @@ async function takeBack(pass: Pass, id: string): Promise<void> {
   const { app } = pass
   let why = 'it has no state that could be adopted'
   try {
-    const found = await findLost(app, id)
+    const found = await findLost(app, id, await findMarkAhead(app))
     if (found) {
       const cluster = await recover(app, found)
       const repair = `taken back as ${cluster.status}, until ${cluster.destroyAt.toISOString()}`

@@ -144,7 +144,7 @@ async function runCreate(operation: Operation): Promise<Outcome> {
   const tries = await countTries(app.db, claim.job.id)
   if (tries > claim.job.maxAttempts) return giveUp(operation)
   try {
-    if (claim.attempt.number > 1) await recallEntries(operation)
+    await recallEntries(operation) // a first attempt too: a restored database has forgotten those before
     const state: State = {
       entries: await listOpenEntries(app.db, claim.cluster.id),
       dir: await operation.makeDir('assets'),

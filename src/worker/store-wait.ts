@@ -1,6 +1,7 @@
 // A create does nothing in the cloud while the artifact store cannot keep its state. It waits, and its cluster says why.
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
+import { findMarkAhead, tellMarkAhead } from '../clusters/mark.ts'
 import { lockCluster } from '../clusters/queries.ts'
 import { noteWait, STORE_TOLD_AFTER_MS } from '../clusters/waiting.ts'
 import { messageOf } from '../errors.ts'
@@ -22,6 +23,16 @@ export async function findStoreProblem({ store }: Pick<App, 'store'>): Promise<s
     (error: unknown) => `the artifact store does not work: ${messageOf(error)}`,
   )
   return Promise.race([checked, late])
+}
+
+/** Why no cluster may be made now. A store that does not tell is a problem of its own, and never one of a destroy. */
+export async function findHold(app: Pick<App, 'db' | 'store' | 'box' | 'log'>): Promise<string | undefined> {
+  const late = setTimeout(CHECK_MS, undefined, { ref: false })
+  const asked = findMarkAhead(app).catch((error: unknown) =>
+    app.log.warn(`the mark cannot be read: ${messageOf(error)}`),
+  )
+  const ahead = await Promise.race([asked, late])
+  return ahead ? tellMarkAhead(ahead) : undefined
 }
 
 /** Tries until the snapshot is stored. Throws Stopped, or an error when the directory itself is gone. */

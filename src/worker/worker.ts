@@ -24,7 +24,7 @@ import { Stopped } from './failures.ts'
 import { openOperation, type Operation } from './operation.ts'
 import { retrySeconds } from './retry.ts'
 import type { OperationPlan } from './steps.ts'
-import { findStoreProblem } from './store-wait.ts'
+import { findHold, findStoreProblem } from './store-wait.ts'
 
 export type Worker = {
   /** Fetches no more jobs and lets the running ones end, for at most this long. Then it stops them cleanly. */
@@ -91,12 +91,14 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
       await app.db.transaction((tx) => app.queue.giveBack(tx, delivery, 0, 'busy'))
       return
     }
-    const storeProblem = await findStoreProblem(app)
+    const [storeProblem, hold] = await Promise.all([findStoreProblem(app), findHold(app)])
     const held = storeProblem === undefined ? undefined : masker.mask(`it waits to begin: ${storeProblem}`)
     await here.refreshEntries()
     const whyNotHere: WhyNotHere = (cluster, job) => {
       const lacks = whyNoEntryHere(here.abilities(), cluster)
       if (lacks !== undefined || job.type !== 'CREATE') return lacks
+      // Also one that had begun by the time of the backup: it may have ended long ago.
+      if (hold !== undefined) return `it waits to begin: ${hold}`
       return (cluster.status === 'PENDING' ? held : undefined) ?? whyNotInstalledHere(here.abilities(), cluster)
     }
     const claim = await claimJob(app, delivery, nameOfWorker, waitMs, whyNotHere).catch(async (error: unknown) => {

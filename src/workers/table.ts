@@ -3,6 +3,12 @@ import { index, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
 import { at } from '../db/columns.ts'
 import type { Platform } from '../vocabulary.ts'
 
+export type Alike = {
+  leaseSeconds: number
+  /** Which cloud is simulated. null: none is. */
+  simulatedCloud: string | null
+}
+
 export type Abilities = {
   /** A simulation runs any version, on every cloud, in FIPS mode too. */
   simulated: boolean
@@ -17,6 +23,10 @@ export type Abilities = {
   version?: string
   /** How many jobs it runs at once. */
   slots?: number
+  /** What all workers of a fleet must have alike. */
+  alike?: Alike
+  /** Of the profiles that it has read. */
+  profilesHash?: string
   /** When the database server that it last met was started. */
   databaseStartedAt?: string
 }

@@ -1,8 +1,10 @@
 // The workers that there are, and what each is able to run. Each tells it itself, again and again while it lives. What a
 // worker is able to run helps to say early that nobody can run a job. It is never a reason to leave a destroy undone.
 import { hostname } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import type { EntryListing } from '../clouds/access.ts'
+import { readCloudId } from '../clouds/simulated.ts'
 import { credentialPlaces, findCredentials } from '../clouds/credentials.ts'
 import type { Reader } from '../db/client.ts'
 import { tellProfileProblems } from '../profiles/credentials.ts'
@@ -10,11 +12,13 @@ import type { ClusterRow } from '../clusters/tables.ts'
 import { newId } from '../ids.ts'
 import { version } from '../version.ts'
 import { platforms, type Platform } from '../vocabulary.ts'
-import type { Abilities } from './table.ts'
+import { hashOfAll } from '../profiles/catalog.ts'
+import type { Abilities, Alike } from './table.ts'
 
 const BEAT_MS = 15_000
 /** A look may ask other services for credentials. */
 const LOOK_MS = 300_000
+const UNLIKE_RETRY_MS = 5000
 /** A worker that was not seen for longer is not there. */
 export const ALIVE_SECONDS = 60
 /** What a fleet can run is remembered for so long, so that a restart of all workers refuses nothing. */
@@ -26,17 +30,70 @@ export const nameOfWorker = `${hostname()}:${process.pid}`
 async function readPrograms({
   installer,
   config,
-}: Pick<App, 'installer' | 'config'>): Promise<Omit<Abilities, 'clouds' | 'entries'>> {
+  catalog,
+}: Pick<App, 'installer' | 'config' | 'catalog'>): Promise<Omit<Abilities, 'clouds' | 'entries'>> {
   const [programs, hostInFipsMode] = await Promise.all([installer.listPrograms(), installer.isHostInFipsMode()])
   const ofFips = programs.filter(({ fips }) => fips).map((program) => program.version)
   return {
     version,
     slots: config.workerConcurrency,
     simulated: installer.simulated,
+    alike: await readAlike(config),
+    profilesHash: hashOfAll(catalog),
     versions: [...new Set(programs.map((program) => program.version))],
     fips: { hostInFipsMode, versions: hostInFipsMode ? ofFips : [] },
   }
 }
+
+async function readAlike({ leaseSeconds, installerDir, simulator }: App['config']): Promise<Alike> {
+  return { leaseSeconds, simulatedCloud: installerDir === undefined ? await readCloudId(simulator.cloudDir) : null }
+}
+
+/**
+ * Waits while a worker lives that another lease or another cloud was set for: one of the two would free locks that the
+ * other holds, or find nothing of what the other made. Throws the signal's reason.
+ */
+export async function waitForAlike(
+  { db, config, log }: Pick<App, 'db' | 'config' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const mine = await readAlike(config)
+  for (;;) {
+    const others = await listAlive(db)
+    const [why] = others.flatMap(({ name, abilities: { alike } }) => (alike ? whyUnlike(name, mine, alike) : []))
+    if (why === undefined) return
+    log.error(`this worker waits, and takes no job: ${why}`)
+    await setTimeout(UNLIKE_RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
+}
+
+function whyUnlike(name: string, mine: Alike, other: Alike): string[] {
+  const until = `as all workers must have the same; to change it, stop all of them for ${ALIVE_SECONDS} seconds`
+  if (mine.leaseSeconds !== other.leaseSeconds)
+    return [
+      `OCPCTL_LEASE_SECONDS is ${mine.leaseSeconds} here and ${other.leaseSeconds} at ${name}: set it to ${other.leaseSeconds}, ${until}`,
+    ]
+  if ((mine.simulatedCloud === null) !== (other.simulatedCloud === null))
+    return [
+      `OCPCTL_INSTALLER is ${mine.simulatedCloud === null ? 'a directory' : 'simulated'} here and not at ${name}: correct it, ${until}`,
+    ]
+  if (mine.simulatedCloud !== other.simulatedCloud)
+    return [`OCPCTL_SIM_CLOUD is another simulated cloud than that of ${name}: set it to the same directory, ${until}`]
+  return []
+}
+
+async function listAlive(db: Reader): Promise<{ name: string; abilities: Abilities }[]> {
+  const { rows } = await db.$client.query<{ name: string; abilities: Abilities }>({
+    name: 'living workers',
+    text: 'select name, abilities from workers where seen_at > now() - make_interval(secs => $1) order by seen_at desc',
+    values: [ALIVE_SECONDS],
+  })
+  return rows
+}
+
+/** Whether a worker lives that has read other profiles than this process. */
+export const hasOtherProfiles = async ({ db, catalog }: Pick<App, 'db' | 'catalog'>): Promise<boolean> =>
+  (await listAlive(db)).some(({ abilities: { profilesHash = hashOfAll(catalog) } }) => profilesHash !== hashOfAll(catalog)) // prettier-ignore
 
 /** Whether a worker with these abilities can install this version in FIPS mode. */
 const canInstallFips = ({ simulated, fips }: Abilities, version: string): boolean =>

@@ -54,7 +54,7 @@ export const adoptionRoutes = router().openapi(
       const { id, name, baseDomain, platform, region, owner, team } = found.record
       const infraIds = found.infras.map(({ metadata }) => metadata.infraID)
       const becomes: 'READY' | 'FAILED' = found.outputs ? 'READY' : 'FAILED'
-      const destroyAt = adoptedEnd(app.config, found.record).toISOString()
+      const destroyAt = adoptedEnd(app.config, found).toISOString()
       return c.json({ id, name, baseDomain, platform, region, owner, team, infraIds, becomes, destroyAt }, 200)
     }
     // Read before the transaction, because a transaction must not wait for a store. A repeated request gets the first
