@@ -82,7 +82,8 @@ describe('a worker that is set up in another way than one that lives', () => {
   async function heard(words: RegExp, environment: Record<string, string>, role = 'work') {
     const child = h.startProcess(role, { OCPCTL_LOG_LEVEL: 'info', ...environment })
     let said = ''
-    child.stderr?.on('data', (chunk: Buffer) => void (said += chunk.toString()))
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => void (said += chunk.toString()))
     await eventually(() => words.test(said) || child.exitCode !== null)
     child.kill('SIGTERM')
     return { code: await exitOf(child), said }

@@ -87,7 +87,7 @@ it(
     })
     const process = h.startProcess('work', { OCPCTL_LOG_LEVEL: 'info' })
     let logged = ''
-    process.stderr?.on('data', (chunk: Buffer) => void (logged += chunk.toString()))
+    process.stdout?.on('data', (chunk: Buffer) => void (logged += chunk.toString()))
     await h.destroy(old.id)
     await h.reach(old.id, 'DESTROYED')
     expect(logged).toContain("the database is older than the artifact store's mark")

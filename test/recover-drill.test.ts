@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { sealAudit } from '../src/audit/seal.ts'
@@ -71,7 +72,13 @@ it(
         await setTimeout(random.whole(200, 1500))
         if (killed.kill('SIGKILL')) counts.killed++
         await exitOf(killed)
-        expect(await exitOf(spawnRecover())).toBeOneOf([0, 1])
+        const again = spawnRecover()
+        const said = Promise.all([text(again.stdout), text(again.stderr)])
+        const code = await exitOf(again)
+        // 1: something stays unknown, and all else is done.
+        const [out, failure] = await said
+        expect({ code, failure }).toEqual({ code: expect.toBeOneOf([0, 1]), failure: '' })
+        if (ahead) expect(out).toContain('From now on this database counts')
       } else await recoverLost(h.app, { apply: true }, () => undefined)
       expect(await findMarkAhead(h.app)).toBeUndefined()
       if (isLost) token = await h.tokenFor([{ team: '*', role: 'platform_admin' }])
@@ -139,7 +146,11 @@ const isAtRest = async () =>
   (await h.rows(`select id from jobs where status in ('PENDING', 'RUNNING', 'RETRYING') limit 1`)).length === 0
 
 const spawnRecover = () =>
-  spawn(process.execPath, ['src/main.ts', 'recover', '--apply'], { cwd: ROOT, env: h.environment, stdio: 'ignore' })
+  spawn(process.execPath, ['src/main.ts', 'recover', '--apply'], {
+    cwd: ROOT,
+    env: h.environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
 
 /** Clusters of which two infrastructures stand. */
 function doubled(): [string, string[]][] {

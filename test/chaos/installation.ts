@@ -131,6 +131,8 @@ function environmentOf(ground: {
     OCPCTL_SIM_FAULTS: ground.faultsFile,
     OCPCTL_SIM_SPEED: '400',
     OCPCTL_LEASE_SECONDS: String(LEASE_SECONDS),
+    // A destroyer that is killed between the zone and the records never finds the records again.
+    OCPCTL_RESIDUE: 'remove',
     OCPCTL_DRAIN_TIMEOUT: '3',
     OCPCTL_WORKER_CONCURRENCY: '6',
     OCPCTL_DB_POOL_MIN: '1',
