@@ -92,7 +92,7 @@ describe('a worker that is set up in another way than one that lives', () => {
   it.each([
     ['a lease', { OCPCTL_LEASE_SECONDS: '20' }, /OCPCTL_LEASE_SECONDS is 20 here and 30 at /],
     ['a simulated cloud', { OCPCTL_SIM_CLOUD: tmpdir() + '/ocpctl-other-cloud' }, /OCPCTL_SIM_CLOUD is another/],
-  ])('%s of its own: it waits, says so, and takes no job', { timeout: 30_000 }, async (_, environment, words) => {
+  ])('%s of its own: it waits, says so, and takes no job', { timeout: 120_000 }, async (_, environment, words) => {
     await h.rows('delete from workers')
     const worker = await h.startWorker()
     const { code, said } = await heard(words, environment)
@@ -106,7 +106,7 @@ describe('a worker that is set up in another way than one that lives', () => {
     await h.rows('delete from workers')
   })
 
-  it('a real installer beside a simulation: it waits, says so, and takes no job', { timeout: 30_000 }, async () => {
+  it('a real installer beside a simulation: it waits, says so, and takes no job', { timeout: 120_000 }, async () => {
     const worker = await h.startWorker()
     const dir = newDir()
     writeFileSync(join(dir, 'pull.json'), '{"auths":{}}')
@@ -130,7 +130,7 @@ describe('a worker that is set up in another way than one that lives', () => {
     await worker.drain(0)
   })
 
-  it('a clock that is off: it is told at the start', { timeout: 30_000 }, async () => {
+  it('a clock that is off: it is told at the start', { timeout: 120_000 }, async () => {
     const skew = 'const now=Date.now;Date.now=()=>now()+120000'
     const environment = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(skew)}` }
     const words = /the clock of this host is 1\d\d s ahead of that of the database/
