@@ -125,7 +125,9 @@ export async function findFormer(app: Pick<App, 'db' | 'store' | 'box' | 'log'>)
   const { id, storeMarkedAt } = await readInstallation(app.db)
   const [former, ...more] = await listOwners(app.store)
   if (storeMarkedAt !== null || former === undefined || former === id || more.length > 0) return undefined
-  if ((await app.db.select({ id: clusters.id }).from(clusters).limit(1)).length > 0) return undefined
+  // A worker that outlived the loss may have taken back what it was at.
+  const isOfOthers = sql`${clusters.effectiveTags} ->> 'ocpctl-installation-id' is distinct from ${former}`
+  if ((await app.db.select({ id: clusters.id }).from(clusters).where(isOfOthers).limit(1)).length > 0) return undefined
   if (await readMark(app)) return former
   // Whoever tries again with the right key must not be held to this one.
   await app.db.delete(installation).where(eq(installation.id, id))

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sealAudit } from '../src/audit/seal.ts'
+import { findLost, recover } from '../src/clusters/adopt.ts'
 import { findMarkAhead, keepMark, readMark } from '../src/clusters/mark.ts'
 import { recoverLost } from '../src/commands/recover.ts'
 import { destroyDueClusters } from '../src/cron/janitor.ts'
@@ -270,6 +271,32 @@ it(
     expect(h.resources()).toEqual([])
   },
 )
+
+it('a database that is lost is taken over though a worker has taken back there what it was at', async () => {
+  const worker = await h.startWorker()
+  const { cluster } = await h.requestCluster('outlived')
+  await h.reach(cluster.id, 'READY')
+  await worker.drain(0)
+  await seal()
+  await backup.lose()
+  const lost = await findLost(h.app, cluster.id, undefined)
+  if (lost) await recover(h.app, lost)
+  expect(await command({}, 'recover', '--apply')).toMatchObject({ code: 0, said: expect.stringContaining('takes the place') }) // prettier-ignore
+  expect(await statuses()).toEqual({ outlived: 'READY' })
+})
+
+it('a database with clusters of its own does not take the place of another one', async () => {
+  const worker = await h.startWorker()
+  const { cluster } = await h.requestCluster('first')
+  await h.reach(cluster.id, 'READY')
+  await worker.drain(0)
+  await seal()
+  await backup.lose()
+  const other = { ...h.app, installationId: 'ins_01k0000000e000000000000000' }
+  const lost = await findLost(h.app, cluster.id, undefined)
+  if (lost) await recover(other, { ...lost, record: { ...lost.record, effectiveTags: { 'ocpctl-installation-id': other.installationId } } }) // prettier-ignore
+  expect(await command({}, 'recover', '--apply')).toMatchObject({ code: 1, said: expect.stringContaining('another installation') }) // prettier-ignore
+})
 
 it('what lived by the mark lives on, though a look into the wrong cloud account shows nothing of it', async () => {
   const worker = await startWorker(h.app)
