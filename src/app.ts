@@ -2,6 +2,7 @@
 import type { ArtifactStore } from './artifacts/store.ts'
 import type { Authenticators } from './auth/authenticate.ts'
 import type { CloudCredentials } from './clouds/access.ts'
+import type { Instances } from './clouds/instances.ts'
 import type { Inventory } from './clouds/inventory.ts'
 import type { Config } from './config.ts'
 import type { Db } from './db/client.ts'
@@ -35,6 +36,7 @@ export type App = Observers &
     catalog: Catalog
     credentials: CloudCredentials
     inventory: Inventory
+    instances: Instances
     installer: Installer
     /** The way into clusters. */
     reach: Reach

@@ -8,12 +8,16 @@ import { openAuthenticators } from './auth/authenticate.ts'
 import { openCloudCredentials, type CloudCredentials } from './clouds/access.ts'
 import { awsCredentialsOf } from './clouds/aws/credentials.ts'
 import { openAwsInventory } from './clouds/aws/inventory.ts'
+import { openAwsInstances } from './clouds/aws/power.ts'
 import { openAzureInventory } from './clouds/azure/inventory.ts'
-import { openInventoryByEntry } from './clouds/by-entry.ts'
-import { inventoriesOfSimulator } from './clouds/doubles.ts'
+import { openAzureInstances } from './clouds/azure/power.ts'
+import { openInstancesByEntry, openInventoryByEntry } from './clouds/by-entry.ts'
+import { instancesOfSimulator, inventoriesOfSimulator } from './clouds/doubles.ts'
 import { openGcpInventory } from './clouds/gcp/inventory.ts'
+import { openGcpInstances } from './clouds/gcp/power.ts'
 import { openIbmCloudInventory } from './clouds/ibmcloud/inventory.ts'
-import { openInventory } from './clouds/by-platform.ts'
+import { openIbmCloudInstances } from './clouds/ibmcloud/power.ts'
+import { openInstances, openInventory } from './clouds/by-platform.ts'
 import type { Config } from './config.ts'
 import { openDatabase, openLeaseDatabase, readPools } from './db/client.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
@@ -94,8 +98,14 @@ export async function openApp(
     inventory: openInventory(
       config.installerDir === undefined ? inventoriesOfSimulator(config.simulator) : openInventories(credentials),
     ),
+    instances: openInstances(
+      config.installerDir === undefined ? instancesOfSimulator(config.simulator) : openAllInstances(credentials),
+    ),
     installer: openInstaller(config),
-    reach: config.installerDir === undefined ? openSimulatedReach(config.simulator.cloudDir) : openReach(),
+    reach:
+      config.installerDir === undefined
+        ? openSimulatedReach(config.simulator.cloudDir, config.simulator.speed)
+        : openReach(),
     sender: openSender(config.webhookAllow),
     mailer,
     onStep: () => undefined,
@@ -107,6 +117,13 @@ const openInventories = (credentials: CloudCredentials) => ({
   azure: openInventoryByEntry(credentials, 'azure', openAzureInventory),
   gcp: openInventoryByEntry(credentials, 'gcp', openGcpInventory),
   ibmcloud: openInventoryByEntry(credentials, 'ibmcloud', openIbmCloudInventory),
+})
+
+const openAllInstances = (credentials: CloudCredentials) => ({
+  aws: openInstancesByEntry(credentials, 'aws', (access) => openAwsInstances(awsCredentialsOf(access))),
+  azure: openInstancesByEntry(credentials, 'azure', openAzureInstances),
+  gcp: openInstancesByEntry(credentials, 'gcp', openGcpInstances),
+  ibmcloud: openInstancesByEntry(credentials, 'ibmcloud', openIbmCloudInstances),
 })
 
 async function keptSecretsKey(dataDir: string): Promise<string> {

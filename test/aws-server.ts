@@ -6,6 +6,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { faultOfStart, setState, tellState, type Machine } from './machines.ts'
 
 export type Tags = Record<string, string>
 
@@ -22,7 +23,7 @@ export type Ec2Thing = {
   description?: string
   instance?: string
   interfaceType?: string
-}
+} & Machine
 
 export type Zone = {
   id: string
@@ -75,6 +76,8 @@ export type AwsServer = {
   faults: AwsFault[]
   /** Actions whose filters are passed over, as by a server that does not know them. */
   unfiltered: Set<string>
+  /** How many lists are late to tell that a machine was stopped or started. */
+  lag: { lists: number }
   close(): Promise<void>
 }
 
@@ -101,6 +104,7 @@ export async function startAwsServer({ itemsPerPage = 2, refresh = () => {} } = 
   const requests: AwsRequest[] = []
   const faults: AwsFault[] = []
   const unfiltered = new Set<string>()
+  const lag = { lists: 0 }
   const account = emptyAccount()
 
   const server = createServer((request, response) => {
@@ -130,6 +134,7 @@ export async function startAwsServer({ itemsPerPage = 2, refresh = () => {} } = 
       if (fault === 'html') return { status: 200, type: 'text/html', body: '<html><body>Welcome</body></html>' }
       if (fault === '404') return { status: 404, type: 'text/html', body: '<html><body>Not found</body></html>' }
       if (fault) throw errorFor(fault, question)
+      if (service === 'ec2' && action in newStates) return replyOrder(question, account, lag.lists)
       return reply(question, account, sizeOf(question, itemsPerPage), unfiltered.has(`${service}:${action}`))
     } catch (error) {
       if (error instanceof AwsError) return errorReply(question, error)
@@ -162,6 +167,7 @@ export async function startAwsServer({ itemsPerPage = 2, refresh = () => {} } = 
     requests,
     faults,
     unfiltered,
+    lag,
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -310,6 +316,41 @@ function reply(question: Question, account: Account, size: number, isUnfiltered:
   throw new AwsError(400, 'UnknownOperationException', `there is no ${service}`)
 }
 
+const newStates: Record<string, string> = { StopInstances: 'stopped', StartInstances: 'running', TerminateInstances: 'terminated' } // prettier-ignore
+
+/** All are looked at before anything is done, so one that cannot be is enough to refuse all. */
+function replyOrder({ action, params, region }: Question, { ec2 }: Account, lag: number): Reply {
+  const ids = valuesOf(params, 'InstanceId')
+  if (ids.length === 0) throw new AwsError(400, 'MissingParameter', 'InstanceId')
+  const machines = ids.map((id) => {
+    const machine = ec2['instance']?.find((each) => each.id === id && (each.region ?? region) === region)
+    if (!machine || machine.isGone)
+      throw new AwsError(400, 'InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`)
+    const { state = 'running', isSpot, isProtected } = machine
+    const allowed = { StopInstances: ['running', 'stopped', 'stopping'], StartInstances: ['running', 'stopped', 'pending'] }[action] // prettier-ignore
+    if (allowed && !allowed.includes(state))
+      throw new AwsError(400, 'IncorrectInstanceState', `The instance '${id}' is not in a state from which it can be ${action}`) // prettier-ignore
+    if (action === 'StopInstances' && isSpot)
+      throw new AwsError(400, 'UnsupportedOperation', `You can't stop the Spot Instance '${id}'`)
+    if (action === 'StopInstances' && isProtected)
+      throw new AwsError(400, 'OperationNotPermitted', `The instance '${id}' may not be stopped`)
+    return machine
+  })
+  const scarce = machines.find(({ start }) => action === 'StartInstances' && start?.fault === 'no-capacity' && start.times > 0) // prettier-ignore
+  if (scarce) {
+    // Beside others it has not been asked for itself.
+    if (machines.length === 1) faultOfStart(scarce)
+    throw new AwsError(500, 'InsufficientInstanceCapacity', 'We currently do not have sufficient capacity')
+  }
+  for (const machine of machines)
+    if (action !== 'StartInstances' || faultOfStart(machine) === undefined)
+      setState(machine, newStates[action] ?? '', 'running', lag)
+  const items = ids.map((id) => `<item>${element('instanceId', id)}</item>`)
+  return xml(
+    `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>1</requestId>${list('instancesSet', items)}</${action}Response>`,
+  )
+}
+
 /** undefined: the action deletes nothing. */
 function replyDeletion({ action, params, zoneId, body }: Question, account: Account): Reply | undefined {
   const takeOut = <T>(all: T[] = [], code: string, isMeant: (each: T) => boolean) => {
@@ -399,8 +440,8 @@ const ec2Shapes: Record<string, Ec2Shape> = {
 /** Those whose documented filters have one by VPC. */
 const inVpc = ['DescribeInstances', 'DescribeNetworkInterfaces', 'DescribeVpcEndpoints']
 
-function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: number, isUnfiltered: boolean): Reply {
-  if (action === 'DescribeTags') return replyEc2Tags(params, region, ec2, size, isUnfiltered)
+function replyEc2({ action, params, region }: Question, { ec2 }: Account, most: number, isUnfiltered: boolean): Reply {
+  if (action === 'DescribeTags') return replyEc2Tags(params, region, ec2, most, isUnfiltered)
   const shape = ec2Shapes[action]
   if (!shape) throw new AwsError(400, 'InvalidAction', `The action ${action} is not valid for this web service.`)
   const idFilter = shape.id.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -424,8 +465,10 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
       (each.region ?? region) === region &&
       (isUnfiltered || filters.every(({ name, values }) => matches(each, name, values, idFilter))),
   )
-  const { page, next } = shape.isWhole ? { page: all, next: undefined } : pageOf(all, size, params.get('NextToken'))
-  const items = page.map(({ id, tags, state, description, instance, interfaceType, made, vpc, size: of }) => {
+  const { page, next } = shape.isWhole ? { page: all, next: undefined } : pageOf(all, most, params.get('NextToken'))
+  const items = page.map((thing) => {
+    const { id, tags, state, description, instance, interfaceType, made, vpc, size, zone, isSpot, machineType } = thing
+    const of = size ?? machineType
     const body =
       element(shape.id, id) +
       list('tagSet', [tagItems(tags, 'item', 'key', 'value')]) +
@@ -437,7 +480,7 @@ function replyEc2({ action, params, region }: Question, { ec2 }: Account, size: 
       (vpc === undefined || shape.kind === 'vpc' ? '' : element('vpcId', vpc)) +
       (shape.kind === 'peering' ? `<status>${element('code', state ?? 'active')}</status>` : '')
     if (action === 'DescribeInstances')
-      return `<item><reservationId>r-1</reservationId><instancesSet><item>${body}<instanceState><code>16</code>${element('name', state ?? 'running')}</instanceState></item></instancesSet></item>`
+      return `<item><reservationId>r-1</reservationId><instancesSet><item>${body}${isSpot ? element('instanceLifecycle', 'spot') : ''}${zone === undefined ? '' : `<placement>${element('availabilityZone', zone)}</placement>`}<instanceState><code>16</code>${element('name', tellState(thing, 'running'))}</instanceState></item></instancesSet></item>`
     return `<item>${body}${shape.state && state ? element(shape.state, state) : ''}</item>`
   })
   return xml(

@@ -3,11 +3,13 @@
  * double would hide faults: paths, versions and parameters that the providers do not have are refused, lists come in
  * pages, and what the caller may not read is left out of them without a word. Paths, parameters and the forms of answers
  * are those of the packages @azure/arm-resources 8.0.0, arm-dns 5.1.0, arm-privatedns 4.0.0, arm-keyvault 5.0.0,
- * arm-authorization 9.0.0 and arm-network 39.0.0; ids and names are compared without case.
+ * arm-authorization 9.0.0 and arm-network 39.0.0, and of
+ * azure-mgmt-compute 34.1.0 on PyPI; ids and names are compared without case.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { faultOfStart, setState, tellState, type Machine } from './machines.ts'
 
 export type Tags = Record<string, string>
 export type AzureRecord = {
@@ -27,6 +29,8 @@ export type AzureThing = {
   tags?: Tags
   managedBy?: string
   createdTime?: string
+  /** Of a virtual machine: its power state. */
+  machine?: Machine
 }
 export type Subscription = {
   /** isLate: the list does not have it yet. */
@@ -45,6 +49,7 @@ export type AzureFault = {
 }
 
 export const SUBSCRIPTION = '11111111-2222-3333-4444-555555555555'
+const VM = 'Microsoft.Compute/virtualMachines'
 const HOME = `/subscriptions/${SUBSCRIPTION}`
 
 export const emptySubscription = (): Subscription => ({
@@ -78,6 +83,7 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
   const requests: string[] = []
   const faults: AzureFault[] = []
   let pages = 0
+  const lag = { lists: 0 }
   const next = new Map<string, { list: unknown[]; path: string }>()
 
   const groupId = (group: string) => `${HOME}/resourceGroups/${group}`
@@ -157,7 +163,51 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
     list: subscription.zones.filter((each) => each.isPrivate === isPrivate).map(showZone),
   })
 
+  const machines = () => subscription.things.filter(({ type }) => type === VM && mayRead(type))
+  const machineOf = (group: string | undefined, name: string | undefined) =>
+    machines().find((each) => same(each.group, group) && same(each.name, name))
+  const viewOf = (machine: Machine) => ({
+    statuses: [
+      machine.lacksCapacity
+        ? { code: 'ProvisioningState/failed/AllocationFailed', level: 'Error', message: 'Allocation failed.' }
+        : { code: 'ProvisioningState/succeeded', level: 'Info' },
+      { code: `PowerState/${tellState(machine, 'running')}`, level: 'Info' },
+    ],
+  })
+  const VM_VERSION = '2021-07-01'
+
   const routes: Route[] = [
+    {
+      path: /^\/providers\/Microsoft.Compute\/virtualMachines$/i,
+      versions: [VM_VERSION],
+      parameters: ['statusOnly'],
+      answer: (_, query) => ({
+        list: machines()
+          .filter(({ machine }) => query.get('statusOnly') !== 'true' || !machine?.isNew)
+          .map((each) => {
+            const { machine = {} } = each
+            // What is left out is what the real one leaves out.
+            if (query.get('statusOnly') === 'true')
+            return { id: idOf(each), name: each.name, type: VM, location: 'westeurope', properties: { instanceView: viewOf(machine) } } // prettier-ignore
+            const { machineType = 'Standard_D4s_v5', isSpot = false, zone = '1' } = machine
+            const properties = { hardwareProfile: { vmSize: machineType }, provisioningState: 'Succeeded', ...(isSpot && { priority: 'Spot' }) } // prettier-ignore
+            return {
+              ...showThing(each),
+              location: zone.replace(/-?\d$/, '') || 'westeurope',
+              zones: [zone.split('-').at(-1)],
+              properties,
+            }
+          }),
+      }),
+    },
+    {
+      path: /^\/resourceGroups\/([^/]+)\/providers\/Microsoft.Compute\/virtualMachines\/([^/]+)\/instanceView$/i,
+      versions: [VM_VERSION],
+      answer([group, name]) {
+        const found = machineOf(group, name)
+        return found && { one: viewOf(found.machine ?? {}) }
+      },
+    },
     {
       path: /^\/resourcegroups$/i,
       versions: ['2021-04-01'],
@@ -255,8 +305,8 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
     const send = (status: number, body: unknown, headers = {}) =>
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
     requests.push(`${request.method} ${decodeURIComponent(url.pathname)}${decodeURIComponent(url.search)}`)
-    if (!['GET', 'DELETE'].includes(request.method ?? ''))
-      return void fail(405, 'MethodNotAllowed', 'this only reads and deletes')
+    if (!['GET', 'DELETE', 'POST'].includes(request.method ?? ''))
+      return void fail(405, 'MethodNotAllowed', 'this only reads, deletes and switches')
     if (request.headers.authorization !== 'Bearer loopback') return void fail(401, 'InvalidAuthenticationToken', 'no')
     const path = decodeURIComponent(url.pathname)
     if (!path.toLowerCase().startsWith(`${HOME}/`))
@@ -265,6 +315,17 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
     if (request.method === 'DELETE') {
       if (!takeAway(inside, url.searchParams.get('api-version'))) return void fail(404, 'ResourceNotFound', inside)
       return void response.writeHead(204).end()
+    }
+    if (request.method === 'POST') {
+      const fault = takeFault(inside)
+      if (fault === 'throttle') return void fail(429, 'TooManyRequests', 'slow down', { 'retry-after': '0' })
+      const action = inside.split('/').at(-1)
+      if (fault === 'deny')
+        return void fail(403, 'AuthorizationFailed', `The client 'ocpctl' does not have authorization to perform action 'Microsoft.Compute/virtualMachines/${action}/action' over scope '${path}'`) // prettier-ignore
+      const { status, code } = takeOrder(inside, url.searchParams)
+      // Azure says nothing more when it has accepted something.
+      if (code === undefined) return void response.writeHead(status).end()
+      return void fail(status, code, inside)
     }
     const token = url.searchParams.get('$skiptoken')
     const route = routes.find((each) => each.path.test(inside))
@@ -307,11 +368,23 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
     send(200, body)
   }
 
+  function takeOrder(path: string, query: URLSearchParams): { status: number; code?: string } {
+    const [, group, name, action] = /^\/resourceGroups\/([^/]+)\/providers\/Microsoft.Compute\/virtualMachines\/([^/]+)\/(deallocate|start)$/i.exec(path) ?? [] // prettier-ignore
+    if (query.size !== 1 || query.get('api-version') !== VM_VERSION) return { status: 400, code: 'InvalidParameter' }
+    const found = machineOf(group, name)
+    if (!found || found.machine?.isGone) return { status: 404, code: 'ResourceNotFound' }
+    const machine = (found.machine ??= {})
+    if (machine.isProtected) return { status: 409, code: 'ScopeLocked' }
+    if (action === 'deallocate' || faultOfStart(machine) === undefined)
+      setState(machine, action === 'deallocate' ? 'deallocated' : 'running', 'running', lag.lists)
+    return { status: 202 }
+  }
+
   /** False: there is nothing at the path, or it has no such version. */
   function takeAway(path: string, version: string | null): boolean {
     const [, group, kind, name, part, relative] = /^\/resourceGroups\/([^/]+)\/providers\/([^/]+\/[^/]+)\/([^/]+)(?:\/([^/]+)\/([^/]+))?$/i.exec(path) ?? [] // prettier-ignore
     const isZone = same(kind, 'Microsoft.Network/dnsZones')
-    if (version !== (isZone ? '2018-05-01' : '2023-04-02')) return false
+    if (version !== (isZone ? '2018-05-01' : same(`${kind}`, VM) ? VM_VERSION : '2023-04-02')) return false
     const records = subscription.zones.find((each) => same(each.name, name) && same(each.group, group))?.records ?? []
     return isZone
       ? takeOut(records, (each) => same(each.name, relative) && same(each.type, part))
@@ -333,6 +406,7 @@ export async function startAzureServer({ itemsPerPage = 2, refresh = () => {} } 
     subscription,
     requests,
     faults,
+    lag,
     groupId,
     close: async () => {
       server.closeAllConnections()

@@ -131,6 +131,14 @@ describe('AWS', () => {
     expect(text).toMatch(/not all is well\n$/)
   })
 
+  it('names what is missing to let clusters sleep', async () => {
+    aws.account.refused.push('ec2:StartInstances')
+    const { rights } = await examine('aws')
+    expect(rights.filter(({ state }: { state: string }) => state === 'missing')).toMatchObject([
+      { name: 'ec2:StartInstances', uses: ['sleep'] },
+    ])
+  })
+
   it('of a role, its policies are judged', async () => {
     aws.account.caller = 'arn:aws:sts::000000000000:assumed-role/deployer/i-1'
     aws.account.roles.push({ name: 'deployer', tags: {} })
@@ -183,6 +191,8 @@ describe('Azure', () => {
       missing: ['Microsoft.Authorization/roleAssignments/delete', 'Microsoft.Authorization/roleAssignments/write'],
     })
     expect((await examine('azure')).given).toEqual(expect.arrayContaining(neededActions))
+    azure.subscription.permissions[0]?.notActions.push('Microsoft.Compute/virtualMachines/deallocate/*')
+    expect((await examine('azure')).missing).toContain('Microsoft.Compute/virtualMachines/deallocate/action')
   })
 
   it('what it cannot ask is not known', async () => {
@@ -247,6 +257,7 @@ describe('IBM Cloud', () => {
     expect(told).toMatchObject({ code: 0, where: 'account a1b2c3', missing: [] })
     expect(told.given).toContain('Viewer of is/volumes')
     expect(told.unknown).toContain('Administrator and Manager of is')
+    expect(told.unknown).toContain('Operator of is/instances')
     ibmcloud.faults.push({ at: /\/volumes$/, how: 'deny', times: 1 })
     expect(await examine('ibmcloud')).toMatchObject({ code: 1, missing: ['Viewer of is/volumes'] })
     expect(ibmcloud.requests.filter((request) => !/^GET |identity\/token$|resources\/search$/.test(request))).toEqual(

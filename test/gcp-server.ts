@@ -9,8 +9,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { decodeJwt } from 'jose'
+import { faultOfStart, setState, tellState, type Machine } from './machines.ts'
 
-export type Thing = { name: string; scope?: string; labels?: Record<string, string> } & Record<string, unknown>
+export type Thing = { name: string; scope?: string; labels?: Record<string, string> } & Machine &
+  Record<string, unknown>
 export type Zone = { name: string; dnsName: string; visibility?: string; labels?: Record<string, string>; records?: { name: string; type: string; rrdatas?: string[] }[] } // prettier-ignore
 export type Project = {
   /** By list, such as `instances`. */
@@ -60,7 +62,8 @@ class Refused extends Error {
 }
 
 type Asked = { method: string; path: string; query: URLSearchParams & { most: number }; body: string }
-type Reply = { permission: string; body: unknown }
+/** `act`: what makes the answer, unless there is a fault. */
+type Reply = { permission: string; body?: unknown; act?: () => unknown }
 
 export type GcpServer = Awaited<ReturnType<typeof startGcpServer>>
 
@@ -70,6 +73,7 @@ export async function startGcpServer({ refresh = () => {} } = {}) {
   const faults: Fault[] = []
   const requests: string[] = []
   const pages = { size: 2 }
+  const power: Power = { lag: 0, operations: new Map() }
   const signIns: URLSearchParams[] = []
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
@@ -94,9 +98,9 @@ export async function startGcpServer({ refresh = () => {} } = {}) {
       if (request.headers.authorization !== 'Bearer the-token') return refuse(401, 'no valid credential', 'authError')
       requests.push(`${asked.path}${searchParams.has('pageToken') ? ' (more)' : ''}`)
       refresh()
-      const { permission, body } = reply(asked, projects)
+      const { permission, body, act } = reply(asked, projects, power)
       const fault = faults.find((each) => each.permission === permission && each.times > 0)
-      if (!fault) return send(200, body)
+      if (!fault) return send(200, act ? act() : body)
       fault.times--
       if (fault.how === 'throttle') return refuse(429, 'slow down', 'rateLimitExceeded', {}, { 'retry-after': '0' })
       if (fault.how === 'busy') return refuse(403, 'slow down', 'rateLimitExceeded', {}, { 'retry-after': '0' })
@@ -151,6 +155,7 @@ export async function startGcpServer({ refresh = () => {} } = {}) {
     projects,
     faults,
     pages,
+    power,
     requests,
     signIns,
     close() {
@@ -160,7 +165,11 @@ export async function startGcpServer({ refresh = () => {} } = {}) {
   }
 }
 
-function reply({ method, path, query, body }: Asked, projects: Record<string, Project>): Reply {
+/** `lag`: how many lists are late to tell a state. */
+type Power = { lag: number; operations: Map<string, { reads: number; error?: object }> }
+
+function reply(asked: Asked, projects: Record<string, Project>, power: Power): Reply {
+  const { method, path, query, body } = asked
   const of = (name = ''): Project => {
     const project = projects[name]
     if (!project) throw new Refused(404, `The resource 'projects/${name}' was not found`)
@@ -190,10 +199,20 @@ function reply({ method, path, query, body }: Asked, projects: Record<string, Pr
     return { permission: 'nothing', body: given.length > 0 ? { permissions: given } : {} }
   }
   if (method === 'DELETE') return takeAway(path, of)
+  const order = /^\/compute\/v1\/projects\/([^/]+)\/(zones\/[^/]+)\/instances\/([^/]+)\/(stop|start)$/.exec(path)
+  if (order) return replyOrder(asked, of(order[1]), order.slice(2), power)
   if (method !== 'GET') throw new Refused(400, `${method} is not for reading`)
   const itself = /^\/v1\/projects\/([^/:]+)$/.exec(path)
   if (itself && of(itself[1]))
     return { permission: 'resourcemanager.projects.get', body: { projectId: itself[1], lifecycleState: 'ACTIVE' } }
+  const [, operation] = /^\/compute\/v1\/projects\/[^/]+\/zones\/[^/]+\/operations\/([^/]+)$/.exec(path) ?? []
+  if (operation !== undefined) {
+    const known = power.operations.get(operation)
+    if (!known) throw new Refused(404, 'no such operation')
+    const status = known.reads++ === 0 ? 'RUNNING' : 'DONE'
+    const told = { kind: 'compute#operation', name: operation, status }
+    return { permission: 'compute.zoneOperations.get', body: status === 'DONE' && known.error ? { ...told, error: known.error } : told } // prettier-ignore
+  }
   const [, owner = '', scope, list = ''] =
     /^\/compute\/v1\/projects\/([^/]+)\/(aggregated|global)\/(\w+)$/.exec(path) ?? []
   if (list) {
@@ -201,7 +220,8 @@ function reply({ method, path, query, body }: Asked, projects: Record<string, Pr
     if (!(scope === 'aggregated' ? AGGREGATED : GLOBAL).has(list)) throw new Refused(400, `no ${scope} ${list}`)
     if (query.get('maxResults') !== '500') throw new Refused(400, 'maxResults')
     const things = (of(owner).compute[list] ?? []).map((thing): Thing => linked(owner, list, thing))
-    const { page, more } = paged(things.filter(filterOf(query.get('filter'), list)), query)
+    const { page: found, more } = paged(things.filter(filterOf(query.get('filter'), list)), query)
+    const page = list === 'instances' ? found.map(({ origin, ...each }) => ({ ...each, status: tellState(origin as Machine, 'RUNNING') })) : found // prettier-ignore
     return {
       permission: `compute.${list}.list`,
       body: scope === 'aggregated' ? { kind: 'compute#xAggregatedList', items: scoped(list, page), ...more } : { kind: 'compute#xList', ...(page.length > 0 ? { items: page } : {}), ...more }, // prettier-ignore
@@ -271,7 +291,37 @@ function takeAway(path: string, of: (name?: string) => Project): Reply {
 
 function linked(owner: string, list: string, thing: Thing): Thing {
   const scope = thing.scope ?? (GLOBAL.has(list) ? 'global' : 'zones/us-central1-a')
-  return { ...thing, scope, selfLink: `https://www.googleapis.com/compute/v1/projects/${owner}/${scope}/${list}/${thing.name}` } // prettier-ignore
+  return { ...thing, scope, ...(list === 'instances' ? shapeOf(thing, scope) : {}), selfLink: `https://www.googleapis.com/compute/v1/projects/${owner}/${scope}/${list}/${thing.name}` } // prettier-ignore
+}
+
+function shapeOf(thing: Thing, scope: string) {
+  const { state: _, late: __, start: ___, isSpot, machineType, hasLocalDisk } = thing
+  return {
+    origin: thing,
+    ...(machineType === undefined ? {} : { machineType: `https://www.googleapis.com/compute/v1/projects/p/${scope}/machineTypes/${machineType}` }), // prettier-ignore
+    scheduling: { preemptible: false, provisioningModel: isSpot ? 'SPOT' : 'STANDARD' },
+    disks: [{ type: 'PERSISTENT' }, ...(hasLocalDisk ? [{ type: 'SCRATCH' }] : [])],
+  }
+}
+
+/** The operation is not done at once. */
+function replyOrder({ method, query, body }: Asked, project: Project, parts: string[], power: Power): Reply {
+  const [scope, name, verb = ''] = parts
+  if (method !== 'POST' || body !== '' || [...query.keys()].length > 0) throw new Refused(400, 'bad order')
+  const machine = (project.compute['instances'] ?? []).find((each) => each.name === name && (each.scope ?? ZONES[0]) === scope) // prettier-ignore
+  if (!machine || machine.isGone) throw new Refused(404, `The resource '${scope}/instances/${name}' was not found`)
+  const permission = `compute.instances.${verb}`
+  if (verb === 'stop' && machine.hasLocalDisk) throw new Refused(400, 'VM has a Local SSD attached but an undefined value for `discard-local-ssd`.') // prettier-ignore
+  if (machine.isProtected) throw new Refused(400, 'it is protected')
+  const operation = `operation-${power.operations.size}`
+  const act = () => {
+    const fault = verb === 'start' ? faultOfStart(machine) : undefined
+    const error = { errors: [{ code: 'ZONE_RESOURCE_POOL_EXHAUSTED', message: 'The zone does not have enough resources' }] } // prettier-ignore
+    power.operations.set(operation, { reads: 0, ...(fault === 'no-capacity' ? { error } : {}) })
+    if (fault === undefined) setState(machine, verb === 'stop' ? 'TERMINATED' : 'RUNNING', 'RUNNING', power.lag)
+    return { kind: 'compute#operation', name: operation, status: 'PENDING' }
+  }
+  return { permission, act }
 }
 
 function scoped(list: string, things: Thing[]) {

@@ -8,10 +8,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Endpoints } from '../src/clouds/ibmcloud/session.ts'
+import { faultOfStart, setState, tellState, type Machine } from './machines.ts'
 
-export type Row = { id: string; name: string } & Record<string, unknown>
+export type Row = { id: string; name: string } & Machine & Record<string, unknown>
 type Zone = { id: string; name: string; records: { name: string; type: string; target: string }[] }
-type ServiceInstance = Row & {
+type ServiceInstance = Omit<Row, 'state'> & {
+  id: string
+  name: string
   guid: string
   crn: string
   state: string
@@ -104,6 +107,8 @@ export async function startIbmCloudServer({ itemsPerPage = 2, refresh = () => {}
   const account = emptyAccount()
   const faults: IbmCloudFault[] = []
   const requests: string[] = []
+  /** How many lists are late to tell a state. */
+  const lag = { lists: 0 }
   const server = createServer((request, response) => {
     const respond = async () => {
       const chunks: Buffer[] = []
@@ -121,7 +126,15 @@ export async function startIbmCloudServer({ itemsPerPage = 2, refresh = () => {}
       refresh()
       const seen = fault?.how === 'hide' ? { ...account, groups: [], policies: [] } : account
       try {
-        const answer = { request, url, origin, seen, itemsPerPage, body: Buffer.concat(chunks).toString() }
+        const answer = {
+          request,
+          url,
+          origin,
+          seen,
+          itemsPerPage,
+          lag: lag.lists,
+          body: Buffer.concat(chunks).toString(),
+        }
         const body = url.pathname === '/iam/identity/token' ? signIn(answer) : answerTo(answer)
         if (fault?.how !== 'reset') return send(200, body)
         response.writeHead(200, { 'content-length': '100000' }).write(JSON.stringify(body).slice(0, 20))
@@ -148,6 +161,7 @@ export async function startIbmCloudServer({ itemsPerPage = 2, refresh = () => {}
     account,
     faults,
     requests,
+    lag,
     endpoints,
     async close() {
       server.closeAllConnections()
@@ -163,6 +177,7 @@ type Asked = {
   origin: string
   seen: IbmCloudAccount
   itemsPerPage: number
+  lag: number
   body: string
 }
 
@@ -175,7 +190,7 @@ function signIn({ request: { method, headers }, body }: Asked): unknown {
   return { access_token: TOKEN, token_type: 'Bearer', expires_in: 3600 }
 }
 
-function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): unknown {
+function answerTo({ request, url, origin, seen, itemsPerPage, lag, body }: Asked): unknown {
   if (request.headers.authorization !== `Bearer ${TOKEN}`) throw new Refused(401, 'no token')
   const params = Object.fromEntries(url.searchParams)
   const only = (...names: string[]) => {
@@ -190,25 +205,51 @@ function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): un
   }
 
   if (request.method === 'DELETE') return takeAway(url.pathname, seen)
+  const [, machine] = /^\/vpc\/[^/]+\/v1\/instances\/([^/]+)\/actions$/.exec(url.pathname) ?? []
+  if (machine !== undefined) {
+    only('version', 'generation')
+    if (request.method !== 'POST' || request.headers['content-type'] !== 'application/json')
+      throw new Refused(400, 'bad action')
+    return order(
+      seen.things['instances']?.find(({ id }) => id === machine),
+      body,
+      lag,
+    )
+  }
+  const [, one] = /^\/vpc\/[^/]+\/v1\/instances\/([^/]+)$/.exec(url.pathname) ?? []
+  if (one !== undefined) {
+    only('version', 'generation')
+    const row = seen.things['instances']?.find(({ id }) => id === one)
+    if (!row) throw new Refused(404, 'Instance not found')
+    // What is asked for by itself is never late.
+    return showMachine({ ...row, late: { state: '', times: 0 } })
+  }
   const [, region, path] = /^\/vpc\/([^/]+)\/v1\/(.*)$/.exec(url.pathname) ?? []
   if (path !== undefined) {
     const filters = [
       ...(path === 'images' ? ['visibility'] : []),
       ...(['volumes', 'load_balancers'].includes(path) ? [] : ['resource_group.id']),
+      ...(path === 'instances' ? ['vpc.name'] : []),
     ]
     only('version', 'generation', 'limit', 'start', ...filters)
     if (!/^20\d\d-\d\d-\d\d$/.test(params['version'] ?? '') || params['generation'] !== '2')
       throw new Refused(400, 'version and generation are required')
     const wanted = params['visibility']
     const group = params['resource_group.id']
+    const network = params['vpc.name']
     const rows = seen.things[path]
       ?.filter(({ visibility = 'private' }) => visibility === (wanted ?? visibility))
       .filter(({ inRegion = REGION }) => inRegion === region)
       .filter(({ resource_group: of }) => group === undefined || (of as { id: string }).id === group) // as they are put
+      .filter(({ vpc: of }) => network === undefined || (of as { name?: string } | undefined)?.name === network) // as they are put
     if (!rows) throw new Refused(404, 'no such list')
     const { page, next } = cut(rows, 100, params['limit'])
     const link = { href: `${origin}${url.pathname}?limit=${itemsPerPage}&start=${next}` }
-    return { [path.split('/').at(-1) ?? '']: page, total_count: rows.length, ...(next && { next: link }) }
+    return {
+      [path.split('/').at(-1) ?? '']: path === 'instances' ? page.map(showMachine) : page,
+      total_count: rows.length,
+      ...(next && { next: link }),
+    }
   }
 
   const [, crn = '', zoneId] = /^\/cis\/v1\/([^/]+)\/zones(?:\/([^/]+)\/dns_records)?$/.exec(url.pathname) ?? []
@@ -284,6 +325,32 @@ function answerTo({ request, url, origin, seen, itemsPerPage, body }: Asked): un
     default:
       throw new Refused(400, `unknown: ${request.method} ${url.pathname}`)
   }
+}
+
+function showMachine(row: Row) {
+  const { state: _, late: __, start: ___, lacksCapacity, zone, machineType, isSpot, ...rest } = row
+  return {
+    ...rest,
+    status: tellState(row, 'running'),
+    status_reasons: lacksCapacity ? [{ code: 'cannot_start_capacity', message: 'no capacity' }] : [],
+    availability: { class: isSpot ? 'spot' : 'standard' },
+    ...(zone === undefined ? {} : { zone: { name: zone } }),
+    ...(machineType === undefined ? {} : { profile: { name: machineType } }),
+  }
+}
+
+/** That there is no machine to give is told afterwards, in its status. */
+function order(machine: Row | undefined, body: string, lag: number): unknown {
+  if (machine === undefined || machine.isGone) throw new Refused(404, 'Instance not found')
+  const { type, ...others } = JSON.parse(body) as Record<string, unknown>
+  if (!['start', 'stop'].includes(String(type)) || Object.keys(others).length > 0) throw new Refused(400, 'bad action')
+  const { state = 'running', isProtected } = machine
+  if (isProtected) throw new Refused(400, 'it is protected')
+  // An action is for one state alone.
+  if (state !== (type === 'start' ? 'stopped' : 'running')) throw new Refused(409, 'The instance is not in a state for this action') // prettier-ignore
+  if (type === 'stop' || faultOfStart(machine) === undefined)
+    setState(machine, type === 'stop' ? 'stopped' : 'running', 'running', lag)
+  return { id: 'action', type, status: 'pending' }
 }
 
 function takeAway(path: string, seen: IbmCloudAccount): unknown {

@@ -25,7 +25,7 @@ describe('the main job', () => {
       expect(shown).toMatchObject({
         status: 'READY',
         infraId: expect.stringMatching(new RegExp(`^main-${platform}-[a-z0-9]{5}$`)),
-        actions: ['destroy', 'extend', 'protect'],
+        actions: ['destroy', 'extend', 'protect', 'scale-workers', 'hibernate'],
         simulated: true,
       })
       expect(shown.attempt).toMatchObject({ stage: 'complete', progressPercent: 100, outcome: 'SUCCEEDED' })

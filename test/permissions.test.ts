@@ -117,6 +117,10 @@ const table: Record<string, Case> = {
   },
   // Within the profile's bounds, and so that the cluster outlives the test.
   'POST /api/v1/clusters/{id}/extend': { body: { hours: 5 }, expected: owners(200) },
+  // It is not READY.
+  'POST /api/v1/clusters/{id}/scale-workers': { body: { replicas: 3 }, expected: owners(409) },
+  'POST /api/v1/clusters/{id}/hibernate': { body: {}, expected: owners(409) },
+  'POST /api/v1/clusters/{id}/resume': { expected: owners(409) },
   'PUT /api/v1/clusters/{id}/protection': {
     body: { reason: 'a demonstration', until: '2001-01-01T00:00:00+02:00' },
     expected: [401, 401, 404, 404, 403, 403, 403, 422, 404, 404, 403, 422],

@@ -71,6 +71,25 @@ describe.concurrent.each(platforms)('on %s', (platform) => {
     expect(thingsOf(name)).toEqual([])
   })
 
+  it.concurrent('its machines sleep and wake, and it is destroyed asleep', async () => {
+    const id = await install(`asleep-on-${platform}`, platform)
+    const query = await queryOfWhole(h.app.db, await rowOf(id))
+    const { list, stop, start } = h.app.instances
+    const statesOf = async () => (await list(query)).instances.map(({ state }) => state)
+    const { instances, notChecked } = await list(query)
+    expect(notChecked).toEqual([])
+    expect(instances.length).toBeGreaterThanOrEqual(3)
+    const all = (state: string) => instances.map(() => state)
+    await stop(query, instances)
+    expect(await statesOf()).toEqual(all('stopped'))
+    await start(query, instances)
+    expect(await statesOf()).toEqual(all('running'))
+    await stop(query, instances)
+    await h.destroy(id)
+    await h.reach(id, 'DESTROYED')
+    expect(await statesOf()).toEqual([])
+  })
+
   it.concurrent('what the destroyer is known to leave is named, and the cluster is DESTROYED once it is gone', async () => {
     const name = `known-on-${platform}`
     const id = await install(name, platform)

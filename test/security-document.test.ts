@@ -3,12 +3,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { sleepActions } from '../src/clouds/azure/needed.ts'
 import { neededActions } from '../src/clouds/azure/permissions.ts'
+import { sleepPermissions } from '../src/clouds/gcp/needed.ts'
 import { ROOT } from './harness.ts'
 
 const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
 const documents = [...text.matchAll(/```json\n(.*?)```/gs)].map(([, json = '']) => JSON.parse(json) as unknown)
-const policies = documents as { Statement: { Action: string[] }[] }[] // read below
+const policies = documents as { Statement: { Sid?: string; Action: string[] }[] }[] // read below
 const actionsOf = (policy = policies[0]) => (policy?.Statement ?? []).flatMap(({ Action }) => Action).toSorted()
 
 const SERVICES: Record<string, string> = {
@@ -111,5 +113,14 @@ it('the role for Azure allows what the inventory asks for first, which is all th
   expect(named.length).toBeGreaterThan(neededActions.length)
   // Nothing is called left for want of it.
   const optional = ['Microsoft.Authorization/roleAssignments/read']
-  expect(named.filter((action) => ![...neededActions, ...optional].includes(action))).toEqual([])
+  expect(named.filter((action) => ![...neededActions, ...optional, ...sleepActions].includes(action))).toEqual([])
+})
+
+it('what it takes to let clusters sleep is told apart from what is for looking', () => {
+  const sleep = policies[1]?.Statement.find(({ Sid }) => Sid === 'LetClustersSleep')
+  expect(sleep?.Action.toSorted()).toEqual(unique(callsIn('clouds/aws/power.ts')))
+  const azure = documents[3] as { Actions: string[] } // read below
+  expect(azure.Actions.toSorted()).toEqual(sleepActions.toSorted())
+  const [, , google] = /## Permissions on Google Cloud.*?```\n(.*?)\n```.*?```\n(.*?)\n```/s.exec(text) ?? []
+  expect(google?.split('\n')).toEqual(sleepPermissions)
 })

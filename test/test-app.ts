@@ -4,8 +4,8 @@ import type { App } from '../src/app.ts'
 import { openStore } from '../src/artifacts/store.ts'
 import { openAuthenticators } from '../src/auth/authenticate.ts'
 import { openCloudCredentials } from '../src/clouds/access.ts'
-import { inventoriesOfSimulator } from '../src/clouds/doubles.ts'
-import { openInventory } from '../src/clouds/by-platform.ts'
+import { instancesOfSimulator, inventoriesOfSimulator } from '../src/clouds/doubles.ts'
+import { openInstances, openInventory } from '../src/clouds/by-platform.ts'
 import type { Config } from '../src/config.ts'
 import { openDatabase, openLeaseDatabase } from '../src/db/client.ts'
 import { openEvents } from '../src/events.ts'
@@ -54,8 +54,9 @@ export async function openTestApp(config: Config, url: string): Promise<{ app: A
       box,
       credentials: openCloudCredentials(config.credentialsDir, config.environment),
       inventory: openInventory(inventoriesOfSimulator(config.simulator)),
+      instances: openInstances(instancesOfSimulator(config.simulator)),
       installer: openInstaller(config),
-      reach: openSimulatedReach(config.simulator.cloudDir),
+      reach: openSimulatedReach(config.simulator.cloudDir, config.simulator.speed),
       sender: openSender(config.webhookAllow),
       mailer,
       onStep: () => undefined,

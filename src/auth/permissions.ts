@@ -30,6 +30,8 @@ const table = {
   },
   'cluster.read': { says: 'see cluster', needs: 'read', ...seers },
   'cluster.destroy': { says: 'destroy cluster', needs: 'write', ...owners },
+  'cluster.scale': { says: 'change the workers of cluster', needs: 'write', ...owners },
+  'cluster.sleep': { says: 'let sleep or wake cluster', needs: 'write', ...owners },
   'cluster.extend': { says: 'move the end of cluster', needs: 'write', ...owners },
   'cluster.protect': { says: 'protect cluster', needs: 'write', team_admin: 'team', platform_admin: 'any' },
   'cluster.credentials': { says: 'read the credentials of cluster', needs: 'write', ...owners },

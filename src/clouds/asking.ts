@@ -24,15 +24,18 @@ export class NotAnswered extends Error {
   readonly permission: string
   /** The caller lacks it. */
   readonly isDenied: boolean
+  /** The cloud's own word for it, after the status of HTTP where it was asked by REST: `409 AllocationFailed`. */
+  readonly code: string | undefined
 
   constructor(
     permission: string,
     why: string,
-    { cause, isDenied = false }: { cause?: unknown; isDenied?: boolean } = {},
+    { cause, isDenied = false, code }: { cause?: unknown; isDenied?: boolean; code?: string | undefined } = {},
   ) {
     super(why, { cause })
     this.permission = permission
     this.isDenied = isDenied
+    this.code = code
   }
 }
 

@@ -1,6 +1,8 @@
-// The inventory of each platform. Where there is none, nobody claims emptiness, so nothing there is DESTROYED by proof.
+// The inventory of each platform, and its power over machines. Where there is none, nobody claims emptiness, so nothing
+// there is DESTROYED by proof.
 import { messageOf } from '../errors.ts'
 import { platforms, type Platform } from '../vocabulary.ts'
+import type { Instances, Order } from './instances.ts'
 import type { Inventory, NotChecked } from './inventory.ts'
 
 const EVERYTHING: NotChecked = {
@@ -42,5 +44,22 @@ export function openInventory(inventories: Partial<Record<Platform | 'simulated'
         }
       if (untold.length > 0) throw new Error(untold.map(messageOf).join('; '))
     },
+  }
+}
+
+/** As with inventories, the simulated cloud stands for every platform. */
+export function openInstances(
+  instances: { simulated: Instances } | (Record<Platform, Instances> & { simulated?: undefined }),
+): Instances {
+  if (instances.simulated) return instances.simulated
+  const order =
+    (verb: 'stop' | 'start' | 'terminate'): Order =>
+    (query, machines) =>
+      instances[query.platform][verb](query, machines)
+  return {
+    list: (query) => instances[query.platform].list(query),
+    stop: order('stop'),
+    start: order('start'),
+    terminate: order('terminate'),
   }
 }

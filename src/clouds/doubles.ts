@@ -1,11 +1,17 @@
-// The inventories of all clouds, asked at one address instead of at the clouds. There their doubles speak for the simulated
-// cloud, so that its clusters are proved gone as real ones are. Nothing here is a secret.
+// The inventories of all clouds and their power over machines, asked at one address instead of at the clouds. There their
+// doubles speak for the simulated cloud, so that its clusters are proved gone as real ones are. Nothing here is a secret.
 import type { Platform } from '../vocabulary.ts'
 import { openAwsInventory } from './aws/inventory.ts'
+import { openAwsInstances } from './aws/power.ts'
 import { openAzureInventory } from './azure/inventory.ts'
+import { openAzureInstances } from './azure/power.ts'
 import { openGcpInventory } from './gcp/inventory.ts'
+import { openGcpInstances } from './gcp/power.ts'
 import { openIbmCloudInventory } from './ibmcloud/inventory.ts'
+import { openIbmCloudInstances } from './ibmcloud/power.ts'
+import type { Instances } from './instances.ts'
 import type { Inventory } from './inventory.ts'
+import { openSimulatedInstances } from './simulated-instances.ts'
 import { openSimulatedInventory } from './simulated.ts'
 
 export const doublesCredentials = {
@@ -19,21 +25,45 @@ export const doublesCredentials = {
 export const inventoriesOfSimulator = ({ cloudDir, doubles }: { cloudDir: string; doubles: string | undefined }) =>
   doubles === undefined ? { simulated: openSimulatedInventory(cloudDir) } : openInventoriesOfDoubles(doubles)
 
+/** The same for the power of machines. */
+export const instancesOfSimulator = ({ cloudDir, doubles }: { cloudDir: string; doubles: string | undefined }) =>
+  doubles === undefined ? { simulated: openSimulatedInstances(cloudDir) } : openInstancesOfDoubles(doubles)
+
 function openInventoriesOfDoubles(origin: string): Record<Platform, Inventory> {
+  const options = optionsOfDoubles(origin)
+  return {
+    aws: openAwsInventory(options.aws),
+    azure: openAzureInventory(options.azure),
+    gcp: openGcpInventory(options.gcp),
+    ibmcloud: openIbmCloudInventory(options.ibmcloud),
+  }
+}
+
+function openInstancesOfDoubles(origin: string): Record<Platform, Instances> {
+  const options = optionsOfDoubles(origin)
+  return {
+    aws: openAwsInstances(options.aws),
+    azure: openAzureInstances(options.azure),
+    gcp: openGcpInstances(options.gcp),
+    ibmcloud: openIbmCloudInstances(options.ibmcloud),
+  }
+}
+
+function optionsOfDoubles(origin: string) {
   const { aws, azure, gcp, ibmcloud } = doublesCredentials
   const key = { type: 'authorized_user', ...gcp, token_uri: `${origin}/gcp/token` }
   const at = `${origin}/ibmcloud`
   return {
-    aws: openAwsInventory({ endpoint: `${origin}/aws`, credentials: aws }),
-    azure: openAzureInventory({
+    aws: { endpoint: `${origin}/aws`, credentials: aws },
+    azure: {
       environment: {},
       instead: {
         resourceManager: `${origin}/azure`,
         signIn: async () => ({ subscriptionId: azure.subscriptionId, token: async () => azure.token }),
       },
-    }),
-    gcp: openGcpInventory({ environment: { GOOGLE_CREDENTIALS: JSON.stringify(key) }, endpoint: `${origin}/gcp` }),
-    ibmcloud: openIbmCloudInventory({
+    },
+    gcp: { environment: { GOOGLE_CREDENTIALS: JSON.stringify(key) }, endpoint: `${origin}/gcp` },
+    ibmcloud: {
       environment: { IC_API_KEY: ibmcloud.apiKey },
       endpoints: {
         iam: `${at}/iam`,
@@ -41,8 +71,8 @@ function openInventoriesOfDoubles(origin: string): Record<Platform, Inventory> {
         search: `${at}/search`,
         internetServices: `${at}/cis`,
         dnsServices: `${at}/dns`,
-        vpc: (region) => `${at}/vpc/${region}`,
+        vpc: (region: string) => `${at}/vpc/${region}`,
       },
-    }),
+    },
   }
 }

@@ -19,11 +19,12 @@ export type RestOptions = Readonly<{
   /** The headers that say who asks. `isRefused`: the last ones were not accepted, so remembered ones are of no use. */
   authorize: (signal: AbortSignal, isRefused: boolean) => Promise<Record<string, string>>
   /**
-   * In words of the cloud: its own code and message of a refusal, and the permission that it names. `isBusy`: it is no
-   * refusal at all, since the cloud says by a code of its own that it is asked too much.
+   * In words of the cloud: its own code and message of a refusal, and the permission that it names. `code`: the code by
+   * itself. `isBusy`: it is no refusal at all, since the cloud says by a code of its own that it is asked too much.
    */
   readError: (body: unknown) => {
     text?: string | undefined
+    code?: string | undefined
     permission?: string | undefined
     isBusy?: boolean | undefined
   }
@@ -33,7 +34,7 @@ export type RestOptions = Readonly<{
 
 /** `permission`: what it takes to be told. A body makes it a POST that only reads, as queries are. */
 export type RestQuestion = Readonly<{ permission: string; url: string; body?: unknown }>
-type Asked = RestQuestion & { method?: 'DELETE' }
+type Asked = RestQuestion & { method?: 'DELETE' | 'POST' }
 
 export type Rest = Readonly<{
   /** The JSON of the answer; undefined for 404. Throws NotAnswered. */
@@ -49,6 +50,11 @@ export type Rest = Readonly<{
   ) => Promise<Item[]>
   /** Deletes what is at the URL. Resolves when that is accepted, or when nothing is there. Throws NotAnswered. */
   remove: (place: Pick<RestQuestion, 'permission' | 'url'>) => Promise<void>
+  /**
+   * Posts what changes something and may be posted twice. The answer once it is accepted, whose body may be none; undefined
+   * when nothing is there. Throws NotAnswered.
+   */
+  order: (order: RestQuestion) => Promise<{ body: unknown } | undefined>
   /** What was answered whole. */
   heard: Heard
   close: () => void
@@ -84,7 +90,8 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
     return `it answers ${answer.status}${text === undefined ? '' : `: ${mask(text).slice(0, TEXT_LENGTH)}`}`
   }
 
-  const exchange = async (question: Asked): Promise<unknown> => {
+  /** undefined for 404. */
+  const exchange = async (question: Asked): Promise<Answer | undefined> => {
     requireSafe(question)
     // A deletion is done when it is accepted; most services say nothing then.
     const isGood = (answer: Answer) => isWhole(answer) || (question.method !== undefined && isAccepted(answer))
@@ -99,15 +106,19 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
         if (error instanceof NotAnswered) throw error
         failure = error
       }
-      if (answer && isGood(answer)) return answer.body
+      if (answer && isGood(answer)) return answer
       if (answer?.status === 404 || (answer?.status === 410 && question.method !== undefined)) return undefined
       const isExpired: boolean = answer?.status === 401 && !isRefused
       const pauseMs = isExpired ? 0 : (answer?.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1))
       const isOver = attempt === TRIES || stopping.signal.aborted || uptimeMs() + pauseMs > endsAt
-      const { permission: named, isBusy = false } = answer ? readError(answer.body) : {}
+      const { permission: named, isBusy = false, code } = answer ? readError(answer.body) : {}
       if (isOver || !(isExpired || isBusy || isPassing(answer))) {
         const isDenied = answer?.status === 403 && !isBusy
-        throw new NotAnswered(named ?? question.permission, why(answer, failure), { cause: failure, isDenied })
+        throw new NotAnswered(named ?? question.permission, why(answer, failure), {
+          cause: failure,
+          isDenied,
+          code: answer && `${answer.status} ${code ?? ''}`,
+        })
       }
       isRefused ||= isExpired
       await setTimeout(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
@@ -119,11 +130,12 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
     async find(question) {
       const answer = await exchange(question)
       heard.checked.add(question.permission)
-      return answer
+      return answer?.body
     },
     async remove(place) {
       await exchange({ ...place, method: 'DELETE' })
     },
+    order: (order) => exchange({ ...order, method: 'POST' }),
     async list<Item>(
       question: RestQuestion,
       listOf: (page: unknown) => Item[] | undefined,
@@ -138,7 +150,7 @@ export function openRest({ authorize, readError, timeoutMs = TIMEOUT_MS }: RestO
         if (new URL(asked.url).origin !== origin) throw new NotAnswered(permission, `its next page is not at ${origin}`)
         if (seen.has(place)) throw new NotAnswered(permission, 'its pages have no end')
         seen.add(place)
-        const page = await exchange(asked)
+        const page = (await exchange(asked))?.body
         const list = listOf(page)
         if (!list) throw new NotAnswered(permission, 'the answer has no list')
         items.push(...list)

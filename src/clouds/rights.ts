@@ -2,7 +2,9 @@
 import { askAll, NotAnswered } from './asking.ts'
 import type { Place } from './inventory.ts'
 
-export type Use = 'install' | 'destroy' | 'proof'
+/** `sleep`: stopping machines, starting them and seeing which run. */
+const uses = ['install', 'destroy', 'proof', 'sleep'] as const
+export type Use = (typeof uses)[number]
 
 /** By name, what it is needed for. */
 export type Needs = Map<string, Use[]>
@@ -18,10 +20,10 @@ export type Places = readonly Omit<Place, 'name'>[]
 /** Of lists of names, in which the same name may stand for several uses. */
 export function needsOf(lists: Record<Use, readonly string[]>): Needs {
   const needs: Needs = new Map()
-  for (const use of ['install', 'destroy', 'proof'] as const)
+  for (const use of uses)
     for (const name of lists[use]) {
-      const uses = needs.get(name) ?? []
-      if (!uses.includes(use)) needs.set(name, [...uses, use])
+      const before = needs.get(name) ?? []
+      if (!before.includes(use)) needs.set(name, [...before, use])
     }
   return needs
 }

@@ -23,6 +23,7 @@ const resourceFile = z.looseObject({
   tags: z.record(z.string(), z.string()),
   /** For a DNS record: the name that it points to. */
   target: z.string().optional(),
+  platform: z.string().optional(),
 })
 type ResourceFile = z.infer<typeof resourceFile>
 
@@ -116,13 +117,16 @@ function search(all: ResourceFile[], query: InventoryQuery): InventoryAnswer {
   }
 }
 
-function isTagged(resource: ResourceFile, { clusterId, infraIds }: InventoryQuery): boolean {
+export function isTagged(
+  resource: ResourceFile,
+  { clusterId, infraIds }: Pick<InventoryQuery, 'clusterId' | 'infraIds'>,
+): boolean {
   if (clusterId !== undefined && tagOf(resource, 'ocpctl-cluster-id') === clusterId) return true
   const ownKeys = infraIds.flatMap((infraId) => ['/', '.', '-'].map((dash) => `cluster${dash}${infraId}`))
   return Object.keys(resource.tags).some((key) => ownKeys.some((own) => key.endsWith(own)))
 }
 
-async function* readResources(cloudDir: string) {
+export async function* readResources(cloudDir: string) {
   const root = join(cloudDir, 'resources')
   for (const folder of await list(root))
     for (const file of await list(join(root, folder))) {

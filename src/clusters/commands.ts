@@ -116,7 +116,8 @@ export function judgeRetry(
   if (laterId !== undefined)
     throw new AppError('NOT_IN_STATE', `${laterId} came after this job; only the latest can be retried`)
   if (isDestroy(job.type)) return 'destroy-again'
-  if (job.type !== 'CREATE') throw new AppError('NOT_IN_STATE', `a job of type ${job.type} cannot be retried`)
+  if (job.type !== 'CREATE')
+    throw new AppError('NOT_IN_STATE', `a job of type ${job.type} is not retried; ask for the same once more`)
   requireTransition(cluster, 'retryCreate')
   return 'create-again'
 }

@@ -15,6 +15,17 @@ export const transitions = {
   finishCreate: { from: ['CREATING'], to: 'READY' },
   retryCreate: { from: ['FAILED'], to: 'PENDING' },
   failCreate: { from: ['PENDING', 'CREATING'], to: 'FAILED' },
+  startScale: { from: ['READY'], to: 'SCALING' },
+  finishScale: { from: ['SCALING'], to: 'READY' },
+  /** It works on, with as many workers as there came to be. */
+  failScale: { from: ['SCALING'], to: 'READY' },
+  startHibernate: { from: ['READY', 'HIBERNATING', 'RESUMING'], to: 'HIBERNATING' },
+  finishHibernate: { from: ['HIBERNATING'], to: 'HIBERNATED' },
+  /** Neither asleep nor awake: it is put to sleep again, woken or destroyed. */
+  failHibernate: { from: ['HIBERNATING'], to: 'HIBERNATING' },
+  startResume: { from: ['HIBERNATED', 'HIBERNATING', 'RESUMING'], to: 'RESUMING' },
+  finishResume: { from: ['RESUMING'], to: 'READY' },
+  failResume: { from: ['RESUMING'], to: 'RESUMING' },
   startDestroy: {
     from: [
       'PENDING',
@@ -52,7 +63,7 @@ export const transitions = {
 } as const satisfies Record<string, { from: ClusterStatus[]; to: ClusterStatus }>
 
 export type Transition = keyof typeof transitions
-export type ClusterAction = 'destroy' | 'extend' | 'protect'
+export type ClusterAction = 'destroy' | 'extend' | 'protect' | 'scale-workers' | 'hibernate' | 'resume'
 
 /**
  * Moves a cluster whose row this transaction has locked, and returns the new row. Values that an SQL expression
@@ -156,7 +167,15 @@ export function requireTransition({ status }: Pick<ClusterRow, 'status'>, transi
 export function actionsOf(cluster: Pick<ClusterRow, 'status' | 'protected'>): ClusterAction[] {
   const from: readonly ClusterStatus[] = transitions.startDestroy.from
   const end: ClusterAction[] = hasOpenEnd(cluster.status) ? ['extend', 'protect'] : []
-  return !cluster.protected && from.includes(cluster.status) ? ['destroy', ...end] : end
+  const allows = (transition: Transition) =>
+    (transitions[transition].from as readonly string[]).includes(cluster.status)
+  return [
+    ...(!cluster.protected && from.includes(cluster.status) ? (['destroy'] as const) : []),
+    ...end,
+    ...(allows('startScale') ? (['scale-workers'] as const) : []),
+    ...(allows('startHibernate') ? (['hibernate'] as const) : []),
+    ...(allows('startResume') ? (['resume'] as const) : []),
+  ]
 }
 
 /** Whether the end can still be moved: no destroy has begun. */

@@ -55,7 +55,7 @@ export async function recordOutputs(tx: Transaction, outputs: SealedOutputs): Pr
 /** Throws NOT_FOUND, FORBIDDEN, or NOT_IN_STATE unless the cluster is READY. */
 export async function readOutputs(tx: Transaction, by: Actor, id: string) {
   const cluster = await clusterFor(tx, by, 'cluster.credentials', id)
-  if (cluster.status !== 'READY')
+  if (cluster.status !== 'READY' && cluster.status !== 'SCALING')
     throw new AppError('NOT_IN_STATE', `the cluster is ${cluster.status}; it has outputs when it is READY`)
   const [row] = await tx.select().from(clusterOutputs).where(eq(clusterOutputs.clusterId, id))
   if (!row) throw new AppError('NOT_FOUND', `${id} has no outputs`)

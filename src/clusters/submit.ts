@@ -262,6 +262,8 @@ function planCluster(
       protected: false,
       protectedReason: null,
       readyAt: null,
+      hibernatedAt: null,
+      wakeBy: null,
       destroyedAt: null,
       destroyRetryAt: null,
       destroyFailures: 0,

@@ -12,6 +12,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
+import type { Instance } from '../clouds/instances.ts'
 import type { Resource } from '../clouds/inventory.ts'
 import { at, bytea, oneOf } from '../db/columns.ts'
 import type { Profile } from '../profiles/profile.ts'
@@ -75,6 +76,10 @@ export const clusters = pgTable(
      */
     lookAt: at('look_at'),
     looks: integer('looks').notNull().default(0),
+    /** Since when it sleeps. */
+    hibernatedAt: at('hibernated_at'),
+    /** By then it must have been awake again: its certificates tell. */
+    wakeBy: at('wake_by'),
   },
   (t) => [
     check('clusters_status', oneOf('status', clusterStatuses)),
@@ -119,6 +124,21 @@ export const clusters = pgTable(
       .where(sql`status = 'DESTROYED'`),
   ],
 )
+
+/** What was awake when a cluster was put to sleep, kept until it is awake again. */
+export const clusterSleeps = pgTable('cluster_sleeps', {
+  clusterId: text('cluster_id')
+    .primaryKey()
+    .references(() => clusters.id),
+  reason: text('reason'),
+  machines: jsonb('machines').$type<SleepingMachine[]>().notNull(),
+  /** The sizes of the machine sets. */
+  sizes: jsonb('sizes').$type<Record<string, number>>().notNull(),
+  /** The machine health checks that were paused for it. */
+  healthChecks: text('health_checks').array().notNull(),
+  createdAt: at('created_at').notNull().defaultNow(),
+})
+export type SleepingMachine = Pick<Instance, 'id' | 'name' | 'zone' | 'machineType' | 'isSpot' | 'role'>
 
 export const clusterOutputs = pgTable('cluster_outputs', {
   clusterId: text('cluster_id')

@@ -30,6 +30,86 @@ const ours: Record<string, Explanation> = {
     remedy:
       'The credentials are not of the subscription, project, account or resource group that the profile names. Nothing was made. Correct the profile, or the entry of credentials that it names; `node src/main.ts doctor` says what each entry leads to.',
   },
+  NothingToStop: {
+    actor: 'platform-team',
+    remedy: 'The cloud shows no machine of this cluster. Look whether the credentials lead to its account.',
+  },
+  LocalDisks: {
+    actor: 'requester',
+    remedy: 'Machines with local disks lose what is on them when they stop, so such a cluster cannot sleep.',
+  },
+  InstancesNotListed: {
+    actor: 'platform-team',
+    remedy: 'The cloud did not tell all machines of the cluster. Correct what the message says; `node src/main.ts doctor` names what is missing.', // prettier-ignore
+  },
+  PowerRefused: {
+    actor: 'platform-team',
+    remedy: 'The credentials may not stop or start machines. docs/security.md has what sleeping takes; `node src/main.ts doctor` names what is missing.', // prettier-ignore
+  },
+  MachinesStillRun: {
+    actor: 'platform-team',
+    remedy:
+      'Machines did not stop in time, so the cluster neither sleeps nor works. Put it to sleep again, or wake it.',
+  },
+  MachinesDoNotStart: {
+    actor: 'platform-team',
+    remedy: 'Machines did not start in time. Look at them in the console of the cloud; then wake the cluster again.',
+  },
+  NoCapacity: {
+    actor: 'cloud-provider',
+    remedy: 'The cloud has no such machine free in that zone just now. Wake the cluster again later.',
+  },
+  NodesNotReady: {
+    actor: 'requester',
+    remedy: 'Machines run, and their nodes did not become ready. The log names signing requests that were not approved, and why. Wake the cluster again, or look at the nodes.', // prettier-ignore
+  },
+  OperatorsNotSettled: {
+    actor: 'requester',
+    remedy: 'The cluster can be used, and operators are not as they should be after a start. Look at those that the message names; wake it again to have them looked at once more.', // prettier-ignore
+  },
+  NoMachineSets: {
+    actor: 'requester',
+    remedy: 'The workers of this cluster are no machine sets, so their number cannot be changed from here.',
+  },
+  Autoscaled: {
+    actor: 'requester',
+    remedy:
+      'An autoscaler in the cluster moves the size of its machine sets. Change the bounds of that MachineAutoscaler, or delete it and ask again.',
+  },
+  ApiNotReached: {
+    actor: 'requester',
+    remedy:
+      "The cluster's own API did not answer, or the kubeconfig of its installation is not valid any more. See whether the cluster works; then ask again.",
+  },
+  ApiRefused: {
+    actor: 'requester',
+    remedy:
+      "The cluster's own API refused what was asked, as the message says. Somebody may have taken rights from system:admin, or an admission webhook may be in the way.",
+  },
+  KubeconfigRefused: {
+    actor: 'platform-team',
+    remedy:
+      'The kubeconfig would run a program, or lead elsewhere than to the cluster, so it is not used. Nothing was changed.',
+  },
+  NoKubeconfig: {
+    actor: 'platform-team',
+    remedy: 'The kubeconfig of the installation is not there any more, so the cluster cannot be reached from inside.',
+  },
+  MachineFailed: {
+    actor: 'platform-team',
+    remedy:
+      'The cloud did not make a machine; the message has its words, mostly a quota or no capacity in the zone. Correct that, delete the failed machine in the cluster, and ask again.',
+  },
+  DrainBlocked: {
+    actor: 'requester',
+    remedy:
+      'A disruption budget forbids to evict the pods that the message names, so their node cannot be emptied. Start more copies of them elsewhere or change the budget; then ask again.',
+  },
+  ScaleDeadlineExceeded: {
+    actor: 'requester',
+    remedy:
+      'Machines or nodes did not follow in time; the message names them. They may follow later. Look at them in the cluster, and ask again.',
+  },
   DestroyDeadlineExceeded: {
     actor: 'platform-team',
     remedy:

@@ -7,6 +7,8 @@ import { artifactRoutes } from './routes/artifacts.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { destroyRoutes } from './routes/destroys.ts'
+import { scalingRoutes } from './routes/scaling.ts'
+import { sleepingRoutes } from './routes/sleeping.ts'
 import { emptinessRoutes, keyRoutes } from './routes/emptiness.ts'
 import { endRoutes } from './routes/ends.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -40,6 +42,8 @@ export function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     adoptionRoutes,
     clusterRoutes,
     destroyRoutes,
+    scalingRoutes,
+    sleepingRoutes,
     timelineRoutes,
     endRoutes,
     eventRoutes,

@@ -28,7 +28,7 @@ export async function recordStage(
 ): Promise<void> {
   await fenced(db, lock, async (tx) => {
     if (infra) await keepEntry(tx, infra)
-    keep(tx, lock.jobId, { run })
+    keepParams(tx, lock.jobId, { run })
     await tx.update(jobAttempts).set({ stage, progressPercent }).where(eq(jobAttempts.id, lock.attemptId))
     const { clusterId, jobId } = lock
     tellOfChange(tx, { type: 'job.changed', team, clusterId, jobId, data: { stage, progressPercent } })
@@ -47,7 +47,7 @@ export function recordProof(tx: Transaction, jobId: string, answer: InventoryAns
     foundCount: found.length,
     at: at.toISOString(),
   }
-  keep(tx, jobId, { proof })
+  keepParams(tx, jobId, { proof })
 }
 
 /** Of the newest destroy of the cluster that has looked. Index jobs_cluster. */
@@ -62,12 +62,13 @@ export async function findProof(db: Reader, clusterId: string): Promise<Proof | 
 }
 
 /** Keeps with a job what the installer left. */
-export const recordResidue = (tx: Transaction, jobId: string, residue: Left[]): void => keep(tx, jobId, { residue })
+export const recordResidue = (tx: Transaction, jobId: string, residue: Left[]): void =>
+  keepParams(tx, jobId, { residue })
 
 /** Keeps with a job what it is to take away, and what is left of that. */
-export const recordPlan = (tx: Transaction, jobId: string, plan: RemovalPlan): void => keep(tx, jobId, { plan })
+export const recordPlan = (tx: Transaction, jobId: string, plan: RemovalPlan): void => keepParams(tx, jobId, { plan })
 
-function keep(tx: Transaction, jobId: string, some: JobParams): void {
+export function keepParams(tx: Transaction, jobId: string, some: JobParams): void {
   send(tx, update(jobs, { params: { sql: 'params || ?::jsonb', values: [JSON.stringify(some)] } }, { id: jobId }))
 }
 

@@ -163,6 +163,10 @@ export async function failCluster(
     tryTransition(tx, by, cluster, fail, changes, job.id)
     return
   }
+  if (fail !== 'failCreate') {
+    tryTransition(tx, by, cluster, fail, { statusReason }, job.id)
+    return
+  }
   const mayLeave = !cluster.preserveOnFailure && (await hasOpenEntries(tx, cluster.id))
   tryTransition(tx, by, cluster, fail, { statusReason, destroyRetryAt: mayLeave ? leftoverRetry : null }, job.id)
 }

@@ -8,6 +8,9 @@ const destroyMove: Move = { requires: ['DESTROYING'], finish: 'finishDestroy', f
 const moves: Partial<Record<JobType, Move>> = {
   CREATE: { start: 'startCreate', requires: ['PENDING', 'CREATING'], finish: 'finishCreate', fail: 'failCreate' },
   DESTROY: destroyMove,
+  HIBERNATE: { requires: ['HIBERNATING'], finish: 'finishHibernate', fail: 'failHibernate' },
+  RESUME: { requires: ['RESUMING'], finish: 'finishResume', fail: 'failResume' },
+  SCALE_WORKERS: { requires: ['SCALING'], finish: 'finishScale', fail: 'failScale' },
   JANITOR_DESTROY: destroyMove,
 }
 

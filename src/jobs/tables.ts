@@ -30,6 +30,12 @@ import type { LogLevel } from '../vocabulary.ts'
 /** What an operation needs beyond its cluster, and what is kept of how it went. */
 export type JobParams = {
   replicas?: number
+  /** Why a cluster is put to sleep. */
+  why?: string
+  /** Of a waking: when it could be used. */
+  usableAt?: string
+  /** Of a change of the workers: the size that each machine set is to have. */
+  sizes?: Record<string, number>
   run?: Run
   residue?: Left[]
   plan?: RemovalPlan

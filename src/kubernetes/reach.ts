@@ -18,15 +18,22 @@ const endpoint = z.looseObject({ host: z.string(), port: z.number() })
 /** By the name in the kubeconfig. */
 export const openReach = (): Reach => ({ open: (kubeconfig, domain, stop) => openAt(kubeconfig, domain, stop) })
 
-/** Simulated clusters have names that lead nowhere. One file says where all their APIs answer, if any do. */
-export function openSimulatedReach(cloudDir: string): Reach {
+/**
+ * Simulated clusters have names that lead nowhere. One file says where all their APIs answer, if there is a server for
+ * them; without it each is reckoned from its state. `speed`: of the simulation.
+ */
+export function openSimulatedReach(cloudDir: string, speed: number): Reach {
   return {
     async open(kubeconfig, domain, stop) {
       const text = await readFile(join(cloudDir, 'kubernetes.json'), 'utf8').catch((error: unknown) => {
-        if (hasCode(error, 'ENOENT')) throw new ApiNotReached('no API of simulated clusters is running')
+        if (hasCode(error, 'ENOENT')) return undefined
         throw error
       })
-      return openAt(kubeconfig, domain, stop, endpoint.parse(JSON.parse(text)))
+      if (text !== undefined) return openAt(kubeconfig, domain, stop, endpoint.parse(JSON.parse(text)))
+      const { openSimulatedCluster } = await import('./simulated/cluster.ts')
+      const cluster = await openSimulatedCluster(cloudDir, `api.${domain}`, speed)
+      if (!cluster) throw new ApiNotReached('no simulated cluster of this name has come up')
+      return (await import('./simulated/api.ts')).openSimulatedApi(cluster, stop)
     },
   }
 }

@@ -56,7 +56,8 @@ export function tellOfState(
   jobId?: string,
 ): void {
   const { id, name, baseDomain, team, platform, status, destroyAt, statusReason } = cluster
-  const how = told[status]
+  // It was READY before, and has been told.
+  const how = from === 'SCALING' && status === 'READY' ? undefined : told[status]
   if (status === from) return
   observe(tx, ({ metrics }) => metrics.add('ocpctl_cluster_transitions_total', { platform, status }))
   if (!how) return tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })

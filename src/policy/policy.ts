@@ -128,19 +128,23 @@ function choiceViolations(profile: Profile, terms: Terms): FieldError[] {
     }))
 }
 
-function workerViolations({ name, workers: { min, max } }: Profile, { workerReplicas }: Terms): FieldError[] {
-  if (min <= workerReplicas && workerReplicas <= max) return []
-  return [
-    {
-      pointer: '/workerReplicas',
-      detail:
-        min === max
-          ? `${name} has ${min} workers, not ${workerReplicas}`
-          : `${workerReplicas} workers are not what ${name} allows; from ${min} to ${max}`,
-      allowed: { min, max },
-      nearest: Math.min(max, Math.max(min, workerReplicas)),
-    },
-  ]
+const workerViolations = (profile: Profile, { workerReplicas }: Terms): FieldError[] => {
+  const outside = outsideBounds(profile, workerReplicas, '/workerReplicas')
+  return outside ? [outside] : []
+}
+
+/** undefined: the profile lets a cluster have so many workers. */
+export function outsideBounds(
+  { name, workers: { min, max } }: Profile,
+  workerReplicas: number,
+  pointer: string,
+): FieldError | undefined {
+  if (min <= workerReplicas && workerReplicas <= max) return undefined
+  const detail =
+    min === max
+      ? `${name} has ${min} workers, not ${workerReplicas}`
+      : `${workerReplicas} workers are not what ${name} allows; from ${min} to ${max}`
+  return { pointer, detail, allowed: { min, max }, nearest: Math.min(max, Math.max(min, workerReplicas)) }
 }
 
 function fipsViolations(profile: Profile, { version }: Terms, { fipsVersions }: Holdings): FieldError[] {

@@ -142,9 +142,7 @@ export const profileSchema = z
       .strictObject({
         usdPerHour: usd.describe('Of a running cluster with its usual workers.'),
         usdPerWorkerHour: usd.default(0).describe('What each worker more or less changes.'),
-        usdPerHourHibernated: usd
-          .default(0)
-          .describe('Of a hibernated one: disks, addresses, load balancers. Shown; nothing hibernates yet.'),
+        usdPerHourHibernated: usd.default(0).describe('Of a hibernated one: disks, addresses, load balancers.'),
         reckoned: word.describe('How, so that somebody can do it again.'),
         pricedAt: z.iso
           .date({ error: 'must be a date such as 2026-01-31' })
@@ -176,6 +174,12 @@ export const profileSchema = z
       .strictObject({
         installMinutes: z.int().min(30).max(720).default(180).describe('After which an installation is stopped.'),
         destroyMinutes: z.int().min(10).max(720).default(45).describe('After which a try to destroy is stopped.'),
+        scaleMinutes: z
+          .int()
+          .min(5)
+          .max(720)
+          .default(30)
+          .describe('After which the wait for machines and nodes of another size ends.'),
       })
       .prefault({}),
     aws: aws.optional(),

@@ -13,7 +13,8 @@ import { GRACE_SECONDS, pages, RECONCILER, type Pass } from './pass.ts'
 
 const PAGE = 500
 
-const isMoving = sql`${clusters.status} in ('PENDING', 'CREATING', 'SCALING', 'HIBERNATING', 'RESUMING', 'DESTROYING')`
+// One that did not come to sleep or to wake stays on its way until somebody says which.
+const isMoving = sql`${clusters.status} in ('PENDING', 'CREATING', 'SCALING', 'DESTROYING')`
 const hasNoJob = sql`not exists (select 1 from ${jobs} where ${jobs.clusterId} = ${clusters.id}
   and ${jobs.status} in ('PENDING', 'RUNNING', 'RETRYING'))`
 
@@ -64,6 +65,9 @@ async function repairCluster(
     case 'CREATING':
       await failCreate(tx, cluster, `nothing was left that would build it: ${detail}`)
       return { detail, repair: 'the cluster is FAILED and can be destroyed' }
+    case 'SCALING':
+      tryTransition(tx, RECONCILER, cluster, 'failScale', { statusReason: `nothing was left that would change its workers: ${detail}` }) // prettier-ignore
+      return { detail, repair: 'the cluster is READY, with the workers that there came to be' }
     default:
       return { detail }
   }

@@ -29,7 +29,7 @@ export interface StoredResource {
 
 export class Cloud {
   readonly #root: string
-  // Files never change once written, so a later look at the cloud reads only the new ones.
+  // Only the state of machines changes in a file, which nothing here looks at. So a later look reads only the new ones.
   readonly #known = new Map<string, StoredResource>()
 
   constructor(root: string) {
@@ -94,6 +94,7 @@ export class Cloud {
 
   removeCluster(infraID: string): void {
     fs.rmSync(this.#clusterPath(infraID), { force: true })
+    fs.rmSync(path.join(this.#root, 'kubernetes', `${infraID}.json`), { force: true })
     removeIfEmpty(path.join(this.#root, 'resources', infraID))
   }
 

@@ -15,11 +15,15 @@
 //     action: leave              # destroy only, no stage: resources of `type` cannot be deleted (in the first `times` runs)
 //     action: leave-known        # create cluster only, no stage: the cluster has, beside all else, what the destroyer of its
 //                                # platform is known to leave, and what finds its public records is lost to the destroyer
+//     action: no-start           # create cluster only, no stage: once stopped, the first `times` starts (default: all) of the
+//                                # machines whose role matches the glob `machine` (default *, such as master-0) do nothing
+//     action: no-capacity        # the same, but these starts are refused, since the cloud has no such machine
 //     ignoreSigint: true         # SIGINT and SIGTERM do nothing from this stage on; without action and stage: from the start
 //
 // All matching `leave` rules hold together.
 import fs from 'node:fs'
 import { misconfigured } from './failure.ts'
+import type { StartFault } from './resources.ts'
 
 const createStages = [
   'validate',
@@ -55,6 +59,8 @@ const actions = [
   'leave-known',
   'no-credentials',
   'loop',
+  'no-start',
+  'no-capacity',
 ] as const
 
 interface Rule {
@@ -67,6 +73,7 @@ interface Rule {
   log: string | undefined
   factor: number
   type: string
+  machine: string
   times: number
   ignoreSigint: boolean
 }
@@ -82,6 +89,8 @@ export interface Faults {
   undeletable: Set<string>
   /** Whether what this run makes outlives a destroy where the platform's destroyer is known to leave it. */
   leavesKnown: boolean
+  /** What becomes of the first starts of a machine with this role. */
+  startFaultOf: (role: string) => StartFault | undefined
 }
 
 export async function readFaults(
@@ -102,8 +111,15 @@ export async function readFaults(
     at: (stage) => matching.find((rule) => rule.stage === stage),
     undeletable: new Set(left.map((rule) => rule.type)),
     leavesKnown: matching.some((rule) => rule.action === 'leave-known'),
+    startFaultOf(role) {
+      const rule = matching.find(({ action, machine }) => isOfStarts(action) && globMatches(machine, role))
+      // JSON has no infinity.
+      return rule && { fault: rule.action as StartFault['fault'], times: Math.min(rule.times, Number.MAX_SAFE_INTEGER) } // as isOfStarts says
+    },
   }
 }
+
+const isOfStarts = (action: Rule['action']) => action === 'no-start' || action === 'no-capacity'
 
 async function readRules(file: string): Promise<Rule[]> {
   let text: string
@@ -162,7 +178,10 @@ function readRule(input: unknown, where: string): Rule {
     log: action === 'fail' || action === 'half-create' ? take('log', 'a text', isText) : undefined,
     factor: (action === 'throttle' ? take('factor', 'a positive number', isFactor) : undefined) ?? 3,
     type: (action === 'leave' ? take('type', 'a text', isText) : undefined) ?? '',
-    times: (action === 'leave' ? take('times', 'a whole number from 1', isCount) : undefined) ?? Infinity,
+    machine: (isOfStarts(action) ? take('machine', 'a text', isText) : undefined) ?? '*',
+    times:
+      (action === 'leave' || isOfStarts(action) ? take('times', 'a whole number from 1', isCount) : undefined) ??
+      Infinity,
     ignoreSigint: take('ignoreSigint', 'true or false', isFlag) ?? false,
   }
   const [unknown] = given.keys()
@@ -178,6 +197,10 @@ function inconsistency(rule: Rule): string | undefined {
     if (rule.command !== 'destroy cluster') return 'leave is for command: destroy cluster'
     if (rule.type === '') return 'leave needs the type of the resources'
     return rule.stage === undefined ? undefined : 'leave takes no stage'
+  }
+  if (isOfStarts(rule.action)) {
+    if (rule.command !== 'create cluster') return `${rule.action} is for command: create cluster`
+    return rule.stage === undefined ? undefined : `${rule.action} takes no stage`
   }
   if (rule.action === 'loop') {
     if (rule.command !== 'destroy cluster') return 'loop is for command: destroy cluster'

@@ -16,7 +16,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
   const { config, identity } = assets
   const server = serverOf(config)
   const cloud = new Cloud(cloudDirOf(run))
-  const plan = planResources(config, identity, run.faults.leavesKnown)
+  const plan = planResources(config, identity, run.faults.leavesKnown, run.faults.startFaultOf)
   refuseTakenName(cloud, assets)
   const cluster: Cluster = {
     simulated: true,

@@ -19,9 +19,26 @@ export interface Resource {
   zone?: string
   /** Of a snapshot: the disk that it was made of. */
   of?: string
+  /** Of a machine. Whoever stops or starts it writes the state here. */
+  machine?: Machine
   /** No destroyer looks for it. */
   isMissed?: true
   createdAt?: string
+}
+
+/** `start`: what becomes of the next so many starts. */
+export interface Machine {
+  state: 'running' | 'stopped'
+  zone: string
+  type?: string
+  isSpot?: true
+  start?: StartFault
+}
+
+/** `no-start`: it is accepted, and the machine stays stopped. */
+export interface StartFault {
+  fault: 'no-start' | 'no-capacity'
+  times: number
 }
 
 /** A resource's file is named after its type and its role in the cluster. */
@@ -51,8 +68,16 @@ interface Drafts {
   idOf(type: string, name: string): string
 }
 
-/** `leavesKnown`: with all that the destroyer of the platform is known to leave. */
-export function planResources(config: InstallConfig, identity: ClusterIdentity, leavesKnown = false): ResourcePlan {
+/**
+ * `leavesKnown`: with all that the destroyer of the platform is known to leave. `startFaultOf`: of a machine, by its role in
+ * the cluster.
+ */
+export function planResources(
+  config: InstallConfig,
+  identity: ClusterIdentity,
+  leavesKnown = false,
+  startFaultOf: (role: string) => StartFault | undefined = () => undefined,
+): ResourcePlan {
   const drafts = draftResources(config, identity)
   const domain = `${config.name}.${config.baseDomain}.`
   const plan = (stage: Draft[], tags: Record<string, string>, more: Partial<Resource> = {}): PlannedResource[] =>
@@ -67,6 +92,9 @@ export function planResources(config: InstallConfig, identity: ClusterIdentity, 
         region: config.region,
         infraID: identity.infraID,
         tags,
+        ...(['instance', 'virtual-machine'].includes(type) && {
+          machine: planMachine(config, role, startFaultOf(role)),
+        }),
         ...more,
       },
     }))
@@ -95,6 +123,22 @@ export function planResources(config: InstallConfig, identity: ClusterIdentity, 
 }
 
 const zones = ['a', 'b', 'c']
+
+function planMachine({ platform, region, document }: InstallConfig, role: string, start?: StartFault): Machine {
+  const compute = (document['compute'] as unknown[] | undefined)?.[0] // as readInstallConfig has checked
+  const pool = (role.startsWith('worker-') ? compute : document['controlPlane']) as { platform?: Record<string, { type?: string }> } | undefined // prettier-ignore
+  const type = pool?.platform?.[platform]?.type
+  const [, letter, number] = /^(?:worker-.*([abc])-\w+|master-(\d+))$/.exec(role) ?? []
+  const index = letter === undefined ? Number(number ?? 0) % zones.length : zones.indexOf(letter)
+  return {
+    state: 'running',
+    // On Google Cloud the ids of all have the first one.
+    zone:
+      platform === 'aws' ? `${region}${zones[index]}` : platform === 'gcp' ? `${region}-a` : `${region}-${index + 1}`,
+    ...(type !== undefined && { type }),
+    ...(start && { start }),
+  }
+}
 
 function draftResources(config: InstallConfig, { infraID }: ClusterIdentity): Drafts {
   const domain = `${config.name}.${config.baseDomain}.`

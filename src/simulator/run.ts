@@ -33,6 +33,7 @@ const noFaults: Faults = {
   at: () => undefined,
   undeletable: new Set(),
   leavesKnown: false,
+  startFaultOf: () => undefined,
 }
 
 export function startRun(commandLine: CommandLine, environment: Environment, dir: string, log: Log, clock: Clock): Run {

@@ -51,6 +51,16 @@ export class Unfit extends Error {
   }
 }
 
+/** What was to be done to a cluster that stands was not done, or not to its end. */
+export class DayTwoFailed extends Error {
+  override readonly name = 'DayTwoFailed'
+  readonly reason: string
+  constructor(reason: string, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
 export type StopKind = 'cancelled' | 'interrupted' | 'lost'
 
 export class Stopped extends Error {

@@ -34,8 +34,9 @@ const quota = {
 /** Throws Stopped and LockLost, and nothing else. */
 export async function sweepCluster(operation: Operation, budgetMs: number): Promise<void> {
   const { app, claim, stopping, log } = operation
-  const { id, name, baseDomain, readyAt } = claim.cluster
-  if (!readyAt) return
+  const { id, name, baseDomain, readyAt, hibernatedAt } = claim.cluster
+  // One that sleeps is not woken for it.
+  if (!readyAt || hibernatedAt) return
   const timeIsOver = AbortSignal.timeout(budgetMs)
   const stop = AbortSignal.any([stopping, timeIsOver])
   let api: Kubernetes | undefined

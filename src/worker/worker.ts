@@ -21,8 +21,11 @@ import { tellOfLoss } from './aftermath.ts'
 import { createPlan } from './create.ts'
 import { destroyPlan } from './destroy.ts'
 import { Stopped } from './failures.ts'
+import { hibernatePlan } from './hibernate.ts'
 import { openOperation, type Operation } from './operation.ts'
+import { resumePlan } from './resume.ts'
 import { retrySeconds } from './retry.ts'
+import { scalePlan } from './scale.ts'
 import type { OperationPlan } from './steps.ts'
 import { findHold, findStoreProblem } from './store-wait.ts'
 
@@ -31,7 +34,7 @@ export type Worker = {
   drain: (timeoutMs: number) => Promise<void>
 }
 
-export const plans: readonly OperationPlan[] = [createPlan, destroyPlan]
+export const plans: readonly OperationPlan[] = [createPlan, destroyPlan, scalePlan, hibernatePlan, resumePlan]
 
 /** Throws for a type that no worker runs. */
 function planOf(type: JobType): OperationPlan {

@@ -1,5 +1,5 @@
 import { emptyAccount, type Account, type Zone } from '../aws-server.ts'
-import { isUnder, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
+import { isUnder, machineOf, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
 
 const OWNER = '000000000000'
 /** Our types, and what EC2 calls them in its answers. */
@@ -23,6 +23,7 @@ const ec2Kinds: Record<string, string> = {
 export function mapAws(things: Thing[], { domain }: Base): Mapped<Account> {
   const state = emptyAccount()
   const sources = new Map<unknown, string>()
+  const machines: Mapped<unknown>['machines'] = []
   const from = <T>(part: T, { file }: Thing): T => {
     sources.set(part, file)
     return part
@@ -37,7 +38,13 @@ export function mapAws(things: Thing[], { domain }: Base): Mapped<Account> {
     const vpc = networks.get(infraID)
     const inNetwork = vpc === undefined ? {} : { vpc }
     if (kind !== undefined) {
-      ;(state.ec2[kind] ??= []).push(from({ id, tags, region, ...inNetwork }, thing))
+      const named: Record<string, string> = type === 'instance' ? { Name: name } : {}
+      const part = from({ id, tags: { ...named, ...tags }, region, ...inNetwork }, thing)
+      ;(state.ec2[kind] ??= []).push(part)
+      if (type === 'instance') {
+        const { machine, ...mapped } = machineOf(thing, 'stopped')
+        machines.push({ ...mapped, machine: Object.assign(part, machine) })
+      }
       arn = `arn:aws:ec2:${region}:${OWNER}:${type.replace('nat-', 'nat')}/${id}`
     } else if (type === 'load-balancer') state.balancers.push(from({ arn: id, tags, ...inNetwork }, thing))
     else if (type === 'target-group') state.targetGroups.push(from({ arn: id, tags, ...inNetwork }, thing))
@@ -58,5 +65,5 @@ export function mapAws(things: Thing[], { domain }: Base): Mapped<Account> {
     if (kind !== undefined || ['load-balancer', 'target-group', 'hosted-zone'].includes(type))
       state.tagged.push({ arn, tags, region: place })
   }
-  return { state, sources }
+  return { state, sources, machines }
 }

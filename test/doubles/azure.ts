@@ -1,9 +1,10 @@
 import { emptySubscription, type Subscription } from '../azure-server.ts'
-import { isUnder, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
+import { isUnder, machineOf, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
 
 export function mapAzure(things: Thing[], { domain, azureGroup }: Base): Mapped<Subscription> {
   const state = emptySubscription()
   const sources = new Map<unknown, string>()
+  const machines: Mapped<unknown>['machines'] = []
   const from = <T>(part: T, { file }: Thing): T => {
     sources.set(part, file)
     return part
@@ -38,7 +39,13 @@ export function mapAzure(things: Thing[], { domain, azureGroup }: Base): Mapped<
         cname: each.target,
       }))
       state.zones.push(from({ name: zone, group, isPrivate: true, tags, records }, thing))
-    } else state.things.push(from({ name: names.join('/'), type: [provider, ...kinds].join('/'), group, tags }, thing))
+    } else {
+      const mapped = machineOf(thing, 'deallocated')
+      const isMachine = type === 'virtual-machine'
+      if (isMachine) machines.push(mapped)
+      const part = { name: names.join('/'), type: [provider, ...kinds].join('/'), group, tags }
+      state.things.push(from(isMachine ? { ...part, machine: mapped.machine } : part, thing))
+    }
   }
-  return { state, sources }
+  return { state, sources, machines }
 }

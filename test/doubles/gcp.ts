@@ -1,5 +1,5 @@
 import { emptyProject, type Project, type Thing as Item } from '../gcp-server.ts'
-import { isUnder, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
+import { isUnder, machineOf, plain, recordsOfCluster, type Base, type Mapped, type Thing } from './world.ts'
 
 const linkTo = (path: string) => `https://www.googleapis.com/compute/v1/${path}`
 
@@ -7,6 +7,7 @@ export function mapGcp(things: Thing[], { domain, googleProject }: Base): Mapped
   const base: Project['zones'][number] = { name: 'base', dnsName: `${domain}.`, records: [] }
   const state: Record<string, Project> = {}
   const sources = new Map<unknown, string>()
+  const machines: Mapped<unknown>['machines'] = []
   const from = <T>(part: T, { file }: Thing): T => {
     sources.set(part, file)
     return part
@@ -46,12 +47,15 @@ export function mapGcp(things: Thing[], { domain, googleProject }: Base): Mapped
       if (list === '') throw new Error(`${thing.file}: Google Cloud has no ${id}`)
       // They come with their network.
       if (list === 'subnetworks') continue
-      ;(project.compute[list] ??= []).push(
-        from({ name, scope, ...relationsOf(thing, siblings, linkTo(`projects/${name0}/`)) }, thing),
-      )
+      const part: Item = from({ name, scope, ...relationsOf(thing, siblings, linkTo(`projects/${name0}/`)) }, thing)
+      ;(project.compute[list] ??= []).push(part)
+      if (type === 'instance') {
+        const { machine, ...mapped } = machineOf(thing, 'TERMINATED')
+        machines.push({ ...mapped, machine: Object.assign(part, machine) })
+      }
     }
   }
-  return { state, sources }
+  return { state, sources, machines }
 }
 
 /** What of a thing tells whose it is, as the list of its kind has it. */

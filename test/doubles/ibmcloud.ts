@@ -6,7 +6,7 @@ import {
   service,
   type IbmCloudAccount,
 } from '../ibmcloud-server.ts'
-import { isUnder, plain, type Base, type Mapped, type Thing } from './world.ts'
+import { isUnder, machineOf, plain, type Base, type Mapped, type Thing } from './world.ts'
 
 /** Our types, and their lists in the VPC API. */
 const pathOf: Record<string, string> = {
@@ -29,6 +29,7 @@ const IN_VPC = ['subnet', 'security-group', 'network-acl', 'public-gateway', 'en
 export function mapIbmCloud(things: Thing[], { domain }: Base): Mapped<IbmCloudAccount> {
   const state = emptyAccount()
   const sources = new Map<unknown, string>()
+  const machines: Mapped<unknown>['machines'] = []
   const from = <T>(part: T, { file }: Thing): T => {
     sources.set(part, file)
     return part
@@ -43,23 +44,27 @@ export function mapIbmCloud(things: Thing[], { domain }: Base): Mapped<IbmCloudA
     const idOf = (wanted: string) => things.find((each) => each.infraID === infraID && each.type === wanted)?.id
     const path = pathOf[type]
     const vpc = idOf('vpc')
+    const network = vpc === undefined ? undefined : { id: vpc, name: `${infraID}-vpc` }
     const group = idOf('resource-group') ?? 'default'
     if (path !== undefined) {
       state.indexed.push({ crn: `crn:v1:bluemix:public:is:${region}:a/1::${type}:${id}`, name, type, region, tags: [] })
-      state.things[path]?.push(
-        from(
-          {
-            id,
-            name,
-            inRegion: region,
-            resource_group: { id: group },
-            ...(IN_VPC.includes(type) && vpc !== undefined ? { vpc: { id: vpc } } : {}),
-            ...(type === 'load-balancer' ? { hostname: `${name}.lb.simulated.example` } : {}),
-            ...(type === 'snapshot' && of !== undefined ? { source_volume: { id: of } } : {}),
-          },
-          thing,
-        ),
+      const part = from(
+        {
+          id,
+          name,
+          inRegion: region,
+          resource_group: { id: group },
+          ...(IN_VPC.includes(type) && network ? { vpc: network } : {}),
+          ...(type === 'load-balancer' ? { hostname: `${name}.lb.simulated.example` } : {}),
+          ...(type === 'snapshot' && of !== undefined ? { source_volume: { id: of } } : {}),
+        },
+        thing,
       )
+      state.things[path]?.push(part)
+      if (type === 'instance') {
+        const { machine, ...mapped } = machineOf(thing, 'stopped')
+        machines.push({ ...mapped, machine: Object.assign(part, machine) })
+      }
     } else if (type === 'resource-group') state.groups.push(from({ id, name }, thing))
     else if (type === 'service-id') state.serviceIds.push(from({ id, name, created_at: thing.createdAt }, thing))
     else if (type === 'service-instance')
@@ -75,7 +80,7 @@ export function mapIbmCloud(things: Thing[], { domain }: Base): Mapped<IbmCloudA
       if (isUnder(name, domain)) records.push(from({ name: plain(name), type: 'CNAME', target }, thing))
     } else throw new Error(`${thing.file}: IBM Cloud has no ${type}`)
   }
-  return { state, sources }
+  return { state, sources, machines }
 }
 
 const guidOf = (crn: string) => crn.split(':')[7] ?? ''

@@ -1,6 +1,6 @@
 /**
  * All four clouds at one address, each below its name. What their doubles tell is what stands in the simulated cloud at
- * that moment, and what they are told to delete is deleted there.
+ * that moment. What they are told to delete is deleted there, and what becomes of machines is written there.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -15,7 +15,7 @@ import { mapAws } from './aws.ts'
 import { mapAzure } from './azure.ts'
 import { mapGcp } from './gcp.ts'
 import { mapIbmCloud } from './ibmcloud.ts'
-import { removeMissing, type Base, type Mapped, type Thing } from './world.ts'
+import { removeMissing, saveMachines, type Base, type Mapped, type Thing } from './world.ts'
 
 /** As the project's own profiles have it. */
 const BASE: Base = { domain: 'clusters.example.com', azureGroup: 'clusters-dns', googleProject: 'clusters-test' }
@@ -83,7 +83,9 @@ export async function startCloudDoubles(read: () => Thing[], { base = BASE, item
     request.headers['x-forwarded-prefix'] = `/${name}`
     response.once('finish', () => {
       const mapped = told.get(name)
-      if (mapped && request.method !== 'GET') removeMissing(mapped)
+      if (!mapped || request.method === 'GET') return
+      removeMissing(mapped)
+      saveMachines(mapped)
     })
     return servers[name].emit('request', request, response)
   }

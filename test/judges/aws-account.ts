@@ -123,6 +123,14 @@ export function openAccount(endpoint: string) {
 
   return {
     makeZone,
+
+    /** As the installer tags it. */
+    async makeMachine(infraId: string, name: string): Promise<void> {
+      const { Images = [] } = await clients.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }))
+      const Tags = [tagOf(infraId), { Key: 'Name', Value: name }]
+      await clients.ec2.send(new ec2.RunInstancesCommand({ ImageId: idOf(Images[0]?.ImageId), InstanceType: 'm6i.xlarge', MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: 'instance', Tags }] })) // prettier-ignore
+    },
+
     /** What an inventory of it must answer: a type and an id each. */
     async makeCluster(name: string, infraId: string, baseDomain: string): Promise<string[]> {
       const { vpc, subnet, made } = await makeNetwork(infraId)

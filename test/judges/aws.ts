@@ -1,4 +1,4 @@
-// The AWS inventory and the sign-in with AWS against moto, whose services know each other: what is made by one is tagged,
+// The AWS inventory, the power over machines and the sign-in with AWS against moto, whose services know each other: what is made by one is tagged,
 // listed and deleted as AWS has it.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import * as iam from '@aws-sdk/client-iam'
 import { openAwsIam } from '../../src/auth/aws-iam.ts'
 import { openAwsInventory } from '../../src/clouds/aws/inventory.ts'
+import { openAwsInstances } from '../../src/clouds/aws/power.ts'
 import { describeUnanswered } from '../../src/clouds/inventory.ts'
 import { makeAwsToken } from '../../src/commands/token.ts'
 import { openLog } from '../../src/observability/log.ts'
@@ -140,7 +141,71 @@ const signIn: Judge = {
   },
 }
 
-export const aws: Judge[] = [inventory, signIn]
+const power: Judge = {
+  name: `moto ${MOTO}, machines of AWS`,
+  async judge(dir) {
+    const moto = await startMoto(dir)
+    const verdict = openVerdict()
+    const { hold } = verdict
+    const account = openAccount(moto.url)
+    const { list, stop, start, terminate } = openAwsInstances({ endpoint: moto.url, credentials: CREDENTIALS })
+    const queryOf = (infraId: string) => ({ clusterId: `clu_${infraId}`, platform: 'aws' as const, region: REGION, infraIds: [infraId], name: 'demo', baseDomain: DOMAIN }) // prettier-ignore
+    const ours = queryOf('demo-x7k2p')
+    const statesOf = async (query = ours) => {
+      const { instances, notChecked } = await list(query)
+      return [...instances.map(({ name, state }) => `${name} ${state}`), ...notChecked.map(({ why }) => why)].sort()
+    }
+    const names = ['demo-x7k2p-master-0', 'demo-x7k2p-worker-a-h4jkl']
+    const all = (state: string) => names.map((name) => `${name} ${state}`)
+    const holdStates = async (what: string, wanted: string[], query = ours) => {
+      const told = await statesOf(query)
+      hold(what, JSON.stringify(told) === JSON.stringify(wanted), told)
+    }
+    const outcomes = (ordered: { outcome: string }[]) => ordered.map(({ outcome }) => outcome).join()
+    try {
+      await account.makeMachine('demo-x7k2p', names[0] ?? '')
+      await account.makeMachine('demo-x7k2p', names[1] ?? '')
+      await account.makeMachine('demo-x7k2p-fghjk', 'demo-x7k2p-fghjk-master-0')
+      const neighbour = queryOf('demo-x7k2p-fghjk')
+      await holdStates('machines run, and those of a neighbour are not among them', all('running'))
+      const { instances } = await list(ours)
+      hold('a machine has its zone, type and role', instances[0]?.role === 'control-plane' && instances[0].zone?.startsWith(REGION) === true && instances[0].machineType === 'm6i.xlarge', instances[0]) // prettier-ignore
+
+      hold('both are stopped', outcomes(await stop(ours, instances)) === 'accepted,accepted')
+      await holdStates('both are listed as stopped', all('stopped'))
+      hold('stopping them again is no error', outcomes(await stop(ours, instances)) === 'accepted,accepted')
+      hold('both are started', outcomes(await start(ours, instances)) === 'accepted,accepted')
+      await holdStates('both run again', all('running'))
+
+      const { instances: theirs } = await list(neighbour)
+      hold('a machine of the neighbour is none of ours', outcomes(await terminate(ours, theirs)) === 'gone')
+      await holdStates('it runs on', ['demo-x7k2p-fghjk-master-0 running'], neighbour)
+
+      // Behind our back, so that the batch is refused as a whole.
+      const relay = await startRelay(moto.url, (asked) => {
+        const params = new URLSearchParams(asked.body)
+        if (params.get('Action') === 'StopInstances' && params.has('InstanceId.2')) {
+          params.set('InstanceId.3', 'i-0123456789abcdef0')
+          asked.body = params.toString()
+        }
+      })
+      const through = openAwsInstances({ endpoint: relay.origin, credentials: CREDENTIALS })
+      hold('one that is gone keeps nobody from the others', outcomes(await through.stop(ours, instances)) === 'accepted,accepted') // prettier-ignore
+      await holdStates('they are stopped', all('stopped'))
+      await relay.stop()
+
+      hold('one is terminated', outcomes(await terminate(ours, instances.slice(1))) === 'accepted')
+      await holdStates('which the list tells', [`${names[0]} stopped`, `${names[1]} terminated`])
+      hold('and is gone then', outcomes(await start(ours, instances)) === 'accepted,gone')
+    } finally {
+      account.close()
+      await moto.stop()
+    }
+    return verdict
+  },
+}
+
+export const aws: Judge[] = [inventory, power, signIn]
 
 type Asked = { url: URL; method: string; headers: Record<string, string>; body: string }
 

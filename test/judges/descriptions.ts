@@ -1,13 +1,13 @@
-// What the inventories of Azure, Google Cloud and IBM Cloud ask, held against the vendors' published descriptions of their
+// What the inventories of Azure, Google Cloud and IBM Cloud and their power over machines ask, held against the vendors' published descriptions of their
 // APIs: Google's discovery documents, and the clients that Microsoft and IBM generate from theirs. AWS is asked by its own
 // client, and judged by moto.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inventoriesOfSimulator } from '../../src/clouds/doubles.ts'
+import { instancesOfSimulator, inventoriesOfSimulator } from '../../src/clouds/doubles.ts'
 import { unansweredOf, type InventoryQuery, type Place } from '../../src/clouds/inventory.ts'
 import { NotAnswered } from '../../src/clouds/asking.ts'
 import { planResidue } from '../../src/clouds/residue.ts'
-import { openInventory } from '../../src/clouds/by-platform.ts'
+import { openInstances, openInventory } from '../../src/clouds/by-platform.ts'
 import { readInstallConfig } from '../../src/simulator/install-config.ts'
 import { newIdentity } from '../../src/simulator/metadata.ts'
 import { planResources } from '../../src/simulator/resources.ts'
@@ -153,6 +153,13 @@ async function recordLooks({ platform, block, homes }: Described): Promise<Asked
     const { found, notChecked } = await inventory.find(query)
     const unanswered = unansweredOf({ notChecked })
     if (found.length === 0 || unanswered.length > 0) throw new Error(`not everything was asked: ${JSON.stringify(unanswered)}`) // prettier-ignore
+    const power = openInstances(instancesOfSimulator({ cloudDir: '', doubles: doubles.origin }))
+    const { instances } = await power.list(query)
+    if (instances.length === 0) throw new Error('there is no machine')
+    for (const verb of ['stop', 'start', 'terminate'] as const) {
+      const [refused] = (await power[verb](query, instances.slice(0, 2))).filter(({ outcome }) => outcome !== 'accepted') // prettier-ignore
+      if (refused) throw new Error(`${verb}: ${JSON.stringify(refused)}`)
+    }
     await inventory.findRecords(place)
     await Array.fromAsync(inventory.findOwned?.({ installationId: 'ins_judged', offered: [place] }) ?? [])
     for (const { resource } of planResidue(place, found, new Date(0)))

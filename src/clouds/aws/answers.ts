@@ -11,6 +11,9 @@ const DENIED = /^(AccessDenied(Exception)?|Unauthorized(Operation|Exception))$/
 const NOT_LET_IN =
   /^(AuthFailure|OptInRequired|(Credentials|Token)ProviderError|(Expired|Invalid)Token(Exception)?|RequestExpired|Invalid(AccessKeyId|ClientTokenId|SignatureException)|IncompleteSignature|SignatureDoesNotMatch|MissingAuthenticationToken(Exception)?|UnrecognizedClientException)$/
 
+/** The cloud has no machine of this type in this zone. */
+export const NO_CAPACITY = /^Insufficient(Instance|Host|Reserved\w*)?Capacity/
+
 export function unlessMissing(error: unknown): [] {
   if (isMissing(error)) return []
   throw error

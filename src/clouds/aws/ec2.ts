@@ -244,7 +244,7 @@ function ec2Kinds(session: Session): Ec2Kind[] {
   ]
 }
 
-async function* instancePages({ sdk: { ec2 }, clients, stop }: Session, Filters: Filter[]) {
+export async function* instancePages({ sdk: { ec2 }, clients, stop }: Session, Filters: Filter[]) {
   const at = { client: clients.ec2, pageSize: EC2_PAGE }
   for await (const { Reservations } of ec2.paginateDescribeInstances(at, { Filters }, stop)) {
     const instances = Reservations?.flatMap(({ Instances = [] }) => Instances)

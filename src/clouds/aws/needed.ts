@@ -39,6 +39,9 @@ const proof = `
   route53: ListHostedZones ListResourceRecordSets
   s3: ListAllMyBuckets`
 
+const sleep = `
+  ec2: DescribeInstances StartInstances StopInstances TerminateInstances`
+
 export const proofActions = namesIn(proof, ':')
 
 export function awsNeeds(places: Places): Needs {
@@ -49,5 +52,6 @@ export function awsNeeds(places: Places): Needs {
     install: isShared ? all(install) : all(install, installNetwork),
     destroy: isShared ? all(destroy, destroyShared) : all(destroy, destroyNetwork),
     proof: [...proofActions, ...roles],
+    sleep: all(sleep),
   })
 }

@@ -1,9 +1,10 @@
 // One look into an account: the clients of its services, and a way to ask them within a time limit.
 import { once } from 'node:events'
+import type { EC2Client } from '@aws-sdk/client-ec2'
 import type { fromIni } from '@aws-sdk/credential-provider-ini'
 import type { InventoryQuery } from '../inventory.ts'
 import { hearNothing, NotAnswered, type Seen } from '../asking.ts'
-import { isDenial, missingAction, reasonOf } from './answers.ts'
+import { isDenial, missingAction, NO_CAPACITY, reasonOf } from './answers.ts'
 
 type StaticKeys = { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
 
@@ -99,6 +100,7 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
     sts: new sts.STSClient(shared),
     kms: new kms.KMSClient(shared),
   }
+  takeAtItsWord(await clients.ec2.config.retryStrategy())
   const closers: { destroy: () => void }[] = Object.values(clients)
   const owners = [
     ...(query.clusterId === undefined ? [] : [{ key: 'ocpctl-cluster-id', value: query.clusterId }]),
@@ -155,7 +157,11 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
         return items
       } catch (error) {
         const why = abortSignal.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error)
-        throw new NotAnswered(missingAction(error) ?? action, why, { cause: error, isDenied: isDenial(error) })
+        throw new NotAnswered(missingAction(error) ?? action, why, {
+          cause: error,
+          isDenied: isDenial(error),
+          code: error instanceof Error ? error.name : undefined,
+        })
       }
     },
 
@@ -164,6 +170,16 @@ export async function openSession(query: InventoryQuery, options: AwsInventoryOp
       stopping.abort()
       for (const client of closers) client.destroy()
     },
+  }
+}
+
+/** EC2 tells by 500 that it has no machine to give, which the SDK takes for a failure that passes within seconds. */
+function takeAtItsWord(strategy: Awaited<ReturnType<EC2Client['config']['retryStrategy']>>): void {
+  if (!('refreshRetryTokenForRetry' in strategy)) return
+  const retry = strategy.refreshRetryTokenForRetry.bind(strategy)
+  strategy.refreshRetryTokenForRetry = async (token, info) => {
+    if (NO_CAPACITY.test(info.error?.name ?? '')) throw info.error
+    return retry(token, info)
   }
 }
 

@@ -1,7 +1,7 @@
 // What the installer needs in Azure, as its documentation lists it, without what profiles cannot ask for. What the look of
 // this service needs stands in permissions.ts.
 import { areAllPrivate, bringsNetwork, namesIn, needsOf, type Needs, type Places } from '../rights.ts'
-import { neededActions } from './permissions.ts'
+import { neededActions, powerReads } from './permissions.ts'
 
 const install = `
   Microsoft.Authorization: policies/audit/action policies/auditIfNotExists/action roleAssignments/read roleAssignments/write
@@ -27,6 +27,11 @@ const publicRecords = {
     'Microsoft.Network: dnsZones/A/delete dnsZones/A/read dnsZones/CNAME/delete dnsZones/CNAME/read dnsZones/read',
 }
 
+const sleep = `
+  Microsoft.Compute: virtualMachines/deallocate/action virtualMachines/delete virtualMachines/start/action`
+
+export const sleepActions = [...powerReads, ...namesIn(sleep, '/')]
+
 export function azureNeeds(places: Places): Needs {
   const more = [...(bringsNetwork(places) ? [] : [network]), ...(areAllPrivate(places) ? [] : [publicRecords])]
   const all = (first: string, others: string[]) => [first, ...others].flatMap((text) => namesIn(text, '/'))
@@ -34,5 +39,6 @@ export function azureNeeds(places: Places): Needs {
     install: all(install, more.map((each) => each.install)), // prettier-ignore
     destroy: all(destroy, more.map((each) => each.destroy)), // prettier-ignore
     proof: neededActions,
+    sleep: sleepActions,
   })
 }

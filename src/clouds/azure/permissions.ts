@@ -37,6 +37,14 @@ export const neededActions = [
   'Microsoft.Storage/storageAccounts/read',
 ]
 
+/** What it takes to see which machines a cluster has and whether they run. */
+export const powerReads = [
+  'Microsoft.Authorization/permissions/read',
+  'Microsoft.Resources/subscriptions/resourceGroups/read',
+  'Microsoft.Compute/virtualMachines/read',
+  'Microsoft.Compute/virtualMachines/instanceView/read',
+]
+
 const permission = z.object({ actions: z.array(z.string()), notActions: z.array(z.string()).nullish() })
 
 /** What it takes to read zones and records. */

@@ -22,6 +22,7 @@ export const apiVersions = {
   privateDnsZones: '2020-06-01',
   keyVaults: '2022-07-01',
   disks: '2023-04-02',
+  virtualMachines: '2021-07-01',
 }
 
 export type Session = Awaited<ReturnType<typeof openSession>>
@@ -47,12 +48,12 @@ export async function openSession(
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })
 
-function readError(body: unknown): { text?: string; permission?: string } {
+function readError(body: unknown): { text?: string; code?: string; permission?: string } {
   const { data } = errorSchema.safeParse(body)
   if (!data) return {}
   const { code, message } = data.error
   const permission = /perform action '([^']+)'/.exec(message)?.[1]
-  return { text: `${code}: ${message}`, ...(permission && { permission }) }
+  return { text: `${code}: ${message}`, code, ...(permission && { permission }) }
 }
 
 export const tags = z

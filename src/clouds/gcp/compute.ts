@@ -203,6 +203,9 @@ export const labelledSearches = (session: Session, terms: string[]) =>
       })),
   )
 
+export const listInstances = (session: Session, filter: string): Promise<Item[]> =>
+  listKind(session, instances, session.project, filter)
+
 const permissionOf = ({ list }: Kind) => `compute.${list}.list`
 
 async function listKind(session: Session, kind: Kind, owner: string, filter: string): Promise<Item[]> {
@@ -260,7 +263,7 @@ function showSubnetwork(link: string): Resource {
   }
 }
 
-const pathOf = (link: string) => link.slice(Math.max(0, link.indexOf('projects/')))
+export const pathOf = (link: string) => link.slice(Math.max(0, link.indexOf('projects/')))
 
 function regionOf(link: string): string {
   const [, kind, name = ''] = /\/(zones|regions)\/([^/]+)\//.exec(link) ?? []

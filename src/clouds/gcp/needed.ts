@@ -99,6 +99,10 @@ const proof = `
   resourcemanager.projects: get getIamPolicy
   storage.buckets: list`
 
+const sleep = `
+  compute.instances: delete list start stop
+  compute.zoneOperations: get`
+
 /** In the project that shares its network. */
 const shared = {
   install: 'compute.networks: get list\ncompute.subnetworks: get list use\ndns.managedZones: list',
@@ -107,11 +111,12 @@ const shared = {
 }
 
 export const proofPermissions = permissionsIn(proof)
+export const sleepPermissions = permissionsIn(sleep)
 
 /** `isHost`: of the project that shares its network. */
 export const gcpNeeds = (isHost: boolean): Needs =>
   needsOf(
     isHost
-      ? { install: permissionsIn(shared.install), destroy: permissionsIn(shared.destroy), proof: permissionsIn(shared.proof) } // prettier-ignore
-      : { install: permissionsIn(install), destroy: permissionsIn(destroy), proof: proofPermissions },
+      ? { install: permissionsIn(shared.install), destroy: permissionsIn(shared.destroy), proof: permissionsIn(shared.proof), sleep: [] } // prettier-ignore
+      : { install: permissionsIn(install), destroy: permissionsIn(destroy), proof: proofPermissions, sleep: sleepPermissions }, // prettier-ignore
   )

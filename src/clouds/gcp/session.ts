@@ -79,6 +79,7 @@ export async function openSession(query: InventoryQuery, options: GcpInventoryOp
     find: rest.find,
     listBy: rest.list,
     remove: rest.remove,
+    order: rest.order,
     close: rest.close,
     at,
 
@@ -144,6 +145,7 @@ function readError(body: unknown) {
     /have ([a-z]+\.\w+\.\w+) access/.exec(message ?? '')?.[1]
   return {
     text: [status ?? reasons[0], message].filter(Boolean).join(': ') || undefined,
+    code: reasons[0] ?? status,
     permission: isOff ? serviceOff(metadata.map((each) => each['service']).find(Boolean)) : named,
     isBusy: reasons.some((reason) => BUSY.test(reason)),
   }

@@ -21,6 +21,12 @@ const roles = [
   ),
 ]
 
+/** To stop and start machines, and to take them away. */
+const sleepRoles = ['Operator of is/instances', 'Editor of is/instances']
+
+/** What is read for more than the proof. */
+const readForSleep = ['Viewer of resource-groups', 'Viewer of is/instances']
+
 /** Throws NotAnswered for a key that is of no account, or of another one than the profiles. */
 export async function checkIbmCloud(
   { environment }: Access,
@@ -40,7 +46,7 @@ export async function checkIbmCloud(
       where = `account ${session.account()}`
     })
   }
-  const made = needsOf({ install: roles, destroy: roles, proof: [] })
+  const made = needsOf({ install: roles, destroy: roles, proof: [], sleep: sleepRoles })
   const why = 'IBM Cloud tells nobody what a key may make or delete'
   return { who: 'the API key', where, rights: inOrder([...read.values(), ...unknown(made, why)]) }
 }
@@ -62,8 +68,9 @@ async function readAll(session: Session): Promise<Right[]> {
     told.refusals.find(({ permission }) => permission === name)
   return [...readRoles, ...kinds.map(({ path }) => `Viewer of is/${path}`)].map((name): Right => {
     const refused = refusedOf(name)
-    if (!refused) return { name, uses: ['proof'], state: 'given' }
-    return { name, uses: ['proof'], state: refused.isDenied ? 'missing' : 'unknown', why: refused.message }
+    const uses: Right['uses'] = readForSleep.includes(name) ? ['proof', 'sleep'] : ['proof']
+    if (!refused) return { name, uses, state: 'given' }
+    return { name, uses, state: refused.isDenied ? 'missing' : 'unknown', why: refused.message }
   })
 }
 

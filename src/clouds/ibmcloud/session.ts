@@ -41,12 +41,12 @@ const claimsShape = z.object({ account: z.object({ bss: z.string().min(1) }) })
 const errorShape = z.object({
   errorMessage: z.string().optional(),
   message: z.string().optional(),
-  errors: z.array(z.object({ message: z.string() })).optional(),
+  errors: z.array(z.object({ message: z.string(), code: z.union([z.string(), z.number()]).optional() })).optional(),
 })
 
 const readError = (body: unknown) => {
   const { errorMessage, message, errors } = errorShape.safeParse(body).data ?? {}
-  return { text: errors?.[0]?.message ?? errorMessage ?? message }
+  return { text: errors?.[0]?.message ?? errorMessage ?? message, code: errors?.[0]?.code?.toString() }
 }
 
 /** `role`: what it takes to be told, such as `Viewer of is/volumes`. `more`: the parameters that lead to the next page. */
@@ -89,7 +89,9 @@ export function openSession(query: InventoryQuery, options: IbmCloudInventoryOpt
     endpoints,
     heard: rest.heard,
     close: rest.close,
+    find: rest.find,
     remove: rest.remove,
+    order: rest.order,
 
     /** Every item of every page. A page of another form is no answer. Throws NotAnswered. */
     list: async <Page, Item>(listing: Listing<Page, Item>): Promise<Item[]> => {

@@ -5,8 +5,8 @@ import type { Session } from './session.ts'
 
 /** Every version since has the same forms. It must be named in each request. */
 const VERSION = '2025-04-08'
-const VERSIONED = { version: VERSION, generation: '2' }
-const MOST_ITEMS = '100'
+export const VERSIONED = { version: VERSION, generation: '2' }
+export const MOST_ITEMS = '100'
 
 const reference = z.object({ id: z.string() }).optional()
 
@@ -90,10 +90,12 @@ const thingQuestion =
       params: { ...VERSIONED, limit: MOST_ITEMS, ...params, ...filter },
       shape: z.looseObject({ [name]: z.array(thingShape), next: z.object({ href: z.string() }).optional() }),
       items: (page) => page[name] as z.infer<typeof thingShape>[], // as the shape says
-      more: ({ next }) => {
-        const start = next && new URLSearchParams((next as { href: string }).href.split('?')[1]).get('start')
-        return next && { start: start ?? '' }
-      },
+      more: ({ next }) => nextStart(next as { href: string } | undefined), // as the shape says
     })
     return things.map((thing) => ({ ...thing, type }))
   }
+
+/** The parameter that leads to the next page, of the link to it. */
+export function nextStart(next: { href: string } | undefined): { start: string } | undefined {
+  return next && { start: new URLSearchParams(next.href.split('?')[1]).get('start') ?? '' }
+}

@@ -1,0 +1,76 @@
+// Letting a cluster sleep, and waking it. What was awake is kept before anything is stopped.
+import { eq } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import type { Actor } from '../auth/principal.ts'
+import { writeAudit } from '../audit/audit.ts'
+import { send, type Reader, type Transaction } from '../db/client.ts'
+import { update } from '../db/statements.ts'
+import { AppError } from '../errors.ts'
+import { openJob } from '../jobs/commands.ts'
+import type { Lock } from '../jobs/lock.ts'
+import { listOpenJobsOf } from '../jobs/queries.ts'
+import type { JobParams, JobRow } from '../jobs/tables.ts'
+import { requireTransition, transitionCluster } from './lifecycle.ts'
+import { clusterFor } from './queries.ts'
+import { clusters, clusterSleeps, type ClusterRow } from './tables.ts'
+
+export type Sleep = Omit<typeof clusterSleeps.$inferSelect, 'createdAt'>
+
+/** Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE. */
+export async function hibernateCluster(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  id: string,
+  reason?: string,
+): Promise<{ cluster: ClusterRow; job: JobRow }> {
+  const cluster = await lockIdle(tx, by, id, 'startHibernate')
+  const moved = transitionCluster(tx, by, cluster, 'startHibernate')
+  const params: JobParams = reason === undefined ? {} : { why: reason }
+  return { cluster: moved, job: openJob(app, tx, by, moved, 'HIBERNATE', moved.updatedAt, { params }) }
+}
+
+/** Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE. */
+export async function resumeCluster(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  by: Actor,
+  id: string,
+): Promise<{ cluster: ClusterRow; job: JobRow }> {
+  const cluster = await lockIdle(tx, by, id, 'startResume')
+  const moved = transitionCluster(tx, by, cluster, 'startResume')
+  return { cluster: moved, job: openJob(app, tx, by, moved, 'RESUME', moved.updatedAt) }
+}
+
+/** A cluster on its way to sleep or from it can be turned once its job has failed. */
+async function lockIdle(tx: Transaction, by: Actor, id: string, transition: 'startHibernate' | 'startResume') {
+  const cluster = await clusterFor(tx, by, 'cluster.sleep', id, { lock: true })
+  requireTransition(cluster, transition)
+  const [open] = await listOpenJobsOf(tx, [id])
+  if (open) throw new AppError('NOT_IN_STATE', `the cluster is ${cluster.status}, and its job ${open.id} is under way`)
+  return cluster
+}
+
+export async function findSleep(db: Reader, clusterId: string): Promise<Sleep | undefined> {
+  const [row] = await db.select().from(clusterSleeps).where(eq(clusterSleeps.clusterId, clusterId))
+  return row
+}
+
+/** Of several attempts the first tells what was awake; what is found later was there too. */
+export async function keepSleep(tx: Transaction, sleep: Sleep): Promise<void> {
+  await tx.insert(clusterSleeps).values(sleep).onConflictDoUpdate({ target: clusterSleeps.clusterId, set: sleep })
+}
+
+export async function forgetSleep(tx: Transaction, clusterId: string): Promise<void> {
+  await tx.delete(clusterSleeps).where(eq(clusterSleeps.clusterId, clusterId))
+}
+
+/** Each is in the trail before the cluster is told. */
+export function auditApproval(tx: Transaction, { clusterId, jobId }: Lock, detail: Record<string, unknown>): void {
+  writeAudit(tx, { kind: 'system', name: 'worker' }, { action: 'cluster.approve-signing-request', clusterId, jobId, detail }) // prettier-ignore
+}
+
+/** While it is still RESUMING: its nodes are ready, and it can be used. */
+export function noteUsable(tx: Transaction, { id }: Pick<ClusterRow, 'id'>): void {
+  send(tx, update(clusters, { statusReason: 'it can be used; its operators are still settling' }, { id }))
+}

@@ -1,0 +1,17 @@
+// How long a cluster may sleep, which its certificates tell. Pure.
+import semver from 'semver'
+
+const DAY_MS = 86_400_000
+/** What is promised of each release, in days. */
+const PROMISED_DAYS = 90
+const PROMISED_DAYS_BEFORE = 30
+const SINCE = '4.18.0'
+/** The signer of what the API server says to kubelets ends a year after the installation. */
+const SIGNER_DAYS = 364
+
+/** By then it must have been awake again. */
+export function wakeBy(version: string, installedAt: Date, asleepAt: Date): Date {
+  const isRecent = semver.gte(semver.coerce(version) ?? '0.0.0', SINCE)
+  const promised = asleepAt.getTime() + (isRecent ? PROMISED_DAYS : PROMISED_DAYS_BEFORE) * DAY_MS
+  return new Date(Math.min(promised, installedAt.getTime() + SIGNER_DAYS * DAY_MS))
+}

@@ -1,0 +1,158 @@
+// Puts a cluster to sleep: what is awake is kept, health checks are paused, then the workers are stopped, and the control
+// plane last. Machines that did not obey are told again at each look. A spot machine cannot sleep on every cloud: it is
+// terminated, and another one comes in its place at the waking.
+import { findSleep, keepSleep, type Sleep } from '../clusters/sleep.ts'
+import { queryOfWhole } from '../clusters/inventory-query.ts'
+import type { Instance, InstancesQuery, Ordered } from '../clouds/instances.ts'
+import type { Outcome } from '../jobs/settle.ts'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { pauseHealthChecks, readHealthChecks } from '../kubernetes/health-checks.ts'
+import { readWorkers } from '../kubernetes/machines.ts'
+import { wakeBy } from '../policy/sleep.ts'
+import { DayTwoFailed } from './failures.ts'
+import { openInside } from './inside.ts'
+import { insist, until } from './insist.ts'
+import type { Operation } from './operation.ts'
+import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
+
+const REACH_MINUTES = 5
+const STOP_MINUTES = 10
+const SHOWN = 10
+
+type State = { api: Kubernetes; query: InstancesQuery; sleep: Sleep }
+
+const isAwake = ({ state }: Instance) => ['running', 'pending', 'other'].includes(state)
+
+const steps: readonly Step<State>[] = [
+  {
+    name: 'noted',
+    leaves: 'with the cluster, what is awake',
+    stage: 'reach',
+    budget: { minutes: () => REACH_MINUTES, leastMs: 5_000 },
+    async take(operation, state, budgetMs) {
+      const { app, claim } = operation
+      const before = await findSleep(app.db, claim.cluster.id)
+      const { sets } = await insist(operation, budgetMs, () => readWorkers(state.api))
+      const checks = await insist(operation, budgetMs, () => readHealthChecks(state.api))
+      const instances = await listInstances(operation, state.query)
+      if (instances.length === 0) throw new DayTwoFailed('NothingToStop', 'the cloud shows no machine of this cluster')
+      const local = instances.filter(({ cannotStop }) => cannotStop === 'local-disk')
+      if (local.length > 0)
+        throw new DayTwoFailed('LocalDisks', `${describe(local)} would lose what is on its local disks`)
+      const machines = instances.map(({ id, name, zone, machineType, isSpot, role }) => ({ id, name, zone, machineType, isSpot, role })) // prettier-ignore
+      // An earlier attempt may have stopped some, and terminated spot machines: what it kept still counts.
+      const known = new Set(before?.machines.map(({ id }) => id))
+      state.sleep = {
+        clusterId: claim.cluster.id,
+        reason: claim.job.params.why ?? null,
+        machines: [...(before?.machines ?? []), ...machines.filter(({ id }) => !known.has(id))],
+        sizes: { ...Object.fromEntries(sets.map(({ name, replicas }) => [name, replicas])), ...before?.sizes },
+        healthChecks: [...new Set([...(before?.healthChecks ?? []), ...checks])],
+      }
+      await operation.fenced((tx) => keepSleep(tx, state.sleep))
+    },
+  },
+  {
+    name: 'paused',
+    leaves: 'health checks that replace no machine',
+    budget: { minutes: () => REACH_MINUTES, leastMs: 5_000 },
+    take: (operation, { api, sleep }, budgetMs) =>
+      insist(operation, budgetMs, () => pauseHealthChecks(api, sleep.healthChecks, true)),
+  },
+  {
+    name: 'workers-stopped',
+    leaves: 'a control plane that is awake alone',
+    stage: 'stop-workers',
+    budget: { minutes: () => STOP_MINUTES, leastMs: 5_000 },
+    take: (operation, { query }, budgetMs = 0) =>
+      untilStopped(operation, query, budgetMs, ({ role }) => role !== 'control-plane'),
+  },
+  {
+    name: 'stopped',
+    leaves: 'machines that only their disks cost',
+    stage: 'stop-control-plane',
+    budget: { minutes: () => STOP_MINUTES, leastMs: 5_000 },
+    take: (operation, { query }, budgetMs = 0) => untilStopped(operation, query, budgetMs, () => true),
+  },
+]
+
+export const hibernatePlan: OperationPlan = {
+  name: 'hibernate',
+  types: ['HIBERNATE'],
+  points: pointsOf('hibernate', steps),
+  run: runHibernate,
+}
+
+async function runHibernate(operation: Operation): Promise<Outcome> {
+  const { app, claim } = operation
+  const { cluster } = claim
+  let api: Kubernetes | undefined
+  try {
+    api = await openInside(operation)
+    const query = await queryOfWhole(app.db, cluster)
+    // The first step gives the rest of it.
+    const sleep: Sleep = { clusterId: cluster.id, reason: null, machines: [], sizes: {}, healthChecks: [] }
+    await takeSteps('hibernate', steps.slice(await firstStep(operation, sleep)), operation, { api, query, sleep })
+    const hibernatedAt = new Date()
+    return { kind: 'succeeded', changes: { hibernatedAt, wakeBy: wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt) } } // prettier-ignore
+  } catch (error) {
+    if (!(error instanceof DayTwoFailed)) throw error
+    operation.log('error', error.message)
+    return { kind: 'failed', reason: error.reason, message: error.message }
+  } finally {
+    await api?.close()
+  }
+}
+
+/** Once machines were stopped the API may not answer any more: what an earlier attempt kept is enough then. */
+async function firstStep({ app, claim }: Operation, sleep: Sleep): Promise<number> {
+  const before = await findSleep(app.db, claim.cluster.id)
+  if (!before) return 0
+  Object.assign(sleep, before)
+  const { instances, notChecked } = await app.instances.list(await queryOfWhole(app.db, claim.cluster))
+  const isWhole = notChecked.length === 0 && instances.every(isAwake)
+  return isWhole ? 0 : steps.findIndex(({ name }) => name === 'workers-stopped')
+}
+
+/** Throws DayTwoFailed when the cloud does not tell all. */
+export async function listInstances({ app }: Operation, query: InstancesQuery): Promise<Instance[]> {
+  const { instances, notChecked } = await app.instances.list(query)
+  const [first] = notChecked
+  if (first) throw new DayTwoFailed('InstancesNotListed', `the cloud does not tell the machines: ${first.why} (${first.kind})`) // prettier-ignore
+  return instances
+}
+
+async function untilStopped(
+  operation: Operation,
+  query: InstancesQuery,
+  budgetMs: number,
+  isMeant: (instance: Instance) => boolean,
+): Promise<void> {
+  const { app } = operation
+  let left: Instance[] = []
+  let refused: Ordered[] = []
+  await until(
+    operation,
+    budgetMs,
+    async () => {
+      left = (await listInstances(operation, query)).filter((each) => isMeant(each) && !['stopped', 'terminated'].includes(each.state)) // prettier-ignore
+      const awake = left.filter(isAwake)
+      const spot = awake.filter(({ cannotStop }) => cannotStop === 'spot')
+      const others = awake.filter((each) => !spot.includes(each))
+      const orders = [
+        ...(spot.length > 0 ? await app.instances.terminate(query, spot) : []),
+        ...(others.length > 0 ? await app.instances.stop(query, others) : []),
+      ]
+      refused = orders.filter(({ outcome }) => outcome === 'refused' || outcome === 'cannot-stop')
+      const [denied] = refused.filter(({ isDenied }) => isDenied)
+      if (denied) throw new DayTwoFailed('PowerRefused', `the cloud does not let machines be stopped: ${denied.why}`)
+      return left.length === 0
+    },
+    () => new DayTwoFailed('MachinesStillRun', `these did not stop in time: ${describe(left)}${refused[0]?.why ? `; ${refused[0].why}` : ''}`), // prettier-ignore
+  )
+}
+
+export function describe(machines: Pick<Instance, 'id' | 'name' | 'told'>[]): string {
+  const shown = machines.slice(0, SHOWN).map(({ id, name, told }) => `${name} ${id} (${told})`)
+  return [...shown, ...(machines.length > SHOWN ? [`and ${machines.length - SHOWN} more`] : [])].join(', ')
+}

@@ -1,0 +1,255 @@
+// Wakes a cluster, rung by rung, each with its own budget: machines, API, signing requests, nodes, a moment of rest,
+// operators, console. It can be used when its nodes are ready, and is READY when its operators have settled.
+import { queryOfWhole } from '../clusters/inventory-query.ts'
+import { auditApproval, findSleep, forgetSleep, noteUsable, type Sleep } from '../clusters/sleep.ts'
+import type { Instance, InstancesQuery, Ordered } from '../clouds/instances.ts'
+import { messageOf } from '../errors.ts'
+import { keepParams } from '../jobs/attempts.ts'
+import type { Outcome } from '../jobs/settle.ts'
+import type { Kubernetes } from '../kubernetes/client.ts'
+import { pauseHealthChecks } from '../kubernetes/health-checks.ts'
+import { deleteMachine, readNodes, readWorkers } from '../kubernetes/machines.ts'
+import { readUnsettled } from '../kubernetes/operators.ts'
+import { ApiNotReached } from '../kubernetes/refusals.ts'
+import { approve, readAsked, readKnownMachines, readPending, refusalOf } from '../kubernetes/signing-requests.ts'
+import { uptimeMs } from '../uptime.ts'
+import { DayTwoFailed } from './failures.ts'
+import { describe, listInstances } from './hibernate.ts'
+import { openInside } from './inside.ts'
+import { insist, until } from './insist.ts'
+import type { Operation } from './operation.ts'
+import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
+
+const MINUTE_MS = 60_000
+const START_MINUTES = 10
+/** A cloud without a machine at the moment may have one later. */
+const CAPACITY_MINUTES = 30
+const API_MINUTES = 15
+const SIGNING_MINUTES = 20
+const NODE_MINUTES = 15
+/** Nodes say for a while what they said before they slept. */
+const DISBELIEF_MINUTES = 4
+const SETTLE_MINUTES = 2
+const OPERATOR_MINUTES = 20
+const SHOWN = 10
+
+type State = {
+  api: Kubernetes
+  query: InstancesQuery
+  sleep: Sleep | undefined
+  startedAtMs: number
+  told: Set<string>
+}
+
+const steps: readonly Step<State>[] = [
+  {
+    name: 'started',
+    leaves: 'machines that run',
+    stage: 'instances',
+    budget: { minutes: () => START_MINUTES, leastMs: 5_000 },
+    async take(operation, state, budgetMs = 0) {
+      await untilStarted(operation, state, budgetMs)
+      state.startedAtMs = uptimeMs()
+    },
+  },
+  {
+    name: 'answered',
+    leaves: 'an API that answers',
+    stage: 'wake-api',
+    budget: { minutes: () => API_MINUTES, leastMs: 5_000 },
+    take: (operation, { api }, budgetMs) => insist(operation, budgetMs, async () => void (await api.get('/api/v1/namespaces/default'))), // prettier-ignore
+  },
+  {
+    name: 'signed',
+    leaves: 'nodes with certificates',
+    stage: 'signing-requests',
+    budget: { minutes: () => SIGNING_MINUTES, leastMs: 5_000 },
+    async take(operation, state, budgetMs = 0) {
+      let waiting: string[] = []
+      await until(
+        operation,
+        budgetMs,
+        async (leftMs) => {
+          await answerRequests(operation, state, leftMs)
+          const nodes = await insist(operation, leftMs, () => readNodes(state.api))
+          waiting = nodes.filter(({ isReady }) => !isReady).map(({ name }) => name)
+          // Those that ask do so soon. Who is ready needs none.
+          return waiting.length === 0 && nodes.length > 0
+        },
+        () => new DayTwoFailed('NodesNotReady', `no certificate made these nodes ready: ${list(waiting)}`),
+      )
+    },
+  },
+  {
+    name: 'joined',
+    leaves: 'nodes that are ready',
+    stage: 'wake-nodes',
+    budget: { minutes: () => NODE_MINUTES, leastMs: 5_000 },
+    async take(operation, state, budgetMs = 0) {
+      const believedMs = operation.realMs(DISBELIEF_MINUTES * MINUTE_MS, 10)
+      let waiting: string[] = []
+      await until(
+        operation,
+        budgetMs,
+        async (leftMs) => {
+          await answerRequests(operation, state, leftMs)
+          await replaceFailed(operation, state, leftMs)
+          const nodes = await insist(operation, leftMs, () => readNodes(state.api))
+          waiting = nodes.filter(({ isReady }) => !isReady).map(({ name }) => name)
+          return uptimeMs() - state.startedAtMs >= believedMs && waiting.length === 0 && nodes.length > 0
+        },
+        () => new DayTwoFailed('NodesNotReady', `these nodes are not ready: ${list(waiting)}`),
+      )
+      await operation.fencedWithCluster(async (tx) => {
+        keepParams(tx, operation.claim.job.id, { usableAt: new Date().toISOString() })
+        noteUsable(tx, operation.claim.cluster)
+      })
+      operation.log('info', 'The cluster can be used; its operators are settling')
+    },
+  },
+  {
+    name: 'rested',
+    leaves: 'operators that no longer say what they said before',
+    stage: 'settle',
+    take: (operation) => operation.pause(operation.realMs(SETTLE_MINUTES * MINUTE_MS, 10)),
+  },
+  {
+    name: 'settled-inside',
+    leaves: 'operators that have done their work',
+    stage: 'operators',
+    budget: { minutes: () => OPERATOR_MINUTES, leastMs: 5_000 },
+    async take(operation, { api }, budgetMs = 0) {
+      let unsettled: { name: string; why: string }[] = []
+      await until(
+        operation,
+        budgetMs,
+        async (leftMs) => {
+          unsettled = await insist(operation, leftMs, () => readUnsettled(api))
+          return unsettled.length === 0
+        },
+        () => new DayTwoFailed('OperatorsNotSettled', `these operators have not settled: ${list(unsettled.map(({ name, why }) => `${name} (${why})`))}`), // prettier-ignore
+      )
+    },
+  },
+  {
+    name: 'watched',
+    leaves: 'health checks that look after machines again',
+    budget: { minutes: () => API_MINUTES, leastMs: 5_000 },
+    async take(operation, { api, sleep }, budgetMs) {
+      await insist(operation, budgetMs, () => pauseHealthChecks(api, sleep?.healthChecks ?? [], false))
+      const route = await api.get('/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console').catch(() => undefined) // prettier-ignore
+      if (route === undefined) operation.log('warning', 'The route of the console is not there yet')
+    },
+  },
+]
+
+export const resumePlan: OperationPlan = {
+  name: 'resume',
+  types: ['RESUME'],
+  points: pointsOf('resume', steps),
+  run: runResume,
+}
+
+async function runResume(operation: Operation): Promise<Outcome> {
+  const { app, claim } = operation
+  let api: Kubernetes | undefined
+  try {
+    api = await openInside(operation)
+    const state: State = {
+      api,
+      query: await queryOfWhole(app.db, claim.cluster),
+      sleep: await findSleep(app.db, claim.cluster.id),
+      startedAtMs: uptimeMs(),
+      told: new Set(),
+    }
+    await takeSteps('resume', steps, operation, state)
+    return {
+      kind: 'succeeded',
+      changes: { hibernatedAt: null, wakeBy: null },
+      record: (tx) => forgetSleep(tx, claim.cluster.id),
+    }
+  } catch (error) {
+    if (!(error instanceof DayTwoFailed)) throw error
+    operation.log('error', error.message)
+    return { kind: 'failed', reason: error.reason, message: error.message }
+  } finally {
+    await api?.close()
+  }
+}
+
+/** The control plane first, and the workers as soon as that was told to start. Each look tells the stragglers again. */
+async function untilStarted(operation: Operation, { query }: State, budgetMs: number): Promise<void> {
+  const { app } = operation
+  const capacityMs = (budgetMs * CAPACITY_MINUTES) / START_MINUTES
+  const from = uptimeMs()
+  let left: Instance[] = []
+  let lacking: Ordered[] = []
+  await until(
+    operation,
+    capacityMs,
+    async () => {
+      const all = await listInstances(operation, query)
+      left = all.filter(({ state }) => !['running', 'terminated'].includes(state))
+      const asleep = left.filter(({ state }) => state !== 'pending')
+      const masters = asleep.filter(({ role }) => role === 'control-plane')
+      const others = asleep.filter(({ role }) => role !== 'control-plane')
+      const orders: Ordered[] = []
+      for (const group of [masters, others])
+        if (group.length > 0) orders.push(...(await app.instances.start(query, group)))
+      const [denied] = orders.filter(({ isDenied }) => isDenied)
+      if (denied) throw new DayTwoFailed('PowerRefused', `the cloud does not let machines be started: ${denied.why}`)
+      const lacks = new Set(left.filter(({ lacksCapacity }) => lacksCapacity).map(({ id }) => id))
+      lacking = orders.filter(({ id, outcome }) => outcome === 'no-capacity' || lacks.has(id))
+      if (left.length > 0 && lacking.length === 0 && uptimeMs() - from >= budgetMs) throw notStarted(left, lacking)
+      return left.length === 0
+    },
+    () => notStarted(left, lacking),
+  )
+}
+
+const notStarted = (left: Instance[], lacking: Ordered[]) =>
+  lacking.length > 0
+    ? new DayTwoFailed('NoCapacity', `the cloud has no room for ${describe(left)}: ${lacking[0]?.why ?? 'it does not say more'}`) // prettier-ignore
+    : new DayTwoFailed('MachinesDoNotStart', `these did not start in time: ${describe(left)}`)
+
+/** Each request is approved or told once. */
+async function answerRequests(operation: Operation, { api, told }: State, leftMs: number): Promise<void> {
+  const pending = await insist(operation, leftMs, () => readPending(api))
+  if (pending.length === 0) return
+  const machines = await insist(operation, leftMs, () => readKnownMachines(api))
+  for (const request of pending) {
+    const { name } = request.metadata
+    const { signerName, username } = request.spec
+    const asked = await readAsked(request.spec.request).catch((error: unknown) => messageOf(error))
+    const refusal = typeof asked === 'string' ? asked : refusalOf(request, asked, machines)
+    if (refusal === undefined && typeof asked !== 'string') {
+      const { commonName, dnsNames, addresses } = asked
+      await operation.fenced(async (tx) =>
+        auditApproval(tx, operation.claim.lock, { name, signerName, username, commonName, dnsNames, addresses }),
+      )
+      await insist(operation, leftMs, () => approve(api, request, new Date()))
+      operation.log('info', `Approved ${name} of ${commonName} (${signerName})`)
+    } else if (!told.has(name)) {
+      told.add(name)
+      operation.log('warning', `The signing request ${name} of ${username} is left alone: ${refusal}`)
+    }
+  }
+}
+
+/** In the place of a spot machine that went with the sleep its machine set makes another one, once that is deleted. */
+async function replaceFailed(operation: Operation, { api, sleep, told }: State, leftMs: number): Promise<void> {
+  const spot = new Set(sleep?.machines.filter(({ isSpot }) => isSpot).map(({ name }) => name))
+  if (spot.size === 0) return
+  const { machines } = await insist(operation, leftMs, () => readWorkers(api))
+  for (const { name, phase, isGoing } of machines) {
+    if (!spot.has(name) || phase !== 'Failed' || isGoing || told.has(name)) continue
+    told.add(name)
+    operation.log('info', `The spot machine ${name} is gone, and another one takes its place`)
+    await deleteMachine(api, name).catch((error: unknown) => {
+      if (!(error instanceof ApiNotReached)) throw error
+      told.delete(name)
+    })
+  }
+}
+
+const list = (names: string[]) => [...names.slice(0, SHOWN), ...(names.length > SHOWN ? [`and ${names.length - SHOWN} more`] : [])].join(', ') // prettier-ignore
