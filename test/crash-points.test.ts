@@ -7,7 +7,7 @@ import { destroyPlan } from '../src/worker/destroy.ts'
 import { hibernatePlan } from '../src/worker/hibernate.ts'
 import { resumePlan } from '../src/worker/resume.ts'
 import { scalePlan } from '../src/worker/scale.ts'
-import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
+import { eventually, exitOf, isThorough, openHarness, ROOT, type Harness } from './harness.ts'
 
 const WORKERS = 4
 const createPoints = createPlan.points
@@ -36,10 +36,10 @@ const names = Object.keys(plan)
 // The clusters whose workers die in their destroy are scaled before.
 const scaled = Object.fromEntries(scalePlan.points.map((step, index) => [nameOf(destroyPoints[index] ?? ''), step]))
 for (const [name, step] of Object.entries(scaled)) plan[name]?.push({ attempt: 1, step })
-// The others sleep and wake before.
+// With THOROUGH=1 the others sleep and wake before, which takes a minute more.
 const awake = names.filter((name) => !(name in scaled))
 const turned = Object.fromEntries(
-  [...hibernatePlan.points, ...resumePlan.points].map((step, index) => [awake[index] ?? '', step]),
+  (isThorough ? [...hibernatePlan.points, ...resumePlan.points] : []).map((step, index) => [awake[index] ?? '', step]),
 )
 for (const [name, step] of Object.entries(turned)) plan[name]?.push({ attempt: 1, step })
 // A job that kills each worker that runs it.
@@ -79,7 +79,7 @@ afterAll(async () => {
 
 it(
   'ends right after a death at each step of a create, of another number of workers, and of a destroy',
-  { timeout: 280_000 },
+  { timeout: 600_000 },
   async () => {
     expect(new Set(names).size).toBe(createPoints.length + destroyPoints.length)
     const deadly = await h.requestCluster(DEADLY)
@@ -106,7 +106,7 @@ it(
     for (const [name, step] of Object.entries(scaled))
       expect(resized[name]?.outcomes, step).toEqual(step === 'scale:settled' ? ['SUCCEEDED'] : ['LOST', 'SUCCEEDED'])
     const turnings = asked.filter((_, index) => (names[index] ?? '') in turned)
-    expect(turnings).toHaveLength(hibernatePlan.points.length + resumePlan.points.length)
+    expect(turnings).toHaveLength(Object.keys(turned).length)
     for (const [verb, status] of [
       ['hibernate', 'HIBERNATED'],
       ['resume', 'READY'],
