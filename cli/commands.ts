@@ -27,7 +27,7 @@ export const commands: Record<string, Command> = {
   listClusters: { words: 'cluster list', short: 'ls', example: '--status READY --team blue' },
   getCluster: { words: 'cluster get', short: 'get', example: 'demo -o json' },
   extendCluster: { words: 'cluster extend', short: 'extend', example: 'demo --hours 24' },
-  scaleWorkers: { words: 'cluster scale', places: ['id', 'replicas'], example: 'demo 5 --wait' },
+  scaleWorkers: { words: 'cluster scale', example: 'demo --replicas 5 --wait' },
   hibernateCluster: { words: 'cluster hibernate', example: 'demo --reason "the weekend" --wait' },
   resumeCluster: { words: 'cluster resume', example: 'demo --wait' },
   destroyCluster: {
