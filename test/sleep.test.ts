@@ -136,6 +136,7 @@ describe('a cluster', () => {
     await h.destroy(id)
     await h.reach(id, 'DESTROYED')
     expect(h.resources().filter((file) => file.startsWith('destroyed-asleep'))).toEqual([])
+    expect(await h.rows(`select from cluster_sleeps where cluster_id = '${id}'`)).toEqual([])
   })
 
   it('is turned by nobody while its job is under way, and by those who may', async () => {
@@ -159,16 +160,20 @@ describe('a cluster', () => {
     expect(states('straggler')).toEqual(['running'])
   })
 
-  it('for which the cloud has no room stays on its way, says so, and is woken again', { timeout: 90_000 }, async () => {
+  it('for which the cloud has no room stays on its way, says so, and is woken again', { timeout: 180_000 }, async () => {
     const id = await install('no-room')
     await ask(id, 'hibernate')
     await h.reach(id, 'HIBERNATED')
     setFault('no-room', { fault: 'no-capacity', times: 1e9 }, /master-0$/)
     const { body } = await ask(id, 'resume')
-    await h.rows('select 1')
     await expectEnd(body.job.id, { status: 'FAILED', reason: 'NoCapacity' })
     expect(await get(id)).toMatchObject({ status: 'RESUMING', statusReason: expect.stringContaining('NoCapacity'), actions: expect.arrayContaining(['resume', 'hibernate', 'destroy']) }) // prettier-ignore
     setFault('no-room', { fault: 'no-capacity', times: 0 }, /master-0$/)
+    // It was never awake, so going back to sleep gives it no more time.
+    const { wakeBy: before } = await get(id)
+    await ask(id, 'hibernate')
+    await h.reach(id, 'HIBERNATED')
+    expect(await get(id)).toMatchObject({ wakeBy: before })
     await ask(id, 'resume')
     await h.reach(id, 'READY')
   })

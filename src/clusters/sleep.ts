@@ -72,5 +72,6 @@ export function auditApproval(tx: Transaction, { clusterId, jobId }: Lock, detai
 
 /** While it is still RESUMING: its nodes are ready, and it can be used. */
 export function noteUsable(tx: Transaction, { id }: Pick<ClusterRow, 'id'>): void {
-  send(tx, update(clusters, { statusReason: 'it can be used; its operators are still settling' }, { id }))
+  const statusReason = 'it can be used; its operators are still settling'
+  send(tx, update(clusters, { statusReason }, { id, status: 'RESUMING' }))
 }

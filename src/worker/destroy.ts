@@ -1,5 +1,6 @@
 // Destroys a cluster: what the ledger names, what only the artifact store remembers, and first what the cluster itself made.
 import { listOpenEntries, reopenEntry, reopenUnbegun } from '../clusters/ledger.ts'
+import { forgetSleep } from '../clusters/sleep.ts'
 import type { Transaction } from '../db/client.ts'
 import { issueCertificate } from '../emptiness/issue.ts'
 import { countTries } from '../jobs/attempts.ts'
@@ -53,9 +54,12 @@ async function runDestroy(operation: Operation): Promise<Outcome> {
   const state: State = { proved: { ran: false, looks: [] } }
   try {
     await takeSteps('destroy', steps, operation, state)
-    const changes = { destroyedAt: new Date(), lookAt: firstLookAt(app.config) }
+    const changes = { destroyedAt: new Date(), lookAt: firstLookAt(app.config), hibernatedAt: null, wakeBy: null }
     const facts = await factsOf(operation, state.proved)
-    const record = (tx: Transaction) => issueCertificate(tx, app, facts)
+    const record = async (tx: Transaction) => {
+      await issueCertificate(tx, app, facts)
+      await forgetSleep(tx, claim.cluster.id)
+    }
     return { kind: 'succeeded', message: state.proved.told, changes, record }
   } catch (error) {
     if (!(error instanceof DestroyFailed)) throw error

@@ -28,7 +28,7 @@ const steps: readonly Step<State>[] = [
     name: 'noted',
     leaves: 'with the cluster, what is awake',
     stage: 'reach',
-    budget: { minutes: () => REACH_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs) {
       const { app, claim } = operation
       const before = await findSleep(app.db, claim.cluster.id)
@@ -55,7 +55,7 @@ const steps: readonly Step<State>[] = [
   {
     name: 'paused',
     leaves: 'health checks that replace no machine',
-    budget: { minutes: () => REACH_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     take: (operation, { api, sleep }, budgetMs) =>
       insist(operation, budgetMs, () => pauseHealthChecks(api, sleep.healthChecks, true)),
   },
@@ -63,7 +63,7 @@ const steps: readonly Step<State>[] = [
     name: 'workers-stopped',
     leaves: 'a control plane that is awake alone',
     stage: 'stop-workers',
-    budget: { minutes: () => STOP_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => STOP_MINUTES, leastMs: 60_000 },
     take: (operation, { query }, budgetMs = 0) =>
       untilStopped(operation, query, budgetMs, ({ role }) => role !== 'control-plane'),
   },
@@ -71,7 +71,7 @@ const steps: readonly Step<State>[] = [
     name: 'stopped',
     leaves: 'machines that only their disks cost',
     stage: 'stop-control-plane',
-    budget: { minutes: () => STOP_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => STOP_MINUTES, leastMs: 60_000 },
     take: (operation, { query }, budgetMs = 0) => untilStopped(operation, query, budgetMs, () => true),
   },
 ]
@@ -93,7 +93,8 @@ async function runHibernate(operation: Operation): Promise<Outcome> {
     // The first step gives the rest of it.
     const sleep: Sleep = { clusterId: cluster.id, reason: null, machines: [], sizes: {}, healthChecks: [] }
     await takeSteps('hibernate', steps.slice(await firstStep(operation, sleep)), operation, { api, query, sleep })
-    const hibernatedAt = new Date()
+    // Its certificates go by the sleep from which it has never been quite awake since.
+    const hibernatedAt = cluster.hibernatedAt ?? new Date()
     return { kind: 'succeeded', changes: { hibernatedAt, wakeBy: wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt) } } // prettier-ignore
   } catch (error) {
     if (!(error instanceof DayTwoFailed)) throw error
@@ -139,6 +140,7 @@ async function untilStopped(
       const awake = left.filter(isAwake)
       const spot = awake.filter(({ cannotStop }) => cannotStop === 'spot')
       const others = awake.filter((each) => !spot.includes(each))
+      operation.stopping.throwIfAborted()
       const orders = [
         ...(spot.length > 0 ? await app.instances.terminate(query, spot) : []),
         ...(others.length > 0 ? await app.instances.stop(query, others) : []),

@@ -10,7 +10,6 @@ import type { Kubernetes } from '../kubernetes/client.ts'
 import { pauseHealthChecks } from '../kubernetes/health-checks.ts'
 import { deleteMachine, readNodes, readWorkers } from '../kubernetes/machines.ts'
 import { readUnsettled } from '../kubernetes/operators.ts'
-import { ApiNotReached } from '../kubernetes/refusals.ts'
 import { approve, readAsked, readKnownMachines, readPending, refusalOf } from '../kubernetes/signing-requests.ts'
 import { uptimeMs } from '../uptime.ts'
 import { DayTwoFailed } from './failures.ts'
@@ -46,7 +45,7 @@ const steps: readonly Step<State>[] = [
     name: 'started',
     leaves: 'machines that run',
     stage: 'instances',
-    budget: { minutes: () => START_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => START_MINUTES, leastMs: 20_000 },
     async take(operation, state, budgetMs = 0) {
       await untilStarted(operation, state, budgetMs)
       state.startedAtMs = uptimeMs()
@@ -56,14 +55,14 @@ const steps: readonly Step<State>[] = [
     name: 'answered',
     leaves: 'an API that answers',
     stage: 'wake-api',
-    budget: { minutes: () => API_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
     take: (operation, { api }, budgetMs) => insist(operation, budgetMs, async () => void (await api.get('/api/v1/namespaces/default'))), // prettier-ignore
   },
   {
     name: 'signed',
     leaves: 'nodes with certificates',
     stage: 'signing-requests',
-    budget: { minutes: () => SIGNING_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => SIGNING_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs = 0) {
       let waiting: string[] = []
       await until(
@@ -84,7 +83,7 @@ const steps: readonly Step<State>[] = [
     name: 'joined',
     leaves: 'nodes that are ready',
     stage: 'wake-nodes',
-    budget: { minutes: () => NODE_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => NODE_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs = 0) {
       const believedMs = operation.realMs(DISBELIEF_MINUTES * MINUTE_MS, 10)
       let waiting: string[] = []
@@ -117,7 +116,7 @@ const steps: readonly Step<State>[] = [
     name: 'settled-inside',
     leaves: 'operators that have done their work',
     stage: 'operators',
-    budget: { minutes: () => OPERATOR_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => OPERATOR_MINUTES, leastMs: 60_000 },
     async take(operation, { api }, budgetMs = 0) {
       let unsettled: { name: string; why: string }[] = []
       await until(
@@ -134,7 +133,7 @@ const steps: readonly Step<State>[] = [
   {
     name: 'watched',
     leaves: 'health checks that look after machines again',
-    budget: { minutes: () => API_MINUTES, leastMs: 5_000 },
+    budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
     async take(operation, { api, sleep }, budgetMs) {
       await insist(operation, budgetMs, () => pauseHealthChecks(api, sleep?.healthChecks ?? [], false))
       const route = await api.get('/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console').catch(() => undefined) // prettier-ignore
@@ -180,7 +179,7 @@ async function runResume(operation: Operation): Promise<Outcome> {
 /** The control plane first, and the workers as soon as that was told to start. Each look tells the stragglers again. */
 async function untilStarted(operation: Operation, { query }: State, budgetMs: number): Promise<void> {
   const { app } = operation
-  const capacityMs = (budgetMs * CAPACITY_MINUTES) / START_MINUTES
+  const capacityMs = operation.realMs(CAPACITY_MINUTES * MINUTE_MS, budgetMs)
   const from = uptimeMs()
   let left: Instance[] = []
   let lacking: Ordered[] = []
@@ -194,6 +193,7 @@ async function untilStarted(operation: Operation, { query }: State, budgetMs: nu
       const masters = asleep.filter(({ role }) => role === 'control-plane')
       const others = asleep.filter(({ role }) => role !== 'control-plane')
       const orders: Ordered[] = []
+      operation.stopping.throwIfAborted()
       for (const group of [masters, others])
         if (group.length > 0) orders.push(...(await app.instances.start(query, group)))
       const [denied] = orders.filter(({ isDenied }) => isDenied)
@@ -245,10 +245,7 @@ async function replaceFailed(operation: Operation, { api, sleep, told }: State, 
     if (!spot.has(name) || phase !== 'Failed' || isGoing || told.has(name)) continue
     told.add(name)
     operation.log('info', `The spot machine ${name} is gone, and another one takes its place`)
-    await deleteMachine(api, name).catch((error: unknown) => {
-      if (!(error instanceof ApiNotReached)) throw error
-      told.delete(name)
-    })
+    await insist(operation, leftMs, () => deleteMachine(api, name))
   }
 }
 

@@ -33,7 +33,7 @@ const steps: readonly Step<State>[] = [
     name: 'noted',
     leaves: 'with the job, the size that each machine set is to have',
     stage: 'reach',
-    budget: { minutes: () => REACH_MINUTES, leastMs: 10_000 },
+    budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs) {
       const { wanted, noted } = wantedOf(operation)
       const { sets } = await insist(operation, budgetMs, () => readWorkers(state.api))
@@ -54,7 +54,7 @@ const steps: readonly Step<State>[] = [
     name: 'sized',
     leaves: 'machine sets of the wanted sizes',
     stage: 'scale',
-    budget: { minutes: () => REACH_MINUTES, leastMs: 10_000 },
+    budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     async take(operation, { api, sizes }, budgetMs) {
       await insist(operation, budgetMs, async () => {
         const { sets, machines } = await readWorkers(api)
@@ -70,7 +70,7 @@ const steps: readonly Step<State>[] = [
     name: 'followed',
     leaves: 'as many machines and ready nodes as are wanted',
     stage: 'nodes',
-    budget: { minutes: (deadlines) => deadlines.scaleMinutes, leastMs: 3_000 },
+    budget: { minutes: (deadlines) => deadlines.scaleMinutes, leastMs: 20_000 },
     take: (operation, { api, sizes }, budgetMs = 0) => untilFollowed(operation, api, sizes, budgetMs),
   },
 ]
