@@ -96,8 +96,10 @@ describe('a ledger entry that was lost', () => {
   it.each(['', ' and its attempts'])(
     'of a finished install whose job begins again is found, lost with its snapshots%s, and the install is kept rather than made twice',
     async (more) => {
-      await h.startWorker()
+      const first = await h.startWorker()
       const id = await install('twice')
+      // A delivery that is still ending would end the one below, which has its id.
+      await first.drain(60_000)
       const [before] = await h.rows<{ infra: string }>('select infra_id as infra from clusters')
       // As a dump from the moment when its first attempt had just begun would have it.
       await h.rows(`update clusters set status = 'CREATING', ready_at = null, infra_id = null`)
@@ -109,6 +111,7 @@ describe('a ledger entry that was lost', () => {
       const [job] = await h.rows<{ id: string }>('select id from jobs')
       await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
       await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id }]))
+      await h.startWorker()
       await h.reach(id, 'READY')
       expect(await openInfraIds()).toEqual([before?.infra])
       expect(await h.rows('select infra_id as infra from clusters')).toEqual([before])

@@ -7,7 +7,7 @@ import { makeRequest } from '../src/kubernetes/simulated/certificates.ts'
 import type { SimulatedState } from '../src/kubernetes/simulated/cluster.ts'
 import { readAsked, refusalOf, type Asked, type KnownMachine, type NodeRequest } from '../src/kubernetes/signing-requests.ts' // prettier-ignore
 import { wakeBy } from '../src/policy/sleep.ts'
-import { openHarness, type Harness } from './harness.ts'
+import { eventually, openHarness, type Harness } from './harness.ts'
 
 describe('how long a cluster may sleep', () => {
   const day = (n: number) => new Date(Date.UTC(2026, 0, 1 + n))
@@ -160,26 +160,29 @@ describe('a cluster', () => {
     expect(states('straggler')).toEqual(['running'])
   })
 
-  it('for which the cloud has no room stays on its way, says so, and is woken again', { timeout: 180_000 }, async () => {
-    const id = await install('no-room')
-    await ask(id, 'hibernate')
-    await h.reach(id, 'HIBERNATED')
-    setFault('no-room', { fault: 'no-capacity', times: 1e9 }, /master-0$/)
-    const { body } = await ask(id, 'resume')
-    await expectEnd(body.job.id, { status: 'FAILED', reason: 'NoCapacity' })
-    expect(await get(id)).toMatchObject({ status: 'RESUMING', statusReason: expect.stringContaining('NoCapacity'), actions: expect.arrayContaining(['resume', 'hibernate', 'destroy']) }) // prettier-ignore
-    setFault('no-room', { fault: 'no-capacity', times: 0 }, /master-0$/)
-    // It was never awake, so going back to sleep gives it no more time.
-    const { wakeBy: before } = await get(id)
-    await ask(id, 'hibernate')
-    await h.reach(id, 'HIBERNATED')
-    expect(await get(id)).toMatchObject({ wakeBy: before })
-    await ask(id, 'resume')
-    await h.reach(id, 'READY')
-  })
+  it(
+    'for which the cloud has no room stays on its way, says so, and is woken again',
+    { timeout: 180_000 },
+    async () => {
+      const id = await install('no-room')
+      await ask(id, 'hibernate')
+      await h.reach(id, 'HIBERNATED')
+      setFault('no-room', { fault: 'no-capacity', times: 1e9 }, /master-0$/)
+      const { body } = await ask(id, 'resume')
+      await expectEnd(body.job.id, { status: 'FAILED', reason: 'NoCapacity' })
+      expect(await get(id)).toMatchObject({ status: 'RESUMING', statusReason: expect.stringContaining('NoCapacity'), actions: expect.arrayContaining(['resume', 'hibernate', 'destroy']) }) // prettier-ignore
+      setFault('no-room', { fault: 'no-capacity', times: 0 }, /master-0$/)
+      // It was never awake, so going back to sleep gives it no more time.
+      const { wakeBy: before } = await get(id)
+      await ask(id, 'hibernate')
+      await h.reach(id, 'HIBERNATED')
+      expect(await get(id)).toMatchObject({ wakeBy: before })
+      await ask(id, 'resume')
+      await h.reach(id, 'READY')
+    },
+  )
 
   async function expectEnd(jobId: string, end: object): Promise<void> {
-    const { eventually } = await import('./harness.ts')
     await eventually(async () => (await h.call('GET', `/jobs/${jobId}`)).body.endedAt !== null)
     expect((await h.call('GET', `/jobs/${jobId}`)).body).toMatchObject(end)
   }

@@ -52,7 +52,7 @@ const autoscaler = z.object({
 })
 
 /** `isSettled`: as many as are wanted exist, and their nodes are ready. */
-export type MachineSet = { name: string; replicas: number; isSettled: boolean; ready: number }
+export type MachineSet = { name: string; replicas: number; isSettled: boolean }
 export type Machine = {
   name: string
   set: string
@@ -81,7 +81,6 @@ export async function readWorkers(api: Kubernetes): Promise<Workers> {
     sets: sets.map(({ metadata, spec: { replicas }, status }) => ({
       name: metadata.name,
       replicas,
-      ready: status.readyReplicas,
       isSettled:
         (status.observedGeneration ?? metadata.generation) >= metadata.generation &&
         [status.replicas, status.readyReplicas, status.availableReplicas].every((each) => each === replicas),
@@ -113,10 +112,10 @@ export async function readAutoscalers(api: Kubernetes): Promise<Map<string, stri
   )
 }
 
-/** Returns false when there is no such set. */
-export const resizeSet = async (api: Kubernetes, name: string, replicas: number): Promise<boolean> =>
-  (await api.patch(`${MACHINES}/machinesets/${encodeURIComponent(name)}`, { spec: { replicas } }, 'merge')) !==
-  undefined
+/** One that is gone is left out. */
+export async function resizeSet(api: Kubernetes, name: string, replicas: number): Promise<void> {
+  await api.patch(`${MACHINES}/machinesets/${encodeURIComponent(name)}`, { spec: { replicas } }, 'merge')
+}
 
 /** When its set becomes smaller, it goes before the others. */
 export async function markMachine(api: Kubernetes, name: string): Promise<void> {

@@ -9,17 +9,19 @@ import type { Kubernetes } from '../kubernetes/client.ts'
 import { pauseHealthChecks, readHealthChecks } from '../kubernetes/health-checks.ts'
 import { readWorkers } from '../kubernetes/machines.ts'
 import { wakeBy } from '../policy/sleep.ts'
+import { uptimeMs } from '../uptime.ts'
 import { DayTwoFailed } from './failures.ts'
-import { openInside } from './inside.ts'
-import { insist, until } from './insist.ts'
+import { nameFirst, runInside } from './inside.ts'
+import { insist, lookMsOf, until } from './insist.ts'
 import type { Operation } from './operation.ts'
 import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
 
 const REACH_MINUTES = 5
 const STOP_MINUTES = 10
-const SHOWN = 10
+const LIST_MS = 60_000
 
-type State = { api: Kubernetes; query: InstancesQuery; sleep: Sleep }
+/** `isBegun`: machines were stopped already, so the API may not answer any more. What was kept before is enough then. */
+type State = { api: Kubernetes; query: InstancesQuery; sleep: Sleep; isBegun: boolean }
 
 const isAwake = ({ state }: Instance) => ['running', 'pending', 'other'].includes(state)
 
@@ -27,27 +29,28 @@ const steps: readonly Step<State>[] = [
   {
     name: 'noted',
     leaves: 'with the cluster, what is awake',
+    isNeeded: ({ isBegun }) => !isBegun,
     stage: 'reach',
     budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs) {
-      const { app, claim } = operation
-      const before = await findSleep(app.db, claim.cluster.id)
+      const { claim } = operation
+      const before = state.sleep
       const { sets } = await insist(operation, budgetMs, () => readWorkers(state.api))
       const checks = await insist(operation, budgetMs, () => readHealthChecks(state.api))
-      const instances = await listInstances(operation, state.query)
+      const instances = await listInstances(operation, state.query, LIST_MS)
       if (instances.length === 0) throw new DayTwoFailed('NothingToStop', 'the cloud shows no machine of this cluster')
       const local = instances.filter(({ cannotStop }) => cannotStop === 'local-disk')
       if (local.length > 0)
         throw new DayTwoFailed('LocalDisks', `${describe(local)} would lose what is on its local disks`)
       const machines = instances.map(({ id, name, zone, machineType, isSpot, role }) => ({ id, name, zone, machineType, isSpot, role })) // prettier-ignore
       // An earlier attempt may have stopped some, and terminated spot machines: what it kept still counts.
-      const known = new Set(before?.machines.map(({ id }) => id))
+      const known = new Set(before.machines.map(({ id }) => id))
       state.sleep = {
         clusterId: claim.cluster.id,
         reason: claim.job.params.why ?? null,
-        machines: [...(before?.machines ?? []), ...machines.filter(({ id }) => !known.has(id))],
-        sizes: { ...Object.fromEntries(sets.map(({ name, replicas }) => [name, replicas])), ...before?.sizes },
-        healthChecks: [...new Set([...(before?.healthChecks ?? []), ...checks])],
+        machines: [...before.machines, ...machines.filter(({ id }) => !known.has(id))],
+        sizes: { ...Object.fromEntries(sets.map(({ name, replicas }) => [name, replicas])), ...before.sizes },
+        healthChecks: [...new Set([...before.healthChecks, ...checks])],
       }
       await operation.fenced((tx) => keepSleep(tx, state.sleep))
     },
@@ -55,6 +58,7 @@ const steps: readonly Step<State>[] = [
   {
     name: 'paused',
     leaves: 'health checks that replace no machine',
+    isNeeded: ({ isBegun }) => !isBegun,
     budget: { minutes: () => REACH_MINUTES, leastMs: 60_000 },
     take: (operation, { api, sleep }, budgetMs) =>
       insist(operation, budgetMs, () => pauseHealthChecks(api, sleep.healthChecks, true)),
@@ -84,43 +88,36 @@ export const hibernatePlan: OperationPlan = {
 }
 
 async function runHibernate(operation: Operation): Promise<Outcome> {
-  const { app, claim } = operation
-  const { cluster } = claim
-  let api: Kubernetes | undefined
-  try {
-    api = await openInside(operation)
+  return runInside(operation, async (api) => {
+    const { app, claim } = operation
+    const { cluster } = claim
     const query = await queryOfWhole(app.db, cluster)
-    // The first step gives the rest of it.
-    const sleep: Sleep = { clusterId: cluster.id, reason: null, machines: [], sizes: {}, healthChecks: [] }
-    await takeSteps('hibernate', steps.slice(await firstStep(operation, sleep)), operation, { api, query, sleep })
+    const kept = await findSleep(app.db, cluster.id)
+    const isBegun = kept !== undefined && !(await listInstances(operation, query, LIST_MS)).every(isAwake)
+    const sleep = kept ?? { clusterId: cluster.id, reason: null, machines: [], sizes: {}, healthChecks: [] }
+    await takeSteps('hibernate', steps, operation, { api, query, sleep, isBegun })
     // Its certificates go by the sleep from which it has never been quite awake since.
     const hibernatedAt = cluster.hibernatedAt ?? new Date()
-    return { kind: 'succeeded', changes: { hibernatedAt, wakeBy: wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt) } } // prettier-ignore
-  } catch (error) {
-    if (!(error instanceof DayTwoFailed)) throw error
-    operation.log('error', error.message)
-    return { kind: 'failed', reason: error.reason, message: error.message }
-  } finally {
-    await api?.close()
+    const latest = wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt)
+    return { kind: 'succeeded', changes: { hibernatedAt, wakeBy: latest } }
+  })
+}
+
+/** Asks again while the cloud does not tell all. Throws DayTwoFailed at the end of the budget, or for a refusal. */
+export async function listInstances(
+  operation: Operation,
+  query: InstancesQuery,
+  budgetMs: number,
+): Promise<Instance[]> {
+  const end = uptimeMs() + budgetMs
+  for (;;) {
+    const { instances, notChecked } = await operation.app.instances.list(query)
+    const [first] = notChecked
+    if (!first) return instances
+    if (first.isDenied || uptimeMs() >= end)
+      throw new DayTwoFailed('InstancesNotListed', `the cloud does not tell the machines: ${first.why} (${first.kind})`)
+    await operation.pause(lookMsOf(operation))
   }
-}
-
-/** Once machines were stopped the API may not answer any more: what an earlier attempt kept is enough then. */
-async function firstStep({ app, claim }: Operation, sleep: Sleep): Promise<number> {
-  const before = await findSleep(app.db, claim.cluster.id)
-  if (!before) return 0
-  Object.assign(sleep, before)
-  const { instances, notChecked } = await app.instances.list(await queryOfWhole(app.db, claim.cluster))
-  const isWhole = notChecked.length === 0 && instances.every(isAwake)
-  return isWhole ? 0 : steps.findIndex(({ name }) => name === 'workers-stopped')
-}
-
-/** Throws DayTwoFailed when the cloud does not tell all. */
-export async function listInstances({ app }: Operation, query: InstancesQuery): Promise<Instance[]> {
-  const { instances, notChecked } = await app.instances.list(query)
-  const [first] = notChecked
-  if (first) throw new DayTwoFailed('InstancesNotListed', `the cloud does not tell the machines: ${first.why} (${first.kind})`) // prettier-ignore
-  return instances
 }
 
 async function untilStopped(
@@ -135,8 +132,8 @@ async function untilStopped(
   await until(
     operation,
     budgetMs,
-    async () => {
-      left = (await listInstances(operation, query)).filter((each) => isMeant(each) && !['stopped', 'terminated'].includes(each.state)) // prettier-ignore
+    async (leftMs) => {
+      left = (await listInstances(operation, query, leftMs)).filter((each) => isMeant(each) && !['stopped', 'terminated'].includes(each.state)) // prettier-ignore
       const awake = left.filter(isAwake)
       const spot = awake.filter(({ cannotStop }) => cannotStop === 'spot')
       const others = awake.filter((each) => !spot.includes(each))
@@ -154,7 +151,5 @@ async function untilStopped(
   )
 }
 
-export function describe(machines: Pick<Instance, 'id' | 'name' | 'told'>[]): string {
-  const shown = machines.slice(0, SHOWN).map(({ id, name, told }) => `${name} ${id} (${told})`)
-  return [...shown, ...(machines.length > SHOWN ? [`and ${machines.length - SHOWN} more`] : [])].join(', ')
-}
+export const describe = (machines: Pick<Instance, 'id' | 'name' | 'told'>[]): string =>
+  nameFirst(machines.map(({ id, name, told }) => `${name} ${id} (${told})`))

@@ -1,12 +1,13 @@
 // Asks a cluster's API again while it does not answer.
+import { ZodError } from 'zod'
 import { messageOf } from '../errors.ts'
 import { ApiNotReached, ApiRefused } from '../kubernetes/refusals.ts'
 import { uptimeMs } from '../uptime.ts'
 import { DayTwoFailed } from './failures.ts'
 import type { Operation } from './operation.ts'
 
-export const LOOK_MS = 10_000
-export const SHORTEST_LOOK_MS = 50
+const LOOK_MS = 10_000
+const SHORTEST_LOOK_MS = 50
 
 /** The pause between two looks. */
 export const lookMsOf = (operation: Operation): number => operation.realMs(LOOK_MS, SHORTEST_LOOK_MS)
@@ -21,6 +22,8 @@ export async function insist<T>(operation: Operation, budgetMs: number | undefin
       operation.stopping.throwIfAborted()
       if (error instanceof ApiRefused)
         throw new DayTwoFailed('ApiRefused', `the cluster's API refuses it: ${error.message}`)
+      if (error instanceof ZodError)
+        throw new DayTwoFailed('ApiRefused', `the cluster's API answers in a form that is not known: ${error.issues[0]?.path.join('.')}`) // prettier-ignore
       if (!(error instanceof ApiNotReached)) throw error
       if (uptimeMs() >= until)
         throw new DayTwoFailed('ApiNotReached', `the cluster's API is not reached: ${messageOf(error)}`)

@@ -3,6 +3,7 @@
 import { queryOfWhole } from '../clusters/inventory-query.ts'
 import { auditApproval, findSleep, forgetSleep, noteUsable, type Sleep } from '../clusters/sleep.ts'
 import type { Instance, InstancesQuery, Ordered } from '../clouds/instances.ts'
+import type { Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import { keepParams } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
@@ -14,8 +15,8 @@ import { approve, readAsked, readKnownMachines, readPending, refusalOf } from '.
 import { uptimeMs } from '../uptime.ts'
 import { DayTwoFailed } from './failures.ts'
 import { describe, listInstances } from './hibernate.ts'
-import { openInside } from './inside.ts'
-import { insist, until } from './insist.ts'
+import { nameFirst, runInside } from './inside.ts'
+import { insist, lookMsOf, until } from './insist.ts'
 import type { Operation } from './operation.ts'
 import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
 
@@ -30,7 +31,6 @@ const NODE_MINUTES = 15
 const DISBELIEF_MINUTES = 4
 const SETTLE_MINUTES = 2
 const OPERATOR_MINUTES = 20
-const SHOWN = 10
 
 type State = {
   api: Kubernetes
@@ -64,19 +64,8 @@ const steps: readonly Step<State>[] = [
     stage: 'signing-requests',
     budget: { minutes: () => SIGNING_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs = 0) {
-      let waiting: string[] = []
-      await until(
-        operation,
-        budgetMs,
-        async (leftMs) => {
-          await answerRequests(operation, state, leftMs)
-          const nodes = await insist(operation, leftMs, () => readNodes(state.api))
-          waiting = nodes.filter(({ isReady }) => !isReady).map(({ name }) => name)
-          // Those that ask do so soon. Who is ready needs none.
-          return waiting.length === 0 && nodes.length > 0
-        },
-        () => new DayTwoFailed('NodesNotReady', `no certificate made these nodes ready: ${list(waiting)}`),
-      )
+      // Nodes that still have none then are told by the next rung.
+      await untilReady(operation, state, budgetMs)
     },
   },
   {
@@ -85,20 +74,9 @@ const steps: readonly Step<State>[] = [
     stage: 'wake-nodes',
     budget: { minutes: () => NODE_MINUTES, leastMs: 60_000 },
     async take(operation, state, budgetMs = 0) {
-      const believedMs = operation.realMs(DISBELIEF_MINUTES * MINUTE_MS, 10)
-      let waiting: string[] = []
-      await until(
-        operation,
-        budgetMs,
-        async (leftMs) => {
-          await answerRequests(operation, state, leftMs)
-          await replaceFailed(operation, state, leftMs)
-          const nodes = await insist(operation, leftMs, () => readNodes(state.api))
-          waiting = nodes.filter(({ isReady }) => !isReady).map(({ name }) => name)
-          return uptimeMs() - state.startedAtMs >= believedMs && waiting.length === 0 && nodes.length > 0
-        },
-        () => new DayTwoFailed('NodesNotReady', `these nodes are not ready: ${list(waiting)}`),
-      )
+      const waiting = await untilReady(operation, state, budgetMs)
+      if (waiting.length > 0)
+        throw new DayTwoFailed('NodesNotReady', `these nodes are not ready: ${nameFirst(waiting)}`)
       await operation.fencedWithCluster(async (tx) => {
         keepParams(tx, operation.claim.job.id, { usableAt: new Date().toISOString() })
         noteUsable(tx, operation.claim.cluster)
@@ -126,7 +104,7 @@ const steps: readonly Step<State>[] = [
           unsettled = await insist(operation, leftMs, () => readUnsettled(api))
           return unsettled.length === 0
         },
-        () => new DayTwoFailed('OperatorsNotSettled', `these operators have not settled: ${list(unsettled.map(({ name, why }) => `${name} (${why})`))}`), // prettier-ignore
+        () => new DayTwoFailed('OperatorsNotSettled', `these operators have not settled: ${nameFirst(unsettled.map(({ name, why }) => `${name} (${why})`))}`), // prettier-ignore
       )
     },
   },
@@ -150,10 +128,8 @@ export const resumePlan: OperationPlan = {
 }
 
 async function runResume(operation: Operation): Promise<Outcome> {
-  const { app, claim } = operation
-  let api: Kubernetes | undefined
-  try {
-    api = await openInside(operation)
+  return runInside(operation, async (api) => {
+    const { app, claim } = operation
     const state: State = {
       api,
       query: await queryOfWhole(app.db, claim.cluster),
@@ -162,18 +138,9 @@ async function runResume(operation: Operation): Promise<Outcome> {
       told: new Set(),
     }
     await takeSteps('resume', steps, operation, state)
-    return {
-      kind: 'succeeded',
-      changes: { hibernatedAt: null, wakeBy: null },
-      record: (tx) => forgetSleep(tx, claim.cluster.id),
-    }
-  } catch (error) {
-    if (!(error instanceof DayTwoFailed)) throw error
-    operation.log('error', error.message)
-    return { kind: 'failed', reason: error.reason, message: error.message }
-  } finally {
-    await api?.close()
-  }
+    const record = (tx: Transaction) => forgetSleep(tx, claim.cluster.id)
+    return { kind: 'succeeded', changes: { hibernatedAt: null, wakeBy: null }, record }
+  })
 }
 
 /** The control plane first, and the workers as soon as that was told to start. Each look tells the stragglers again. */
@@ -186,8 +153,8 @@ async function untilStarted(operation: Operation, { query }: State, budgetMs: nu
   await until(
     operation,
     capacityMs,
-    async () => {
-      const all = await listInstances(operation, query)
+    async (leftMs) => {
+      const all = await listInstances(operation, query, leftMs)
       left = all.filter(({ state }) => !['running', 'terminated'].includes(state))
       const asleep = left.filter(({ state }) => state !== 'pending')
       const masters = asleep.filter(({ role }) => role === 'control-plane')
@@ -211,6 +178,22 @@ const notStarted = (left: Instance[], lacking: Ordered[]) =>
   lacking.length > 0
     ? new DayTwoFailed('NoCapacity', `the cloud has no room for ${describe(left)}: ${lacking[0]?.why ?? 'it does not say more'}`) // prettier-ignore
     : new DayTwoFailed('MachinesDoNotStart', `these did not start in time: ${describe(left)}`)
+
+/** Answers what nodes ask for meanwhile. Returns those that are not ready at the end of the budget. */
+async function untilReady(operation: Operation, state: State, budgetMs: number): Promise<string[]> {
+  const believedMs = operation.realMs(DISBELIEF_MINUTES * MINUTE_MS, 10)
+  const end = uptimeMs() + budgetMs
+  for (;;) {
+    const leftMs = end - uptimeMs()
+    await answerRequests(operation, state, leftMs)
+    await replaceFailed(operation, state, leftMs)
+    const nodes = await insist(operation, leftMs, () => readNodes(state.api))
+    const waiting = nodes.length === 0 ? ['none is there'] : nodes.filter(({ isReady }) => !isReady).map(({ name }) => name) // prettier-ignore
+    const isBelieved = uptimeMs() - state.startedAtMs >= believedMs
+    if ((isBelieved && waiting.length === 0) || leftMs <= 0) return waiting
+    await operation.pause(lookMsOf(operation))
+  }
+}
 
 /** Each request is approved or told once. */
 async function answerRequests(operation: Operation, { api, told }: State, leftMs: number): Promise<void> {
@@ -248,5 +231,3 @@ async function replaceFailed(operation: Operation, { api, sleep, told }: State, 
     await insist(operation, leftMs, () => deleteMachine(api, name))
   }
 }
-
-const list = (names: string[]) => [...names.slice(0, SHOWN), ...(names.length > SHOWN ? [`and ${names.length - SHOWN} more`] : [])].join(', ') // prettier-ignore

@@ -18,13 +18,12 @@ import {
 import { sizesOf } from '../policy/sizes.ts'
 import { uptimeMs } from '../uptime.ts'
 import { DayTwoFailed } from './failures.ts'
-import { openInside } from './inside.ts'
+import { nameFirst, runInside } from './inside.ts'
 import { insist, lookMsOf } from './insist.ts'
 import type { Operation } from './operation.ts'
 import { pointsOf, takeSteps, type OperationPlan, type Step } from './steps.ts'
 
 const REACH_MINUTES = 15
-const SHOWN = 10
 
 type State = { api: Kubernetes; sizes: Map<string, number> }
 
@@ -83,19 +82,10 @@ export const scalePlan: OperationPlan = {
 }
 
 async function runScale(operation: Operation): Promise<Outcome> {
-  const { cluster } = operation.claim
-  let api: Kubernetes | undefined
-  try {
-    api = await openInside(operation)
+  return runInside(operation, async (api) => {
     await takeSteps('scale', steps, operation, { api, sizes: new Map() })
-    return { kind: 'succeeded', changes: sizesOf(cluster.profileSnapshot, wantedOf(operation).wanted) }
-  } catch (error) {
-    if (!(error instanceof DayTwoFailed)) throw error
-    operation.log('error', error.message)
-    return { kind: 'failed', reason: error.reason, message: error.message }
-  } finally {
-    await api?.close()
-  }
+    return { kind: 'succeeded', changes: sizesOf(operation.claim.cluster.profileSnapshot, wantedOf(operation).wanted) }
+  })
 }
 
 function wantedOf({ claim }: Operation): { wanted: number; noted: Record<string, number> | undefined } {
@@ -141,17 +131,15 @@ async function overdue(
     return []
   }) // prettier-ignore
   if (blocked.length > 0) {
-    const pods = blocked.slice(0, SHOWN).map(({ pod, budget }) => `${pod} (disruption budget ${budget})`)
-    return new DayTwoFailed('DrainBlocked', `${describe(going, ({ drain }) => drain)} cannot be emptied: ${pods.join(', ')} may not be evicted`) // prettier-ignore
+    const pods = nameFirst(blocked.map(({ pod, budget }) => `${pod} (disruption budget ${budget})`))
+    return new DayTwoFailed('DrainBlocked', `${describe(going, ({ drain }) => drain)} cannot be emptied: ${pods} may not be evicted`) // prettier-ignore
   }
   const left = [...going, ...waiting]
   const what = left.length > 0 ? describe(left, ({ error, drain, phase }) => error ?? drain ?? phase) : sets.filter(({ isSettled }) => !isSettled).map(({ name }) => name).join(', ') // prettier-ignore
   return new DayTwoFailed('ScaleDeadlineExceeded', `machines and nodes did not follow in time: ${what}`)
 }
 
-function describe(machines: Machine[], why: (machine: Machine) => string | undefined): string {
-  const shown = machines.slice(0, SHOWN).map((each) => `${each.name}${why(each) ? ` (${why(each)})` : ''}`)
-  return [...shown, ...(machines.length > SHOWN ? [`and ${machines.length - SHOWN} more`] : [])].join(', ')
-}
+const describe = (machines: Machine[], why: (machine: Machine) => string | undefined): string =>
+  nameFirst(machines.map((each) => `${each.name}${why(each) ? ` (${why(each)})` : ''}`))
 
 const sumOf = (sizes: Map<string, number>) => [...sizes.values()].reduce((sum, each) => sum + each, 0)

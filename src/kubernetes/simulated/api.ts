@@ -18,7 +18,7 @@ const REQUESTS = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
 const OPERATORS = ['authentication', 'console', 'ingress', 'machine-config', 'network']
 
 /** `stop`: nothing is answered once it aborts. */
-export function openSimulatedApi(cluster: SimulatedCluster & object, stop: AbortSignal): Kubernetes {
+export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): Kubernetes {
   const listOf = (path: string, state: SimulatedState, query: Record<string, string>): object[] | undefined => {
     const { sets, machines } = state
     if (path === `${MACHINES}/machinesets`) return sets.map((set) => showSet(set, state))

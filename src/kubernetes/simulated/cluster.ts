@@ -69,7 +69,7 @@ const stateFile = z.object({
 })
 export type SimulatedState = z.infer<typeof stateFile>
 
-export type SimulatedCluster = Awaited<ReturnType<typeof openSimulatedCluster>>
+export type SimulatedCluster = NonNullable<Awaited<ReturnType<typeof openSimulatedCluster>>>
 
 /** undefined: no cluster of that name has come up. */
 export async function openSimulatedCluster(cloudDir: string, host: string, speed: number) {
