@@ -1,6 +1,7 @@
 // Off-hours: held against a walk by the minute over what Intl shows, and against what the rules of zones are known to be.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { readCustodianTag } from '../src/hours/custodian.ts'
 import { offHours, readHours, type OffHours } from '../src/hours/off-hours.ts'
 import { holdByHand, holdUntil, liveOverrides, skipNextSleep } from '../src/hours/override.ts'
 import {
@@ -15,6 +16,7 @@ import {
 } from '../src/hours/wanted.ts'
 
 const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 const FROM = Date.UTC(2018, 0, 1)
 const TO = Date.UTC(2028, 0, 1)
@@ -449,5 +451,58 @@ describe('the shape', () => {
 
   it('awake all week is right where dates are listed', () => {
     expect(problems({ awake: ['Mon-Sun'], holidays: ['2026-12-25'] })).toEqual([])
+  })
+})
+
+describe("Cloud Custodian's tag", () => {
+  it.each([
+    ['off=(M-F,19);on=(M-F,7);tz=Europe/Berlin', 'Europe/Berlin', ['Mon-Fri 07:00-19:00']],
+    ['off=[(M-F,21),(U,18)];on=[(M-F,6),(U,10)];tz=pt', 'America/Los_Angeles', ['Mon-Fri 06:00-21:00', 'Sun 10:00-18:00']], // prettier-ignore
+    ['off=[(S,1)];on=[(M,6)];tz=it', 'Asia/Kolkata', ['Mon 06:00-24:00', 'Tue-Fri 00:00-24:00', 'Sat 00:00-01:00']],
+    ["'ON=(M-U,22); OFF=(M-U,6);TZ=IST;'", 'Europe/Dublin', ['Mon-Sun 22:00-06:00']],
+    ['on=(F-M,0);off=(F-M,12);tz=', 'Asia/Tokyo', ['Mon,Fri-Sun 00:00-12:00']],
+    ['off=m-f,19;on=m-f,7', 'Asia/Tokyo', ['Mon-Fri 07:00-19:00']],
+  ])('%s', (tag, zone, awake) => {
+    const read = readCustodianTag(tag, 'Asia/Tokyo')
+    expect(read).toEqual({ zone, awake })
+    expect(offHours.parse(read)).toEqual({ zone, awake })
+  })
+
+  it.each([
+    ['off=(M-F,19);tz=et', 'has no on=; Custodian takes it from its policy'],
+    ['on', 'has "on"; its parts are off=, on= and tz='],
+    ['off=(M-F,19);on=(M-F,7)', 'names no zone; add one'],
+    ['off=(M-F,19);on=(M-F,7);tz=Mars/Base', 'has tz=Mars/Base, which is no time zone that is known here'],
+    ['off=(M-F,19);on=(M-F,7);tz=constructor', 'has tz=constructor, which must name a place'],
+    ['off=(M-F,19.5);on=(M-F,7);tz=et', 'has "(M-F,19.5)" in off=; it takes (days,hour)'],
+    ['off=(M-F,24);on=(M-F,7);tz=et', 'has "(M-F,24)" in off='],
+    ['off=(M,W,19);on=(M-F,7);tz=et', 'has "(M,W,19)" in off='],
+    ['off=(M-F,7);on=(M-F,7);tz=et', 'names an hour of a day in on= and in off='],
+    ['off=(M-F,19);off=(U,19);on=(M-F,7);tz=et', 'has off= twice'],
+    ['x'.repeat(257), 'has more than 256 characters'],
+  ])('refuses %s', (tag, problem) => {
+    expect(readCustodianTag(tag)).toContain(problem)
+  })
+
+  it('wants the state that Custodian leaves behind, hour by hour', () => {
+    const pairs = fc.array(fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 23 })), { minLength: 1, maxLength: 8 }) // prettier-ignore
+    const write = (list: [number, number][]) =>
+      `[${list.map(([day, hour]) => `(${'MTWHFSU'[day]},${hour})`).join(',')}]`
+    fc.assert(
+      fc.property(pairs, pairs, (on, off) => {
+        const has = (list: [number, number][], hour: number) => list.some(([day, at]) => day * 24 + at === hour % 168)
+        fc.pre(!on.some(([day, at]) => has(off, day * 24 + at)))
+        const read = readCustodianTag(`on=${write(on)};off=${write(off)};tz=utc`)
+        if (typeof read === 'string') throw new Error(read)
+        const hours = readHours(offHours.parse(read))
+        let awake = false
+        for (let hour = 0; hour < 336; hour++) {
+          if (has(on, hour)) awake = true
+          if (has(off, hour)) awake = false
+          const at = new Date(Date.UTC(2026, 5, 1) + hour * HOUR_MS)
+          if (hour >= 168) expect(wantedAt(hours, [], at).state === 'awake').toBe(awake)
+        }
+      }),
+    )
   })
 })
