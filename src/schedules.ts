@@ -10,6 +10,11 @@ import type { ScheduleState } from './queue/queue.ts'
 /** By name: when it runs (five fields, in UTC), and what it does. */
 export const schedules = {
   'destroy-due-clusters': { cron: '* * * * *', does: 'destroys the clusters whose end has come' },
+  'keep-hours': { cron: '* * * * *', does: 'puts clusters to sleep and wakes them, as their off-hours say' },
+  'look-for-idle': {
+    cron: '*/5 * * * *',
+    does: 'puts clusters to sleep that nobody uses, where the profile asks for it',
+  },
   'resume-paused': { cron: '* * * * *', does: 'lets jobs begin whose pause is over' },
   'warn-of-ends': { cron: '* * * * *', does: 'tells people that the end of a cluster comes near' },
   'warn-of-quotas': { cron: '*/5 * * * *', does: 'tells teams that what they spend comes near its limit' },

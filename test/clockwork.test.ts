@@ -7,7 +7,7 @@ import { warnOfEnds } from '../src/clusters/warnings.ts'
 import { startTelling } from '../src/cron/telling.ts'
 import { moveLogs } from '../src/jobs/stored-log.ts'
 import { publishNotices } from '../src/notices/publish.ts'
-import { costSoFar } from '../src/usage/report.ts'
+import { readCost } from '../src/usage/report.ts'
 import { rollUpDays, sampleUsage } from '../src/usage/series.ts'
 import { eventually, exitOf, openHarness, ROOT, type Harness } from './harness.ts'
 
@@ -102,11 +102,11 @@ it('the sampling, killed in its statement, changes no sum', async () => {
   } finally {
     client.release()
   }
-  const before = await costSoFar(h.app.db, cluster.id)
+  const { usd: before } = await readCost(h.app.db, cluster.id)
   expect(before).toBeGreaterThan(1.6)
   await sampleUsage(h.app)
   await sampleUsage(h.app)
-  expect((await costSoFar(h.app.db, cluster.id)) - before).toBeLessThan(0.05)
+  expect((await readCost(h.app.db, cluster.id)).usd - before).toBeLessThan(0.05)
 })
 
 it.each(['before', 'after'])('the summing of a day, killed %s its commit, sums each day once', async (point) => {

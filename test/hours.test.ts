@@ -364,7 +364,7 @@ describe('overrides', () => {
   })
 
   it('the next sleep is left out once, the one that would come', () => {
-    const skip = skipNextSleep(hours, [], { at: at(1, '18:30'), by: 'Ana' })
+    const skip = skipNextSleep(hours, [], { at: at(1, '18:30'), by: 'Ana' }, true)
     expect(skip).toMatchObject({ state: 'awake', from: at(1, '19:00'), until: at(2, '07:00') })
     const overrides = skip ? [skip] : []
     expect(told(overrides, at(1, '18:45'))).toBe('awake until 19:00 by its off-hours')
@@ -372,8 +372,15 @@ describe('overrides', () => {
     expect(nextChanges(hours, overrides, at(1, '18:45'), 1)).toEqual([{ at: at(2, '19:00'), state: 'asleep' }])
 
     const longer = holdUntil('awake', at(1, '21:00'), { at: at(1, '12:00'), by: 'Ana' })
-    expect(skipNextSleep(hours, [longer], { at: at(1, '20:00'), by: 'Bo' })).toMatchObject({ from: at(1, '21:00') })
-    expect(skipNextSleep(hours, [], { at: at(1, '20:00'), by: 'Bo' })).toMatchObject({ from: at(2, '19:00') })
+    expect(skipNextSleep(hours, [longer], { at: at(1, '20:00'), by: 'Bo' }, true)).toMatchObject({
+      from: at(1, '21:00'),
+    })
+    expect(skipNextSleep(hours, [], { at: at(1, '20:00'), by: 'Bo' }, false)).toMatchObject({ from: at(2, '19:00') })
+    // One that is late has not begun.
+    expect(skipNextSleep(hours, [], { at: at(1, '20:00'), by: 'Bo' }, true)).toMatchObject({
+      from: at(1, '20:00'),
+      until: at(2, '07:00'),
+    })
   })
 
   it('where nothing comes, a hand holds for good and no sleep can be left out', () => {
@@ -383,7 +390,7 @@ describe('overrides', () => {
     expect(wantedAt(always, [slept], at(2, '12:00'))).toMatchObject({ state: 'asleep', until: null })
     expect(nextChanges(always, [slept], at(2, '12:00'), 3)).toEqual([])
     expect(awakeHours(always, [slept], at(1, '00:00'), at(3, '00:00'))).toBe(12)
-    expect(skipNextSleep(always, [], { at: at(1, '12:00'), by: 'Ana' })).toBeUndefined()
+    expect(skipNextSleep(always, [], { at: at(1, '12:00'), by: 'Ana' }, true)).toBeUndefined()
     const far = holdUntil('awake', new Date('9999-01-01'), { at: at(1, '12:00'), by: 'Ana' })
     expect(wantedAt(hours, [far], at(6, '12:00'))).toMatchObject({ state: 'awake', until: null })
     expect(nextChanges(hours, [far], at(6, '12:00'), 3)).toEqual([])

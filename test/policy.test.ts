@@ -161,9 +161,12 @@ const cases: Case[] = [
   ],
   [
     'off-hours',
-    ask({ offHours: true }),
+    ask({ offHours: { zone: 'Europe/Berlin', awake: ['Mon-Fri 07:00-19:00'] } }),
     of('aws-standard'),
-    { pointer: '/offHours', detail: 'aws-standard has no off-hours scaling: leave it out, or take a profile that has' },
+    {
+      pointer: '/offHours',
+      detail: 'aws-standard lets no cluster have off-hours: leave them out, or take a profile that does',
+    },
   ],
   [
     'a weak SSH key',

@@ -6,7 +6,7 @@ import type { Actor } from '../src/auth/principal.ts'
 import { newId } from '../src/ids.ts'
 import { openLog } from '../src/observability/log.ts'
 import { csvLine } from '../src/usage/focus.ts'
-import { costSoFar, exportDays, readUsage } from '../src/usage/report.ts'
+import { readCost, exportDays, readUsage } from '../src/usage/report.ts'
 import { dropOldSamples, makePartitionsAhead, rollUpDays, sampleUsage } from '../src/usage/series.ts'
 import { partsOf, windowBefore, windowOf } from '../src/usage/window.ts'
 import { clusterStatuses, type ClusterStatus } from '../src/vocabulary.ts'
@@ -349,7 +349,7 @@ describe('a report over random histories', () => {
   it('what a cluster has cost so far is the same, whether its days are summed or not', async () => {
     const history = histories.find(({ steps }) => (steps[0]?.at ?? 0) > Date.parse('2026-10-20') / 1000 && steps.length > 4 && steps.at(-1)?.status === 'DESTROYED') // prettier-ignore
     if (!history) throw new Error('the histories have one')
-    const usd = await costSoFar(db.db, history.id)
+    const { usd } = await readCost(db.db, history.id)
     const all = walk(history, 0, Date.parse('2026-12-01') / 1000)
     expect(Math.abs(usd - Number(all) / 1_000_000 / 3600)).toBeLessThan(1e-5)
   })

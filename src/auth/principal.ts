@@ -39,6 +39,7 @@ export type System = Readonly<{
   name:
     | 'worker'
     | 'janitor'
+    | 'off-hours'
     | 'reconciler'
     | 'setup'
     | 'dead-letters'

@@ -157,10 +157,11 @@ export async function unprotectCluster(tx: Transaction, by: Actor, id: string): 
 export function changesAtReady(cluster: ClusterRow, readyAt: Date): Changes<typeof clusters> {
   const { lifecycle } = cluster.profileSnapshot
   const destroyAt = endAtReady({ ...cluster, lifecycle }, readyAt)
-  if (destroyAt === undefined) return { readyAt }
+  if (destroyAt === undefined) return { readyAt, inUseAt: readyAt }
   const ending = { ...cluster, destroyAt, endSetAt: readyAt }
   return {
     readyAt,
+    inUseAt: readyAt,
     destroyAt,
     endSetAt: readyAt,
     endRevision: cluster.endRevision + 1,

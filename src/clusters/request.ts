@@ -1,5 +1,6 @@
 // The shape of a request for a cluster.
 import { z } from 'zod'
+import { offHoursOrTag } from '../hours/custodian.ts'
 import { readSshKey } from '../install-config/ssh-key.ts'
 import { platforms } from '../vocabulary.ts'
 
@@ -51,7 +52,7 @@ export const clusterRequest = z.strictObject({
     .optional(),
   workerReplicas: z.int().min(0).max(1000).optional(),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).optional(),
-  offHours: z.boolean().optional(),
+  offHours: offHoursOrTag.optional(),
   preserveOnFailure: z.boolean().optional(),
 })
 export type ClusterRequest = z.infer<typeof clusterRequest>

@@ -10,7 +10,9 @@ import { openJob } from '../jobs/commands.ts'
 import type { Lock } from '../jobs/lock.ts'
 import { listOpenJobsOf } from '../jobs/queries.ts'
 import type { JobParams, JobRow } from '../jobs/tables.ts'
+import { timeOf } from './end.ts'
 import { requireTransition, transitionCluster } from './lifecycle.ts'
+import { changesByHand } from './off-hours.ts'
 import { clusterFor } from './queries.ts'
 import { clusters, clusterSleeps, type ClusterRow } from './tables.ts'
 
@@ -25,7 +27,8 @@ export async function hibernateCluster(
   reason?: string,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const cluster = await lockIdle(tx, by, id, 'startHibernate')
-  const moved = transitionCluster(tx, by, cluster, 'startHibernate')
+  const changes = changesByHand(cluster, by, 'asleep', await timeOf(tx))
+  const moved = transitionCluster(tx, by, cluster, 'startHibernate', changes)
   const params: JobParams = reason === undefined ? {} : { why: reason }
   return { cluster: moved, job: openJob(app, tx, by, moved, 'HIBERNATE', moved.updatedAt, { params }) }
 }
@@ -38,7 +41,8 @@ export async function resumeCluster(
   id: string,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const cluster = await lockIdle(tx, by, id, 'startResume')
-  const moved = transitionCluster(tx, by, cluster, 'startResume')
+  const changes = changesByHand(cluster, by, 'awake', await timeOf(tx))
+  const moved = transitionCluster(tx, by, cluster, 'startResume', changes)
   return { cluster: moved, job: openJob(app, tx, by, moved, 'RESUME', moved.updatedAt) }
 }
 

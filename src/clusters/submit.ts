@@ -1,49 +1,30 @@
-// Asking for a cluster: where the request belongs, what it would lead to, and the rows that it becomes.
+// Asking for a cluster: what the request would lead to, and the rows that it becomes.
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import { isAllowedInTeam, isAllowedOn, requireInTeam } from '../auth/permissions.ts'
-import { type Actor, nameOf } from '../auth/principal.ts'
-import { send, type Reader, type Transaction } from '../db/client.ts'
+import { isAllowedOn } from '../auth/permissions.ts'
+import type { Actor } from '../auth/principal.ts'
+import { send, type Transaction } from '../db/client.ts'
 import { insertion } from '../db/statements.ts'
 import { AppError, isOfConstraint, type FieldError } from '../errors.ts'
 import { announce } from '../events.ts'
-import { newId } from '../ids.ts'
+import type { Change } from '../hours/wanted.ts'
 import { buildInstallConfig, MASKED_PULL_SECRET, renderInstallConfig } from '../install-config/install-config.ts'
 import { lintInstallConfig } from '../install-config/lint.ts'
-import { effectiveTags } from '../install-config/tags.ts'
 import { pauseFor, PAUSES, readPauses, toldOf, warningsOf, type Pause } from '../intake/pauses.ts'
 import { openJob } from '../jobs/commands.ts'
 import type { History } from '../jobs/history.ts'
 import { durationOf, type Duration } from '../jobs/outlook.ts'
 import type { JobRow } from '../jobs/tables.ts'
 import { tellOfState } from '../notices/notices.ts'
-import type { Decision, Usage, Warning } from '../policy/decision.ts'
-import { endOf, nextWarningAt } from '../policy/end.ts'
-import { decide } from '../policy/policy.ts'
-import { waysToFit } from '../policy/ways.ts'
-import { hashOf, profileNamed } from '../profiles/catalog.ts'
+import type { Usage, Warning } from '../policy/decision.ts'
 import type { Footprint } from '../profiles/footprint.ts'
-import type { Profile } from '../profiles/profile.ts'
-import type { Quota } from '../profiles/quotas.ts'
 import { pointerOf } from '../profiles/yaml-file.ts'
 import type { ClusterStatus } from '../vocabulary.ts'
-import { listFipsVersions } from '../workers/workers.ts'
+import { fipsVersionsFor, placeRequest, planCluster, type NewCluster, type Place } from './new-cluster.ts'
+import { foreseeRequest } from './off-hours.ts'
 import { readUsage, readUsageInTurn } from './quota.ts'
 import type { ClusterRequest } from './request.ts'
 import { type ClusterRow, clusters } from './tables.ts'
-
-const DEFAULT_TEAM = 'default'
-
-type Place = { team: string; owner: string; profile: Profile; quota: Quota }
-
-/** A new cluster without the times that the database sets. */
-type NewCluster = Omit<ClusterRow, 'createdAt' | 'updatedAt'>
-
-type Plan = {
-  profile: Profile
-  decision: Decision
-  cluster: NewCluster
-}
 
 /** What a request needs from the database. */
 type Prepared = {
@@ -140,6 +121,9 @@ export type Preview = {
   usdPerHour: number
   usdUntilExpiry: number
   destroyAt: string
+  nextChanges: Change[]
+  /** What its sleeps save until its end. */
+  usdSaved: number
   /** How many would be begun before it, and itself. */
   queuePlace: number
   expectedDuration: Duration | null
@@ -185,108 +169,10 @@ export async function previewCluster(
     usdPerHour: decision.cost.usdPerHour,
     usdUntilExpiry: decision.cost.usdUntilExpiry,
     destroyAt: cluster.destroyAt.toISOString(),
+    ...foreseeRequest(cluster, new Date()),
     queuePlace: await history.nextPlace(),
     expectedDuration: (await durationOf(history, cluster)) ?? null,
   }
-}
-
-/** Where a request belongs. Throws FORBIDDEN, NOT_FOUND (profile). */
-function placeRequest(app: Pick<App, 'catalog'>, by: Actor, request: ClusterRequest): Place {
-  const team = request.team ?? defaultTeam(by)
-  requireInTeam(by, 'cluster.create', team)
-  const owner = request.owner ?? nameOf(by)
-  if (owner !== nameOf(by) && !isAllowedInTeam(by, 'cluster.create-for-another', team))
-    throw new AppError('FORBIDDEN', `only an administrator of team "${team}" may name another owner`, [
-      { pointer: '/owner', detail: `leave it out, or give ${nameOf(by)}` },
-    ])
-  return { team, owner, profile: profileNamed(app.catalog, request.profile), quota: app.catalog.quotaOf(team) }
-}
-
-const fipsVersionsFor = async (db: Reader, profile: Profile) =>
-  profile.features.fips ? listFipsVersions(db) : undefined
-
-function planCluster(
-  { installationId, catalog }: Pick<App, 'installationId' | 'catalog'>,
-  by: Actor,
-  request: ClusterRequest,
-  { team, owner, profile, quota }: Place,
-  { usage, fipsVersions }: Pick<Prepared, 'usage' | 'fipsVersions'>,
-  now: Date,
-): Plan {
-  const holdings = { team, quota, usage, now, fipsVersions }
-  const verdict = decide(request, profile, holdings)
-  const ways = verdict.isOnlyQuota ? waysToFit(request, profile, holdings, verdict, catalog.list()) : []
-  const decision = { ...verdict, violations: [...verdict.violations, ...ways] }
-  const { terms, footprint, cost } = decision
-  const id = newId('clu')
-  const ending = { destroyAt: endOf(now, terms.ttlHours, profile.lifecycle), endSetAt: now, protectedUntil: null }
-  const { destroyAt } = ending
-  const requestTags = request.tags ?? {}
-  const tags = effectiveTags(
-    { tags: requestTags, profile },
-    { id, name: request.name, owner, team, costCenter: terms.costCenter, destroyAt, installationId },
-  )
-  return {
-    profile,
-    decision,
-    cluster: {
-      id,
-      name: request.name,
-      baseDomain: terms.baseDomain,
-      platform: profile.platform,
-      version: terms.version,
-      profile: profile.name,
-      profileHash: hashOf(profile),
-      profileSnapshot: profile,
-      region: terms.region,
-      owner,
-      team,
-      costCenter: terms.costCenter,
-      status: 'PENDING',
-      requestedBy: nameOf(by),
-      request,
-      requestTags,
-      effectiveTags: tags,
-      ttlHours: terms.ttlHours,
-      ...ending,
-      endRevision: 1,
-      warnAt: nextWarningAt(ending, profile.lifecycle.warnHours, now),
-      preserveOnFailure: request.preserveOnFailure ?? false,
-      usdPerHour: cost.usdPerHour,
-      controlPlaneNodes: profile.controlPlane.replicas,
-      workerReplicas: terms.workerReplicas,
-      vcpu: footprint.vcpu,
-      graceHours: 0,
-      statusReason: null,
-      infraId: null,
-      protected: false,
-      protectedReason: null,
-      readyAt: null,
-      hibernatedAt: null,
-      wakeBy: null,
-      destroyedAt: null,
-      destroyRetryAt: null,
-      destroyFailures: 0,
-      abandonedAt: null,
-      lookAt: null,
-      looks: 0,
-    },
-  }
-}
-
-function defaultTeam(by: Actor): string {
-  if (by.kind === 'system') return DEFAULT_TEAM
-  // A caller who may create clusters for every team keeps the default team. A role from one team's administrator must
-  // not move the caller into that team.
-  if (isAllowedInTeam(by, 'cluster.create', '*')) return DEFAULT_TEAM
-  const teams = new Set(by.bindings.map((binding) => binding.team))
-  const [only, ...others] = [...teams].filter((team) => team !== '*')
-  if (only === undefined) return DEFAULT_TEAM
-  if (others.length > 0)
-    throw new AppError('BAD_INPUT', 'you are in several teams: name one', [
-      { pointer: '/team', detail: `one of ${[only, ...others].join(', ')}` },
-    ])
-  return only
 }
 
 const insertRow = insertion(clusters)

@@ -15,6 +15,8 @@ import {
 import type { Instance } from '../clouds/instances.ts'
 import type { Resource } from '../clouds/inventory.ts'
 import { at, bytea, oneOf } from '../db/columns.ts'
+import type { OffHours } from '../hours/off-hours.ts'
+import type { Override } from '../hours/wanted.ts'
 import type { Profile } from '../profiles/profile.ts'
 import { clusterStatuses, platforms, type ClusterStatus } from '../vocabulary.ts'
 import type { ClusterRequest } from './request.ts'
@@ -80,6 +82,18 @@ export const clusters = pgTable(
     hibernatedAt: at('hibernated_at'),
     /** By then it must have been awake again: its certificates tell. */
     wakeBy: at('wake_by'),
+    /** null: none. */
+    offHours: jsonb('off_hours').$type<OffHours>(),
+    /** What people asked for besides, in the order in which it was given. */
+    overrides: jsonb('overrides').$type<StoredOverride[]>().notNull().default([]),
+    /** When the sleep or the wake comes of which its owner was told last. */
+    announcedFor: at('announced_for'),
+    /** It was woken for its certificates, and is kept awake until then. */
+    maintenanceUntil: at('maintenance_until'),
+    /** After how many hours without use it is put to sleep; null: never. */
+    idleHours: integer('idle_hours'),
+    /** The last use of it that is known; the idle hours count from then. */
+    inUseAt: at('in_use_at'),
   },
   (t) => [
     check('clusters_status', oneOf('status', clusterStatuses)),
@@ -116,6 +130,15 @@ export const clusters = pgTable(
     index('clusters_destroy_retry')
       .on(t.destroyRetryAt)
       .where(sql`status in ('FAILED', 'DESTROY_FAILED') and destroy_retry_at is not null`),
+    // Those whose sleep is kept by the clock.
+    index('clusters_hours')
+      .on(t.id)
+      .where(
+        sql`status <> 'DESTROYED' and (off_hours is not null or wake_by is not null or maintenance_until is not null)`,
+      ),
+    index('clusters_idle')
+      .on(t.inUseAt)
+      .where(sql`status = 'READY' and idle_hours is not null`),
     index('clusters_look')
       .on(t.lookAt)
       .where(sql`look_at is not null`),
@@ -124,6 +147,9 @@ export const clusters = pgTable(
       .where(sql`status = 'DESTROYED'`),
   ],
 )
+
+/** An override whose instants are text. */
+export type StoredOverride = Omit<Override, 'from' | 'until'> & { from: string; until: string | null }
 
 /** What was awake when a cluster was put to sleep, kept until it is awake again. */
 export const clusterSleeps = pgTable('cluster_sleeps', {

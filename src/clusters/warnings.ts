@@ -3,13 +3,13 @@ import type { App } from '../app.ts'
 import { send, type Transaction } from '../db/client.ts'
 import { selection, update } from '../db/statements.ts'
 import { writeNotice } from '../notices/notices.ts'
+import { spanOf } from '../notices/words.ts'
 import { destroyStartsAt, momentsOf, nextWarningAt, type Moment } from '../policy/end.ts'
 import { timeOf } from './end.ts'
 import { hasOpenEnd } from './lifecycle.ts'
 import { clusters, clusterWarnings, type ClusterRow } from './tables.ts'
 
 const AT_ONCE = 100
-const MINUTE_MS = 60_000
 
 /** Writes the warnings that are due. Returns how many. */
 export async function warnOfEnds({ db }: Pick<App, 'db'>): Promise<number> {
@@ -80,13 +80,4 @@ function tellOfEnd(tx: Transaction, cluster: ClusterRow, { kind, mark }: Moment,
     },
     mailedTo: kind === 'past' ? 'both' : 'owner',
   })
-}
-
-/** In words, such as `2 hours` or `25 minutes`. */
-function spanOf(ms: number): string {
-  const minutes = Math.max(0, Math.round(ms / MINUTE_MS))
-  const count = (n: number, unit: string) => `${n} ${unit}${n === 1 ? '' : 's'}`
-  if (minutes < 90) return count(minutes, 'minute')
-  const hours = Math.round(minutes / 60)
-  return hours < 48 ? count(hours, 'hour') : count(Math.round(hours / 24), 'day')
 }

@@ -5,6 +5,8 @@ import { sealAudit } from '../audit/seal.ts'
 import { adoptUnlessKnown } from '../clusters/adopt.ts'
 import { warnOfQuotas } from '../clusters/quota-warnings.ts'
 import { discardArtifact } from '../clusters/discard.ts'
+import { putIdleToSleep } from '../clusters/idle.ts'
+import { keepHours, newForesight, type Foresight } from '../clusters/keep-hours.ts'
 import { keepMark, tellMarkAhead } from '../clusters/mark.ts'
 import { applyRetention } from '../clusters/retention.ts'
 import { warnOfEnds } from '../clusters/warnings.ts'
@@ -22,8 +24,18 @@ import { reportDisagreements } from './reconcile.ts'
 import { rotateKeys } from './rotation.ts'
 import { startTelling } from './telling.ts'
 
-const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
+type Runs = Record<ScheduleName, (app: App) => Promise<string | void>>
+
+const newRuns = (foresight: Foresight): Runs => ({
   'destroy-due-clusters': destroyDueClusters,
+  'keep-hours': async (app) => {
+    const { asleep, awake, told } = await keepHours(app, foresight)
+    return `${asleep} go to sleep, ${awake} wake, ${told} owners are told`
+  },
+  'look-for-idle': async (app) => {
+    const { asleep, told } = await putIdleToSleep(app)
+    return `${asleep} go to sleep, ${told} owners are told`
+  },
   'resume-paused': async (app) => `${await releasePaused(app, { kind: 'system', name: 'janitor' })} jobs may begin`,
   'warn-of-ends': async (app) => `${await warnOfEnds(app)} warnings are written`,
   'warn-of-quotas': async (app) => `${await warnOfQuotas(app)} teams are told`,
@@ -40,7 +52,7 @@ const runs: Record<ScheduleName, (app: App) => Promise<string | void>> = {
   'forget-operations': async (app) => `${await forgetOperations(app)} operations are gone`,
   'forget-notices': async (app) => `${await forgetNotices(app)} notices are gone`,
   'purge-idempotency-keys': async (app) => `${await purgeKeys(app.db)} keys are gone`,
-}
+})
 /** How long a run whose process died holds up the next one. */
 const expireInSeconds: Partial<Record<ScheduleName, number>> = {
   // Two runs at once wait for each other.
@@ -59,7 +71,7 @@ export async function startSchedules(app: App): Promise<() => Promise<void>> {
   const stopTelling = await startTelling(app)
   const stopOperations = await startOperations(app)
   await app.queue.workAdoptions((clusterId) => adoptUnlessKnown(app, clusterId))
-  for (const [name, run] of Object.entries(runs) as [ScheduleName, (typeof runs)[ScheduleName]][]) {
+  for (const [name, run] of Object.entries(newRuns(newForesight())) as [ScheduleName, Runs[ScheduleName]][]) {
     const seconds = expireInSeconds[name]
     const options = seconds === undefined ? {} : { expireInSeconds: seconds }
     await app.queue.schedule(name, schedules[name].cron, () => run(app), options)

@@ -1,6 +1,7 @@
 // Cloud Custodian's tag, `off=(M-F,19);on=(M-F,7);tz=et`, as off-hours. Custodian acts in the hours named and in no
 // other; here the state that it leaves behind is what is wanted all the time. What its policy would add is not known here.
-import { MOST_WINDOWS, type OffHours } from './off-hours.ts'
+import { z } from 'zod'
+import { MOST_WINDOWS, offHours, type OffHours } from './off-hours.ts'
 import { zoneProblem } from './clock.ts'
 import { DAY_MINUTES, daysFrom, writeWindow, type Window } from './window.ts'
 
@@ -56,6 +57,15 @@ export function readCustodianTag(tag: string, zone?: string): OffHours | string 
     ? `makes ${awake.length} windows, and ${MOST_WINDOWS} are the most; use fewer hours`
     : { zone: given, awake }
 }
+
+/** Off-hours, or the tag in their place. */
+export const offHoursOrTag = z.preprocess((given, context) => {
+  if (typeof given !== 'string') return given
+  const read = readCustodianTag(given)
+  if (typeof read !== 'string') return read
+  context.addIssue({ code: 'custom', message: `as a tag of Cloud Custodian, it ${read}` })
+  return z.NEVER
+}, offHours)
 
 /** The minutes of a week, from Monday, that on= or off= names. */
 function minutesIn(key: 'on' | 'off', value: string | undefined): Set<number> | string {

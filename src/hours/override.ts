@@ -1,7 +1,7 @@
 // What people ask for besides the off-hours, as spans that are fixed when they are asked for: what was promised then
 // stands when the off-hours change. They are kept in the order in which they were given. Pure.
 import type { Hours } from './off-hours.ts'
-import { nextChanges, type Override, type State } from './wanted.ts'
+import { nextChanges, wantedAt, type Override, type State } from './wanted.ts'
 
 type Given = { at: Date; by: string }
 
@@ -22,8 +22,18 @@ export const holdUntil = (state: State, until: Date, { at, by }: Given): Overrid
   by,
 })
 
-/** The next sleep, as it would come with the other overrides, is left out once. Undefined: none is to come. */
-export function skipNextSleep(hours: Hours, overrides: readonly Override[], { at, by }: Given): Override | undefined {
+/**
+ * The next sleep, as it would come with the other overrides, is left out once. `isUp`: the cluster is awake, so that a
+ * sleep that is wanted already is still to begin. Undefined: none is to come.
+ */
+export function skipNextSleep(
+  hours: Hours,
+  overrides: readonly Override[],
+  { at, by }: Given,
+  isUp: boolean,
+): Override | undefined {
+  if (isUp && wantedAt(hours, overrides, at).state === 'asleep')
+    return { how: 'skip', state: 'awake', from: at, until: nextChanges(hours, overrides, at, 1)[0]?.at ?? null, by }
   const changes = nextChanges(hours, overrides, at, 3)
   const sleep = changes.findIndex(({ state }) => state === 'asleep')
   const from = changes[sleep]?.at

@@ -8,6 +8,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { destroyRoutes } from './routes/destroys.ts'
 import { scalingRoutes } from './routes/scaling.ts'
+import { offHoursRoutes } from './routes/off-hours.ts'
 import { sleepingRoutes } from './routes/sleeping.ts'
 import { emptinessRoutes, keyRoutes } from './routes/emptiness.ts'
 import { endRoutes } from './routes/ends.ts'
@@ -44,6 +45,7 @@ export function addRoutes(http: OpenAPIHono<Env>): OpenAPIHono<Env> {
     destroyRoutes,
     scalingRoutes,
     sleepingRoutes,
+    offHoursRoutes,
     timelineRoutes,
     endRoutes,
     eventRoutes,

@@ -14,7 +14,7 @@ export function lintPools(subject: Subject): number {
   const { config, platform, report } = subject
   const controlPlane = blockOf(config['controlPlane'])
   const masters = lintControlPlane(subject, controlPlane)
-  const pools = Array.from(listOf(config['compute']), blockOf)
+  const pools = listOf(config['compute']).map(blockOf)
   const names = new Set<string>()
   let nodes = masters
   for (const [index, pool] of pools.entries()) {

@@ -45,7 +45,7 @@ export function openJobs(
   of: readonly Of[],
   type: JobType,
   at: Date,
-  more: More = {},
+  more: More | ((cluster: Of) => More) = {},
 ): JobRow[] {
   const opened = of.map((cluster): JobRow => ({
     id: newId('job'),
@@ -66,7 +66,7 @@ export function openJobs(
     createdAt: at,
     startedAt: null,
     endedAt: null,
-    ...more,
+    ...(typeof more === 'function' ? more(cluster) : more),
   }))
   if (opened.length === 0) return []
   for (const job of opened) {

@@ -57,6 +57,22 @@ export async function jobForChange(
   return { job, cluster: found.cluster }
 }
 
+const ENDS_SEEN = 6
+
+/** How the last jobs of these clusters ended, newest first. */
+export async function listEndsOf(
+  db: Reader,
+  clusterIds: string[],
+): Promise<{ clusterId: string; status: JobStatus; endedAt: Date | null }[]> {
+  const { rows } = await db.$client.query<{ clusterId: string; status: JobStatus; endedAt: Date | null }>({
+    name: 'last jobs of clusters',
+    text: `select j.cluster_id as "clusterId", j.status, j.ended_at as "endedAt" from unnest($1::text[]) as c (id)
+      cross join lateral (select * from jobs where cluster_id = c.id order by id desc limit ${ENDS_SEEN}) as j`,
+    values: [clusterIds],
+  })
+  return rows
+}
+
 /** The jobs of these clusters that have not ended. Index jobs_open. */
 export const listOpenJobsOf: (db: Reader, clusterIds: string[]) => Promise<JobRow[]> = selection(
   jobs,

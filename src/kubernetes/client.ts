@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Agent, buildConnector, request } from 'undici'
 import { ApiNotReached, ApiRefused } from './refusals.ts'
 import { messageOf } from '../errors.ts'
-import type { Access } from './kubeconfig.ts'
+import { OWN_AGENT, type Access } from './kubeconfig.ts'
 
 const CONNECT_MS = 10_000
 const ANSWER_MS = 30_000
@@ -82,7 +82,11 @@ export function openKubernetes(
     } = await request(`${origin}${path}`, {
       dispatcher: agent,
       method,
-      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': contentType }) },
+      headers: {
+        accept: 'application/json',
+        'user-agent': OWN_AGENT,
+        ...(body === undefined ? {} : { 'content-type': contentType }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)]),
     })
@@ -129,7 +133,7 @@ export function openKubernetes(
     for (let pages = 1; pages <= MOST_PAGES; pages++) {
       const page = await find({
         method: 'GET',
-        path: withQuery(path, { ...query, limit: String(PAGE_ITEMS), ...(token === '' ? {} : { continue: token }) }),
+        path: withQuery(path, { limit: String(PAGE_ITEMS), ...query, ...(token === '' ? {} : { continue: token }) }),
       })
       if (page === undefined) return undefined
       const { items: here, next } = readPage(page)

@@ -7,6 +7,9 @@ import { parse } from 'yaml'
 /** How a cluster's API is reached. `until`: when the client certificate ends. */
 export type Access = Readonly<{ origin: string; host: string; ca: string; cert: string; key: string; until: Date }>
 
+/** As which a cluster counts this service's requests. */
+export const OWN_AGENT = 'ocpctl'
+
 /** `field` is where it is, such as `users[0].user.exec`. Nothing of the file's content is in the message. */
 export class KubeconfigRefused extends Error {
   override readonly name = 'KubeconfigRefused'

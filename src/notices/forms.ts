@@ -92,6 +92,12 @@ export function sentenceOf({ type, team, data }: Pick<Told, 'type' | 'team' | 'd
       return `${cluster} is being installed.`
     case 'cluster.ready':
       return `${cluster} is ready. It ends ${text('destroyAt')}.`
+    case 'cluster.hibernated':
+      return `${cluster} sleeps. It ends ${text('destroyAt')}.`
+    case 'cluster.sleep_near':
+      return `${cluster} is put to sleep ${text('at')}, in ${text('in')}: ${text('why')}.`
+    case 'cluster.wake_near':
+      return `${cluster} is woken ${text('at')}, in ${text('in')}, and kept awake for a day: ${text('why')}.`
     case 'cluster.failed':
       return `${cluster} has failed${because(data)}`
     case 'cluster.destroying':

@@ -8,7 +8,7 @@ import { hasCode } from '../errors.ts'
 import type { Mail } from '../queue/queue.ts'
 import { addressOf } from './addresses.ts'
 import { pathOf, sentenceOf } from './forms.ts'
-import { linksFor, type Offer } from './links.ts'
+import { linksFor, sleepLinksFor, type Offer } from './links.ts'
 import { notices, type NoticeRow } from './tables.ts'
 
 /** An SMTP answer from here on is for good (RFC 5321, 4.2.1), where it is about this mail and not about us. */
@@ -26,8 +26,7 @@ export async function sendMail(
   const [cluster] =
     notice.clusterId === null ? [] : await app.db.select().from(clusters).where(eq(clusters.id, notice.clusterId))
   if (cluster && isVoid(notice, cluster)) return
-  const isWarning = notice.type === 'cluster.end_near' && cluster !== undefined && cluster.owner === to
-  const offers = isWarning ? linksFor(app, cluster, to) : []
+  const offers = cluster?.owner === to ? (offersOf[notice.type]?.(app, cluster, to) ?? []) : []
   const id = `${notice.id}.${createHash('sha256').update(to).digest('hex').slice(0, 12)}`
   try {
     await app.mailer.send({ id, to: address, ...mailOf(notice, offers, app.config.publicUrl) })
@@ -39,9 +38,17 @@ export async function sendMail(
   }
 }
 
-/** A mail that was held up must not warn of an end that has been moved. */
-const isVoid = ({ type, data }: NoticeRow, cluster: ClusterRow): boolean =>
-  type === 'cluster.end_near' && (data['endRevision'] !== cluster.endRevision || !hasOpenEnd(cluster.status))
+const offersOf: Partial<Record<NoticeRow['type'], typeof linksFor>> = {
+  'cluster.end_near': linksFor,
+  'cluster.sleep_near': sleepLinksFor,
+}
+
+/** A mail that was held up must not warn of an end or a sleep that has been moved. */
+function isVoid({ type, data }: NoticeRow, cluster: ClusterRow): boolean {
+  if (type === 'cluster.end_near') return data['endRevision'] !== cluster.endRevision || !hasOpenEnd(cluster.status)
+  if (type === 'cluster.sleep_near') return cluster.status !== 'READY' || data['at'] !== cluster.announcedFor?.toISOString() // prettier-ignore
+  return false
+}
 
 function mailOf(notice: NoticeRow, offers: readonly Offer[], publicUrl: string | undefined) {
   const sentence = sentenceOf(notice)
@@ -64,6 +71,8 @@ const subjects: Partial<Record<NoticeRow['type'], string>> = {
   'cluster.destroyed': 'gone',
   'cluster.destroy_failed': 'could not be destroyed',
   'cluster.end_near': 'its end',
+  'cluster.sleep_near': 'goes to sleep',
+  'cluster.wake_near': 'is woken',
   'quota.near': 'near its limit',
   'webhook.disabled': 'a webhook is switched off',
 }

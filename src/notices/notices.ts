@@ -42,6 +42,7 @@ const told: Partial<Record<ClusterStatus, { type: NoticeType; isMailed: boolean 
   PENDING: { type: 'cluster.requested', isMailed: false },
   CREATING: { type: 'cluster.creating', isMailed: false },
   READY: { type: 'cluster.ready', isMailed: true },
+  HIBERNATED: { type: 'cluster.hibernated', isMailed: false },
   FAILED: { type: 'cluster.failed', isMailed: true },
   DESTROYING: { type: 'cluster.destroying', isMailed: false },
   DESTROYED: { type: 'cluster.destroyed', isMailed: true },
@@ -67,6 +68,7 @@ export function tellOfState(
     clusterId: id,
     jobId,
     data: { name, baseDomain, status, from: from ?? null, reason: statusReason, destroyAt: destroyAt.toISOString() },
-    ...(how.isMailed ? { mailedTo: 'owner' } : {}),
+    // Nobody wants a mail each morning.
+    ...(how.isMailed && from !== 'RESUMING' ? { mailedTo: 'owner' } : {}),
   })
 }

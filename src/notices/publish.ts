@@ -8,7 +8,7 @@ import type { Reader, Transaction } from '../db/client.ts'
 import { announce } from '../events.ts'
 import { newId } from '../ids.ts'
 import { cents } from '../policy/spend.ts'
-import { costSoFar } from '../usage/report.ts'
+import { readCost } from '../usage/report.ts'
 import { changeTypes, type ChangeType, type NoticeType } from '../vocabulary.ts'
 import { addressOf, administratorsOf } from './addresses.ts'
 import { aboutOf } from './forms.ts'
@@ -85,7 +85,7 @@ const isChange = (type: NoticeType | ChangeType): type is ChangeType => changeTy
 async function noteCosts(tx: Transaction, batch: NoticeRow[]): Promise<void> {
   for (const notice of batch) {
     if (notice.type !== 'cluster.destroyed' || notice.clusterId === null) continue
-    notice.data = { ...notice.data, usd: cents(await costSoFar(tx, notice.clusterId)) }
+    notice.data = { ...notice.data, usd: cents((await readCost(tx, notice.clusterId)).usd) }
     await tx.update(notices).set({ data: notice.data }).where(eq(notices.sequence, notice.sequence))
   }
 }

@@ -161,13 +161,16 @@ function fipsViolations(profile: Profile, { version }: Terms, { fipsVersions }: 
   ]
 }
 
+/** undefined: the profile lets a cluster have off-hours. */
+export const outsideFeatures = ({ name, features }: Profile, pointer: string): FieldError | undefined =>
+  features.offHours
+    ? undefined
+    : { pointer, detail: `${name} lets no cluster have off-hours: leave them out, or take a profile that does` }
+
 function featureViolations(request: ClusterRequest, profile: Profile): FieldError[] {
   const found: FieldError[] = []
-  if (request.offHours && !profile.features.offHours)
-    found.push({
-      pointer: '/offHours',
-      detail: `${profile.name} has no off-hours scaling: leave it out, or take a profile that has`,
-    })
+  const outside = request.offHours && outsideFeatures(profile, '/offHours')
+  if (outside) found.push(outside)
   if (request.sshPublicKey !== undefined) {
     const wrong = sshKeyProblem(request.sshPublicKey, { fips: profile.features.fips })
     if (wrong) found.push({ pointer: '/sshPublicKey', detail: wrong })

@@ -95,6 +95,14 @@ export const profileSchema = z
           .max(168)
           .default(0)
           .describe('What a cluster lives on after the time that was asked for; its end has it in it.'),
+        idleHours: z
+          .int()
+          .min(1)
+          .max(23)
+          .optional()
+          .describe(
+            'After so many whole hours without a request to its API but from its own parts, a cluster is announced and put to sleep. Left out: never.',
+          ),
       })
       .refine((l) => (l.maxLifetimeHours ?? l.maxTtlHours) >= l.maxTtlHours, {
         error: 'must not be below maxTtlHours',
@@ -115,10 +123,7 @@ export const profileSchema = z
             'FIPS 140 mode. Ed25519 SSH keys are then refused, and the workers need the FIPS build of the installer, on a host in FIPS mode.',
           ),
         private: z.boolean().default(false).describe('API and applications on internal load balancers only.'),
-        offHours: z
-          .boolean()
-          .default(false)
-          .describe('Whether a request may ask for off-hours scaling. The wish is kept; nothing scales yet.'),
+        offHours: z.boolean().default(false).describe('Whether a cluster may have off-hours, at which it sleeps.'),
         featureSet: z.enum(featureSets).optional().describe('Such clusters can never be upgraded.'),
         capabilities: z
           .strictObject({

@@ -37,7 +37,11 @@ export type Amount = {
   hours: number
   nodeHours: number
   vcpuHours: number
+  /** Of the hours, those in which it slept. */
+  asleepHours: number
   usd: number
+  /** What it would have cost more, awake, at its price of now. */
+  usdSaved: number
 }
 export type UsageItem = Amount & {
   /** What the item is of; null: those that have none. */
@@ -55,6 +59,9 @@ const MOST_ITEMS = 100_000
 const ATTRIBUTES = 'team, owner, profile, cost_center, platform, region'
 const SUMMED = 'seconds, node_seconds, vcpu_seconds, usd_seconds'
 const SUMS = `${SUMMED}, is_first`
+const TOTALLED = `${SUMMED}, asleep_seconds, usd_saved_seconds`
+const ASLEEP = `case when status = 'HIBERNATED' then seconds else 0 end as asleep_seconds,
+  case when status = 'HIBERNATED' then (select c.usd_per_hour::numeric from clusters c where c.id = cluster_id) * seconds - usd_seconds else 0 end as usd_saved_seconds`
 
 /** `team` undefined: all teams that the actor may see. Throws BAD_INPUT for a report of too many items. */
 export async function readUsage(
@@ -90,7 +97,8 @@ export async function readUsage(
   const shown = keys
     .map((_, index) => (isDate(index) ? `to_char(k${index}, 'YYYY-MM-DD') as k${index}, ` : `k${index}, `))
     .join('')
-  const raw = `sum(seconds) as seconds, sum(node_seconds) as node_seconds, sum(vcpu_seconds) as vcpu_seconds, sum(usd_seconds) as usd_seconds`
+  const raw = `sum(seconds) as seconds, sum(node_seconds) as node_seconds, sum(vcpu_seconds) as vcpu_seconds, sum(usd_seconds) as usd_seconds,
+    sum(asleep_seconds) as asleep_seconds, sum(usd_saved_seconds) as usd_saved_seconds`
   // To count what is distinct costs several times what the sums do. Where each row is of one day, it need not be found out.
   const isByDay = groupBy.includes('day') || asked.step === '1d'
   const count = isByDay ? 'count(*) filter (where is_first)' : 'count(distinct cluster_id)'
@@ -98,7 +106,7 @@ export async function readUsage(
   const text = `
     with ${parts.length > 0 ? `rest as materialized (${parts.join(' union all ')}),` : ''}
     -- Read three times, which costs less than to keep it.
-    rows as not materialized (select * from (${sources.join(' union all ')}) as all_rows where ${conditions}),
+    rows as not materialized (select *, ${ASLEEP} from (${sources.join(' union all ')}) as all_rows where ${conditions}),
     owned as materialized (
       select 'owned' as kind, ${keyColumns} ${count} as clusters, ${raw}
       from rows where status <> 'DESTROY_FAILED' group by ${keys.map((_, index) => `k${index}, `).join('')} kind
@@ -110,10 +118,11 @@ export async function readUsage(
     ),
     total as (
       select 'total' as kind, ${none} (select count(*) from (select from rows group by cluster_id) as each) as clusters, ${raw}
-      from (select ${SUMMED} from owned union all select ${SUMMED} from others) as both_kinds
+      from (select ${TOTALLED} from owned union all select ${TOTALLED} from others) as both_kinds
     )
     select kind, ${shown} clusters::int, ${inHours('seconds')} as hours,
-      ${inHours('node_seconds')} as "nodeHours", ${inHours('vcpu_seconds')} as "vcpuHours", ${inHours('usd_seconds')} as usd
+      ${inHours('node_seconds')} as "nodeHours", ${inHours('vcpu_seconds')} as "vcpuHours", ${inHours('usd_seconds')} as usd,
+      ${inHours('asleep_seconds')} as "asleepHours", ${inHours('usd_saved_seconds')} as "usdSaved"
     from (select * from owned union all select * from others union all select * from total) as everything
     order by ${[...keys.map((_, index) => `everything.k${index} nulls first`), 'kind'].join(', ')} limit ${MOST_ITEMS + 1}`
   const { rows } = await db.$client.query<Record<string, unknown> & Amount & { kind: string }>(text, values)
@@ -135,14 +144,24 @@ export async function readUsage(
   }
 }
 
-export const nothing: Amount = { clusters: 0, hours: 0, nodeHours: 0, vcpuHours: 0, usd: 0 }
+export const nothing: Amount = {
+  clusters: 0,
+  hours: 0,
+  nodeHours: 0,
+  vcpuHours: 0,
+  asleepHours: 0,
+  usd: 0,
+  usdSaved: 0,
+}
 
-const amountOf = ({ clusters, hours, nodeHours, vcpuHours, usd }: Amount): Amount => ({
+const amountOf = ({ clusters, hours, nodeHours, vcpuHours, asleepHours, usd, usdSaved }: Amount): Amount => ({
   clusters,
   hours: hours ?? 0,
   nodeHours: nodeHours ?? 0,
   vcpuHours: vcpuHours ?? 0,
+  asleepHours: asleepHours ?? 0,
   usd: usd ?? 0,
+  usdSaved: usdSaved ?? 0,
 })
 
 export const dayText = (at: Date): string => at.toISOString().slice(0, 10)
@@ -155,30 +174,34 @@ export async function rolledUntil(db: Db): Promise<Date | undefined> {
   return rows[0]?.until ?? undefined
 }
 
-/** What a cluster has cost so far, in USD. */
-export async function costSoFar(db: Reader, clusterId: string): Promise<number> {
-  const { rows } = await db.$client.query<{ usd: number }>({
+/** What a cluster has cost so far, and what its sleeps have saved, in USD. */
+export async function readCost(db: Reader, clusterId: string): Promise<{ usd: number; saved: number }> {
+  const { rows } = await db.$client.query<{ usd: number; saved: number }>({
     name: 'cost so far',
     text: `
       with life as (
-        select id, created_at, coalesce(destroyed_at, now()) as until from clusters where id = $1
+        select id, created_at, coalesce(destroyed_at, now()) as until, usd_per_hour::numeric as awake from clusters where id = $1
       ),
       -- The key of the sums begins with the day.
       summed as (
-        select coalesce(sum(u.usd_seconds), 0) as usd, (max(u.day) + 1)::timestamp at time zone 'utc' as summed_until
+        select coalesce(sum(u.usd_seconds), 0) as usd,
+          coalesce(sum(u.seconds * awake - u.usd_seconds) filter (where u.status = 'HIBERNATED'), 0) as saved, (max(u.day) + 1)::timestamp at time zone 'utc' as summed_until
         from life cross join lateral generate_series(
           (created_at at time zone 'utc')::date, ((until + interval '1 day') at time zone 'utc')::date, interval '1 day') as d
         join usage_days u on u.day = d::date and u.cluster_id = life.id
       ),
       points as (
-        select greatest(at, summed_until) as at, usd_per_hour, coalesce(lead(at) over (order by at), now()) as until
+        select greatest(at, summed_until) as at, status, usd_per_hour, coalesce(lead(at) over (order by at), now()) as until
         from summed, usage_samples where cluster_id = $1 and at >= (select created_at - interval '1 day' from life)
       )
-      select round((usd + coalesce((select sum(usd_per_hour * extract(epoch from until - at)) from points
-        where until > at), 0)) / 3600, 6)::float8 as usd from summed`,
+      select round((summed.usd + coalesce(since.usd, 0)) / 3600, 6)::float8 as usd, round((summed.saved + coalesce(since.saved, 0)) / 3600, 6)::float8 as saved
+      from summed, (
+        select sum(usd_per_hour * extract(epoch from until - at)) as usd,
+          sum((awake - usd_per_hour) * extract(epoch from until - at)) filter (where status = 'HIBERNATED') as saved
+        from points, (select awake from life) as price where until > at) as since (usd, saved)`,
     values: [clusterId],
   })
-  return rows[0]?.usd ?? 0
+  return rows[0] ?? { usd: 0, saved: 0 }
 }
 
 export type Sample = { at: Date; status: ClusterStatus; nodes: number; vcpu: number; usdPerHour: number }

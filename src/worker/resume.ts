@@ -2,9 +2,11 @@
 // operators, console. It can be used when its nodes are ready, and is READY when its operators have settled.
 import { queryOfWhole } from '../clusters/inventory-query.ts'
 import { auditApproval, findSleep, forgetSleep, noteUsable, type Sleep } from '../clusters/sleep.ts'
+import type { ClusterRow } from '../clusters/tables.ts'
 import type { Instance, InstancesQuery, Ordered } from '../clouds/instances.ts'
 import type { Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
+import { MAINTENANCE_MS } from '../hours/due.ts'
 import { keepParams } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
@@ -139,7 +141,11 @@ async function runResume(operation: Operation): Promise<Outcome> {
     }
     await takeSteps('resume', steps, operation, state)
     const record = (tx: Transaction) => forgetSleep(tx, claim.cluster.id)
-    return { kind: 'succeeded', changes: { hibernatedAt: null, wakeBy: null }, record }
+    const awake = { hibernatedAt: null, wakeBy: null, inUseAt: new Date() }
+    // Its certificates take a day from now on.
+    const changes = ({ maintenanceUntil }: ClusterRow) =>
+      maintenanceUntil ? { ...awake, maintenanceUntil: new Date(Date.now() + MAINTENANCE_MS) } : awake
+    return { kind: 'succeeded', changes, record }
   })
 }
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { foresee } from '../../clusters/off-hours.ts'
 import { clusterFor, findAttempts, listClusters, listClustersAsOf } from '../../clusters/queries.ts'
 import { clusterRequest } from '../../clusters/request.ts'
 import { prepareRequest, previewCluster, requestCluster } from '../../clusters/submit.ts'
@@ -7,7 +8,7 @@ import { findProof } from '../../jobs/attempts.ts'
 import { outlookOf } from '../../jobs/outlook.ts'
 import { listJobs } from '../../jobs/queries.ts'
 import { cents, usdUntilEnd } from '../../policy/spend.ts'
-import { costSoFar } from '../../usage/report.ts'
+import { readCost } from '../../usage/report.ts'
 import { clusterStatuses, platforms } from '../../vocabulary.ts'
 import { oncePrepared } from '../once.ts'
 import {
@@ -22,6 +23,7 @@ import {
   repeatedQuery,
   router,
 } from '../router.ts'
+import { changeSchema, hoursShape, showChange, showHours } from './hours-shapes.ts'
 import { proofSchema, showProof } from './resource-shapes.ts'
 import {
   attemptSchema,
@@ -60,6 +62,8 @@ const preview = z
     usdPerHour: z.number(),
     usdUntilExpiry: z.number(),
     destroyAt: z.iso.datetime(),
+    nextChanges: z.array(changeSchema).openapi({ description: 'What its off-hours will do first.' }),
+    usdSaved: z.number().openapi({ description: 'What its off-hours save until its end.' }),
     expectedDuration: z
       .object({
         p50Minutes: z.number(),
@@ -81,9 +85,11 @@ const detail = clusterSchema
     lastFailure: orNull(attemptSchema),
     proof: orNull(proofSchema).openapi({ description: 'What the destroy last learned of what is left.' }),
     usdSoFar: z.number().openapi({ description: 'The estimated cost until now.' }),
-    usdToEnd: z
-      .number()
-      .openapi({ description: 'What it will have cost when the destroy starts, at the price of now.' }),
+    usdToEnd: z.number().openapi({
+      description: 'What it will have cost when the destroy starts, at the price of now and with its off-hours.',
+    }),
+    usdSaved: z.number().openapi({ description: 'What its sleeps have saved until now.' }),
+    ...hoursShape,
     simulated: z.boolean(),
   })
   .openapi('ClusterDetail')
@@ -113,7 +119,10 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by, history } = c.var
       const request = c.req.valid('json')
-      if (c.req.valid('query').dryRun === 'true') return c.json(await previewCluster(app, history, by, request), 200)
+      if (c.req.valid('query').dryRun === 'true') {
+        const { nextChanges, ...preview } = await previewCluster(app, history, by, request)
+        return c.json({ ...preview, nextChanges: nextChanges.map(showChange) }, 200)
+      }
       const body = await oncePrepared(
         c,
         { operation: 'POST /clusters', body: request, status: 202 },
@@ -177,11 +186,13 @@ export const clusterRoutes = router()
     async (c) => {
       const { app, by, history } = c.var
       const cluster = await clusterFor(app.db, by, 'cluster.read', c.req.valid('param').id)
-      const [found, usdSoFar, proof] = await Promise.all([
+      const [found, cost, proof] = await Promise.all([
         findAttempts(app.db, cluster.id),
-        costSoFar(app.db, cluster.id),
+        readCost(app.db, cluster.id),
         findProof(app.db, cluster.id),
       ])
+      const at = new Date()
+      const hours = foresee(cluster, at)
       return c.json(
         {
           ...showCluster(cluster),
@@ -190,8 +201,10 @@ export const clusterRoutes = router()
           attempt: found?.attempt ? showAttempt(found.attempt) : null,
           lastFailure: found?.failure ? showAttempt(found.failure) : null,
           proof: proof ? showProof(proof) : null,
-          usdSoFar: cents(usdSoFar),
-          usdToEnd: cents(usdSoFar + usdUntilEnd(cluster, new Date())),
+          usdSoFar: cents(cost.usd),
+          usdToEnd: cents(cost.usd + usdUntilEnd(cluster, at) - hours.usdToSave),
+          usdSaved: cents(cost.saved),
+          ...showHours(hours),
           simulated: app.installer.simulated,
         },
         200,

@@ -4,6 +4,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { html } from 'hono/html'
 import { secureHeaders } from 'hono/secure-headers'
+import { foresee } from '../../clusters/off-hours.ts'
+import type { ClusterRow } from '../../clusters/tables.ts'
 import { AppError } from '../../errors.ts'
 import { readLink, useLink } from '../../notices/links.ts'
 import { destroyStartsAt } from '../../policy/end.ts'
@@ -76,6 +78,11 @@ async function answer(c: Context<Env>, say: () => Promise<{ title: string; conte
   }
 }
 
+const awakeUntil = (cluster: ClusterRow) => {
+  const sleep = foresee(cluster, new Date()).nextChanges.find(({ state }) => state === 'asleep')
+  return sleep ? `It goes to sleep ${when(sleep.at)}.` : 'No other sleep is to come before its end.'
+}
+
 export const linkRoutes = router()
 linkRoutes.use(
   '/links/*',
@@ -94,12 +101,15 @@ linkRoutes
     operation('get', 'askLink', 'What a link of a warning would do', 'A page that asks, and does nothing'),
     async (c) =>
       answer(c, async () => {
-        const { action, to, cluster, extendedTo } = await readLink(c.var.app, c.req.valid('param').token)
+        const question = await readLink(c.var.app, c.req.valid('param').token)
+        const { to, cluster } = question
         const end = when(destroyStartsAt(cluster))
         const [title, what, button] =
-          action === 'extend'
-            ? [`Extend ${cluster.name}?`, `It would end ${when(extendedTo)}.`, 'Extend it']
-            : [`Destroy ${cluster.name} now?`, 'All that is in it is lost.', 'Destroy it now']
+          question.action === 'extend'
+            ? [`Extend ${cluster.name}?`, `It would end ${when(question.extendedTo)}.`, 'Extend it']
+            : question.action === 'skip-sleep'
+              ? [`Keep ${cluster.name} awake?`, `It would go to sleep ${when(question.sleepAt)}. That is left out once.`, 'Skip this sleep'] // prettier-ignore
+              : [`Destroy ${cluster.name} now?`, 'All that is in it is lost.', 'Destroy it now']
         return {
           title,
           content: html`<p>
@@ -118,13 +128,17 @@ linkRoutes
         const { app, requestId, address } = c.var
         const origin = { requestId, address, agent: c.req.header('user-agent')?.slice(0, 256) }
         const { token } = c.req.valid('param')
-        const cluster = await app.db.transaction((tx) => useLink(app, tx, token, origin))
-        const done = cluster.status === 'DESTROYING'
+        const { cluster, action } = await app.db.transaction((tx) => useLink(app, tx, token, origin))
+        if (action === 'skip-sleep')
+          return { title: `${cluster.name} stays awake`, content: html`<p>${awakeUntil(cluster)}</p>` }
+        if (action === 'extend')
+          return {
+            title: `${cluster.name} is extended`,
+            content: html`<p>It ends ${when(destroyStartsAt(cluster))}.</p>`,
+          }
         return {
-          title: done ? `${cluster.name} is being destroyed` : `${cluster.name} is extended`,
-          content: done
-            ? html`<p>You are told when it is gone and proved empty.</p>`
-            : html`<p>It ends ${when(destroyStartsAt(cluster))}.</p>`,
+          title: `${cluster.name} is being destroyed`,
+          content: html`<p>You are told when it is gone and proved empty.</p>`,
         }
       }),
   )

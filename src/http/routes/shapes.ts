@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { actionsOf } from '../../clusters/lifecycle.ts'
 import type { ClusterRow } from '../../clusters/tables.ts'
 import { explainReason } from '../../diagnosis/service.ts'
+import { offHours } from '../../hours/off-hours.ts'
 import { stages } from '../../installer/stages.ts'
 import { bases, MOST_PLACES } from '../../jobs/history.ts'
 import type { Outlook } from '../../jobs/outlook.ts'
@@ -21,6 +22,11 @@ export const instant = z.iso
   })
 const tags = z.record(z.string(), z.string())
 const counts = z.record(z.string(), z.int())
+
+/** Beside null, a named shape stays what it is elsewhere. With nullable() it would be merged with null, or be null everywhere. */
+export const orNull = <T extends z.ZodType>(shape: T) => z.union([shape, z.null()])
+
+export const offHoursSchema = z.strictObject(offHours.shape).openapi('OffHours')
 
 export const clusterSchema = z
   .object({
@@ -45,6 +51,12 @@ export const clusterSchema = z
     readyAt: time.nullable(),
     hibernatedAt: time.nullable().openapi({ description: 'Since when it sleeps.' }),
     wakeBy: time.nullable().openapi({ description: 'By then it must have been awake again: its certificates tell.' }),
+    offHours: orNull(offHoursSchema),
+    idleHours: z.int().nullable().openapi({ description: 'After so many hours without use it is put to sleep.' }),
+    inUseAt: time.nullable().openapi({ description: 'The last use of it that is known.' }),
+    maintenanceUntil: time
+      .nullable()
+      .openapi({ description: 'It is awake until then so that its certificates are made anew.' }),
     destroyedAt: time.nullable(),
     requestTags: tags,
     effectiveTags: tags,
@@ -81,6 +93,10 @@ export function showCluster(row: ClusterRow): z.infer<typeof clusterSchema> {
     readyAt: row.readyAt?.toISOString() ?? null,
     hibernatedAt: row.hibernatedAt?.toISOString() ?? null,
     wakeBy: row.wakeBy?.toISOString() ?? null,
+    offHours: row.offHours,
+    idleHours: row.idleHours,
+    inUseAt: row.inUseAt?.toISOString() ?? null,
+    maintenanceUntil: row.maintenanceUntil?.toISOString() ?? null,
     destroyedAt: row.destroyedAt?.toISOString() ?? null,
     requestTags: row.requestTags,
     effectiveTags: row.effectiveTags,
@@ -261,9 +277,6 @@ export const principalSchema = z.object({ type: z.enum(principalTypes), id: z.st
 /** What can be done with a cluster and a job that an answer names. */
 export const ofCluster = ['getCluster', 'extendCluster', 'protectCluster', 'unprotectCluster', 'getOutputs', 'getKubeconfig', 'revealKubeadminPassword', 'listClusterJobs', 'listArtifacts', 'destroyCluster', 'abandonCluster'] // prettier-ignore
 export const ofJob = ['getJob', 'readJobLog', 'cancelJob', 'retryJob']
-
-/** Beside null, a named shape stays what it is elsewhere. With nullable() it would be merged with null, or be null everywhere. */
-export const orNull = <T extends z.ZodType>(shape: T) => z.union([shape, z.null()])
 
 /** The answer of an operation that only says that it is done. */
 export const noContent = { 204: { description: 'Done' } }

@@ -36,7 +36,9 @@ const amount = {
   hours: z.number().openapi({ description: 'Of the lives of the clusters, in whatever state.' }),
   nodeHours: z.number(),
   vcpuHours: z.number(),
+  asleepHours: z.number().openapi({ description: 'Of the hours, those in which they slept.' }),
   usd: z.number(),
+  usdSaved: z.number().openapi({ description: 'What they would have cost more, awake.' }),
 }
 const priceBook = z.string().openapi({ description: 'The version of the prices that new clusters get.' })
 const amountSchema = z.object(amount).openapi('UsageAmount')
@@ -242,16 +244,16 @@ export const usageRoutes = router()
 /** The sums of each group. */
 function sumsByGroup({ items }: Usage) {
   const sums = new Map(
-    items.map(({ group, clusters, hours, nodeHours, vcpuHours, usd }) => [
+    items.map(({ group, clusters, hours, nodeHours, vcpuHours, asleepHours, usd, usdSaved }) => [
       JSON.stringify(group),
-      { clusters, hours, nodeHours, vcpuHours, usd },
+      { clusters, hours, nodeHours, vcpuHours, asleepHours, usd, usdSaved },
     ]),
   )
   return (group: Usage['items'][number]['group']) => sums.get(JSON.stringify(group)) ?? nothing
 }
 
 function csvOf({ items, unowned }: Usage, groupBy: readonly string[], hasStep: boolean, priceBook: string): string {
-  const sums = ['clusters', 'hours', 'nodeHours', 'vcpuHours', 'usd'] as const
+  const sums = ['clusters', 'hours', 'nodeHours', 'vcpuHours', 'asleepHours', 'usd', 'usdSaved'] as const
   const header = csvLine(['kind', ...(hasStep ? ['step'] : []), ...groupBy, ...sums, 'priceBook'])
   const owned = items.map((each) =>
     csvLine([

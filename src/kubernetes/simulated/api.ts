@@ -15,6 +15,7 @@ const NAMESPACE = 'openshift-machine-api'
 const GOES_FIRST = 'machine.openshift.io/delete-machine'
 const PAUSED = 'cluster.x-k8s.io/paused'
 const REQUESTS = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
+const COUNTS = '/apis/apiserver.openshift.io/v1/apirequestcounts'
 const OPERATORS = ['authentication', 'console', 'ingress', 'machine-config', 'network']
 
 /** `stop`: nothing is answered once it aborts. */
@@ -43,6 +44,7 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
       return Object.entries(state.blocked)
         .filter(([name]) => `spec.nodeName=${nodeOf(name)}` === (query['fieldSelector'] ?? `spec.nodeName=${nodeOf(name)}`)) // prettier-ignore
         .map(([name, pod]) => ({ metadata: { name: pod, namespace: 'shop', uid: pod, labels: { app: pod } }, spec: { nodeName: nodeOf(name) } })) // prettier-ignore
+    if (path === COUNTS) return state.asked && [showCounts(state.asked)]
     return /^\/api\/v1\/(services|persistentvolumes|persistentvolumeclaims)$/.test(path) ? [] : undefined
   }
   const showSet = ({ name, replicas, generation }: SimulatedState['sets'][number], state: SimulatedState) => {
@@ -54,6 +56,19 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
       status: { replicas: own.length, readyReplicas: ready, availableReplicas: ready, observedGeneration: generation },
     }
   }
+  const showCounts = (asked: NonNullable<SimulatedState['asked']>) => ({
+    metadata: { name: 'pods.v1' },
+    spec: { numberOfUsersToReport: 10 },
+    status: {
+      last24h: Array.from({ length: 24 }, (_, hour) => {
+        const of = asked.filter((each) => each.hour === hour)
+        const byUser = of.filter(({ isNamed }) => isNamed).map(({ username, count }) => ({ username, userAgent: 'oc/4.20', requestCount: count })) // prettier-ignore
+        return {
+          byNode: [{ nodeName: 'master-0', requestCount: of.reduce((sum, { count }) => sum + count, 0), byUser }],
+        }
+      }),
+    },
+  })
   const showOperator = (name: string, state: SimulatedState) => {
     const is = (type: string, status: boolean) => ({
       type,
@@ -126,16 +141,19 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
     async patch(path, patch) {
       await look()
       const [, kind, name = ''] =
-        /\/(machinesets|machines|machinehealthchecks|certificatesigningrequests)\/([^/]+)(?:\/approval)?$/.exec(path) ??
-        []
+        /\/(machinesets|machines|machinehealthchecks|certificatesigningrequests|apirequestcounts)\/([^/]+)(?:\/approval)?$/.exec(
+          path,
+        ) ?? []
       let isThere = false
-      await cluster.change(({ sets, machines, healthChecks, requests }) => {
+      await cluster.change(({ sets, machines, healthChecks, requests, asked = [] }) => {
         const { spec, metadata } = patch as { spec?: { replicas?: number }; metadata?: { annotations?: Record<string, string> } } // prettier-ignore
         const set = kind === 'machinesets' ? sets.find((each) => each.name === name) : undefined
         const machine = kind === 'machines' ? machines.find((each) => each.name === name) : undefined
         const check = kind === 'machinehealthchecks' ? healthChecks.find((each) => each.name === name) : undefined
         const request = kind === 'certificatesigningrequests' ? requests.find((each) => each.name === name) : undefined
-        isThere = (set ?? machine ?? check ?? request) !== undefined
+        isThere = kind === 'apirequestcounts' || (set ?? machine ?? check ?? request) !== undefined
+        // More users are named from now on.
+        if (kind === 'apirequestcounts') for (const each of asked) each.isNamed = true
         if (check && metadata?.annotations) check.isPaused = metadata.annotations[PAUSED] != null
         if (request) request.isApproved = true
         if (set && spec?.replicas !== undefined) Object.assign(set, { replicas: spec.replicas, generation: set.generation + 1 }) // prettier-ignore

@@ -66,6 +66,8 @@ const stateFile = z.object({
   healthChecks: z
     .array(z.object({ name: z.string(), isPaused: z.boolean().default(false) }))
     .default([{ name: 'workers', isPaused: false }]),
+  /** Who asked its API, how often, and in which hour of the day (UTC). undefined: nobody has counted. */
+  asked: z.array(z.object({ username: z.string(), hour: z.number(), count: z.number(), isNamed: z.boolean().default(true) })).optional(), // prettier-ignore
 })
 export type SimulatedState = z.infer<typeof stateFile>
 

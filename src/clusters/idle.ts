@@ -1,0 +1,104 @@
+// Puts clusters to sleep that nobody uses, where their profile asks for it. How a use is known: kubernetes/use.ts. A cluster
+// of which it is not known stays awake.
+import { and, eq } from 'drizzle-orm'
+import type { App } from '../app.ts'
+import { type Actor, nameOf } from '../auth/principal.ts'
+import type { Reader, Transaction } from '../db/client.ts'
+import { messageOf } from '../errors.ts'
+import { NOTICE_MS } from '../hours/due.ts'
+import { holdByHand } from '../hours/override.ts'
+import { openJob } from '../jobs/commands.ts'
+import { readUse, type Use } from '../kubernetes/use.ts'
+import { tryTransition } from './lifecycle.ts'
+import { keptOf, storeOverrides, tellAhead } from './off-hours.ts'
+import { openKubeconfig } from './outputs.ts'
+import { lockCluster } from './queries.ts'
+import { clusters, type ClusterRow } from './tables.ts'
+
+const KEEPER: Actor = { kind: 'system', name: 'off-hours' }
+const HOUR_MS = 3_600_000
+const LOOK_MS = 20_000
+const AT_ONCE = 8
+const MOST = 500
+
+type Idle = Pick<ClusterRow, 'id' | 'name' | 'baseDomain' | 'idleHours' | 'inUseAt' | 'announcedFor'>
+
+/** Returns how many sleep, and how many are told. `at`: for the time of now. */
+export async function putIdleToSleep(
+  app: Pick<App, 'db' | 'box' | 'reach' | 'queue' | 'log'>,
+  at?: Date,
+): Promise<{ asleep: number; told: number }> {
+  // prettier-ignore
+  const now = at ?? new Date()
+  const unused = await listUnused(app.db, now)
+  const done = { asleep: 0, told: 0 }
+  for (let first = 0; first < unused.length; first += AT_ONCE)
+    await Promise.all(
+      unused.slice(first, first + AT_ONCE).map(async (cluster) => {
+        const use = await askForUse(app, cluster, now).catch((error: unknown): Use => ({ unknown: messageOf(error) }))
+        if ('unknown' in use) return app.log.debug({ clusterId: cluster.id }, `whether it is used is not known: ${use.unknown}`) // prettier-ignore
+        const did = await app.db.transaction((tx) => settleUse(app, tx, cluster.id, use.at, now))
+        if (did) done[did]++
+      }),
+    )
+  return done
+}
+
+/** Those whose last known use is long enough ago. Index clusters_idle. */
+async function listUnused(db: Reader, now: Date): Promise<Idle[]> {
+  const { rows } = await db.$client.query<Idle>({
+    name: 'clusters without use',
+    text: `select id, name, base_domain as "baseDomain", idle_hours as "idleHours", in_use_at as "inUseAt", announced_for as "announcedFor"
+      from clusters where status = 'READY' and idle_hours is not null and in_use_at <= $1::timestamptz - make_interval(hours => idle_hours)
+      order by in_use_at limit ${MOST}`,
+    values: [now],
+  })
+  return rows
+}
+
+async function askForUse(
+  { db, box, reach }: Pick<App, 'db' | 'box' | 'reach'>,
+  cluster: Idle,
+  now: Date,
+): Promise<Use> {
+  const kubeconfig = await openKubeconfig(db, box, cluster.id)
+  if (kubeconfig === undefined) return { unknown: 'it has no kubeconfig' }
+  const api = await reach.open(kubeconfig, `${cluster.name}.${cluster.baseDomain}`, AbortSignal.timeout(LOOK_MS))
+  try {
+    return await readUse(api, cluster.idleHours ?? 0, now)
+  } finally {
+    await api.close()
+  }
+}
+
+async function settleUse(
+  app: Pick<App, 'queue'>,
+  tx: Transaction,
+  id: string,
+  usedAt: Date | null,
+  now: Date,
+): Promise<'asleep' | 'told' | undefined> {
+  const cluster = await lockCluster(tx, id)
+  if (!cluster || cluster.status !== 'READY' || cluster.idleHours === null || cluster.inUseAt === null) return undefined
+  const lastUse = usedAt && usedAt > cluster.inUseAt ? usedAt : cluster.inUseAt
+  if (lastUse.getTime() > now.getTime() - cluster.idleHours * HOUR_MS) {
+    if (lastUse > cluster.inUseAt) await tx.update(clusters).set({ inUseAt: lastUse }).where(and(eq(clusters.id, id), eq(clusters.status, 'READY'))) // prettier-ignore
+    return undefined
+  }
+  const { maintenanceUntil, announcedFor } = cluster
+  if (maintenanceUntil !== null) return undefined
+  const why = `nobody but its own parts has asked its API for ${cluster.idleHours} hours`
+  const isNear = announcedFor !== null && announcedFor.getTime() <= now.getTime() + NOTICE_MS
+  // An announcement from before its last use was of another sleep.
+  if (!isNear || announcedFor.getTime() < lastUse.getTime() + cluster.idleHours * HOUR_MS) {
+    tellAhead(tx, cluster, 'cluster.sleep_near', { at: new Date(now.getTime() + NOTICE_MS), why }, now)
+    return 'told'
+  }
+  if (announcedFor > now) return undefined
+  const { hours, overrides } = keptOf(cluster)
+  const held = hours ? { overrides: storeOverrides([...overrides, holdByHand(hours, 'asleep', { at: now, by: nameOf(KEEPER) })]) } : {} // prettier-ignore
+  const moved = tryTransition(tx, KEEPER, cluster, 'startHibernate', held)
+  if (!moved) return undefined
+  openJob(app, tx, KEEPER, moved, 'HIBERNATE', now, { params: { why } })
+  return 'asleep'
+}
