@@ -30,6 +30,12 @@ export const commands: Record<string, Command> = {
   scaleWorkers: { words: 'cluster scale', example: 'demo --replicas 5 --wait' },
   hibernateCluster: { words: 'cluster hibernate', example: 'demo --reason "the weekend" --wait' },
   resumeCluster: { words: 'cluster resume', example: 'demo --wait' },
+  setOffHours: {
+    words: 'cluster set-off-hours',
+    example: 'demo --zone Europe/Berlin --awake "Mon-Fri 07:00-19:00"',
+  },
+  clearOffHours: { words: 'cluster clear-off-hours', example: 'demo' },
+  overrideOffHours: { words: 'cluster override-off-hours', example: 'demo --until 3h --state awake' },
   destroyCluster: {
     words: 'cluster destroy',
     short: 'destroy',

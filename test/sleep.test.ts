@@ -160,7 +160,8 @@ describe('a cluster', () => {
     expect(states('straggler')).toEqual(['running'])
   })
 
-  it(
+  // These wait for the least times that a simulation is given, at the same time.
+  it.concurrent(
     'for which the cloud has no room stays on its way, says so, and is woken again',
     { timeout: 180_000 },
     async () => {
@@ -181,6 +182,46 @@ describe('a cluster', () => {
       await h.reach(id, 'READY')
     },
   )
+
+  it.concurrent(
+    'whose workers find no room is woken with others in another zone, when that is asked for',
+    { timeout: 180_000 },
+    async () => {
+      const id = await install('elsewhere')
+      await ask(id, 'hibernate')
+      await h.reach(id, 'HIBERNATED')
+      setFault('elsewhere', { fault: 'no-capacity', times: 1e9 }, /worker-us-east-1a/)
+      const { body } = await ask(id, 'resume')
+      await expectEnd(body.job.id, { status: 'FAILED', reason: 'NoCapacity', message: expect.stringContaining('replaceWorkers') }) // prettier-ignore
+      const replaced = machinesOf('elsewhere').filter(({ resource }) => resource.name.includes('worker-us-east-1a'))
+      expect(replaced).toHaveLength(1)
+      await ask(id, 'resume', { body: { replaceWorkers: true } })
+      await h.reach(id, 'READY')
+      const names = machinesOf('elsewhere').map(({ resource }) => resource.name)
+      expect(names.filter((name) => name.includes('us-east-1a'))).toEqual([])
+      expect(names.filter((name) => name.includes('worker'))).toHaveLength(3)
+      expect(states('elsewhere')).toEqual(['running'])
+    },
+  )
+
+  it.concurrent('is told by what the fault file names within it', { timeout: 180_000 }, async () => {
+    h.setFaults([
+      { cluster: 'inside-*', action: 'autoscale', machine: '*-us-east-1a' },
+      { cluster: 'stays-bad', action: 'stay-degraded' },
+    ])
+    const scaled = await install('inside-1')
+    expect(await ask(scaled, 'scale-workers', { body: { replicas: 4 } })).toMatchObject({ status: 409, body: { detail: expect.stringContaining('us-east-1a') } }) // prettier-ignore
+    const id = await install('stays-bad')
+    h.setFaults([])
+    await ask(id, 'hibernate')
+    await h.reach(id, 'HIBERNATED')
+    const { body } = await ask(id, 'resume')
+    await expectEnd(body.job.id, { status: 'FAILED', reason: 'OperatorsNotSettled', message: expect.stringContaining('degraded: after the start') }) // prettier-ignore
+    // It can be used all the same, and is turned either way.
+    expect(await get(id)).toMatchObject({ status: 'RESUMING' })
+    await ask(id, 'hibernate')
+    await h.reach(id, 'HIBERNATED')
+  })
 
   async function expectEnd(jobId: string, end: object): Promise<void> {
     await eventually(async () => (await h.call('GET', `/jobs/${jobId}`)).body.endedAt !== null)

@@ -33,17 +33,21 @@ export async function hibernateCluster(
   return { cluster: moved, job: openJob(app, tx, by, moved, 'HIBERNATE', moved.updatedAt, { params }) }
 }
 
-/** Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE. */
+/** `replaceWorkers`: those for which the cloud has no room. Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE. */
 export async function resumeCluster(
   app: Pick<App, 'queue'>,
   tx: Transaction,
   by: Actor,
   id: string,
+  replaceWorkers = false,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const cluster = await lockIdle(tx, by, id, 'startResume')
   const changes = changesByHand(cluster, by, 'awake', await timeOf(tx))
   const moved = transitionCluster(tx, by, cluster, 'startResume', changes)
-  return { cluster: moved, job: openJob(app, tx, by, moved, 'RESUME', moved.updatedAt) }
+  return {
+    cluster: moved,
+    job: openJob(app, tx, by, moved, 'RESUME', moved.updatedAt, { params: replaceWorkers ? { replaceWorkers } : {} }),
+  }
 }
 
 /** A cluster on its way to sleep or from it can be turned once its job has failed. */

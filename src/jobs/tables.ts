@@ -30,11 +30,13 @@ import type { LogLevel } from '../vocabulary.ts'
 /** What an operation needs beyond its cluster, and what is kept of how it went. */
 export type JobParams = {
   replicas?: number
-  /** Why a cluster is put to sleep. */
+  /** Why a cluster is put to sleep, or woken. */
   why?: string
+  /** Of a waking: whether others take the place of workers for which the cloud has no room. */
+  replaceWorkers?: boolean
   /** Of a waking: when it could be used. */
   usableAt?: string
-  /** Of a change of the workers: the size that each machine set is to have. */
+  /** Of a change of the workers, or a waking that replaces some: the size that each machine set is to have. */
   sizes?: Record<string, number>
   run?: Run
   residue?: Left[]

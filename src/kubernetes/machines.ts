@@ -13,11 +13,18 @@ const count = z.number().default(0)
 const condition = z.object({ type: z.string(), status: z.string(), message: z.string().default('') })
 const conditions = z.array(condition).nullish().transform((all) => all ?? []) // prettier-ignore
 
+/** Each platform has its own; only AWS has the zone somewhere else. */
+const provider = z.looseObject({
+  zone: z.string().optional(),
+  placement: z.looseObject({ availabilityZone: z.string().optional() }).optional(),
+})
+const template = z.object({ providerSpec: z.object({ value: provider.nullish() }).nullish() })
+const zoneOf = (of: z.infer<typeof provider> | null | undefined) => of?.placement?.availabilityZone ?? of?.zone
 const machineSet = z.object({
   metadata: z.object({ name: z.string(), generation: z.number().default(0) }),
   spec: z.object({
     replicas: z.number().default(1),
-    template: z.object({ metadata: z.object({ labels: strings }).prefault({}) }),
+    template: z.object({ metadata: z.object({ labels: strings }).prefault({}), spec: template.prefault({}) }),
   }),
   status: z
     .object({
@@ -52,7 +59,7 @@ const autoscaler = z.object({
 })
 
 /** `isSettled`: as many as are wanted exist, and their nodes are ready. */
-export type MachineSet = { name: string; replicas: number; isSettled: boolean }
+export type MachineSet = { name: string; replicas: number; isSettled: boolean; zone: string | undefined }
 export type Machine = {
   name: string
   set: string
@@ -78,9 +85,10 @@ export async function readWorkers(api: Kubernetes): Promise<Workers> {
   const nodes = await list(node, '/api/v1/nodes')
   const ready = new Set(nodes.filter(({ status }) => isTrue(status.conditions, 'Ready')).map(({ metadata }) => metadata.name)) // prettier-ignore
   return {
-    sets: sets.map(({ metadata, spec: { replicas }, status }) => ({
+    sets: sets.map(({ metadata, spec: { replicas, template }, status }) => ({
       name: metadata.name,
       replicas,
+      zone: zoneOf(template.spec.providerSpec?.value),
       isSettled:
         (status.observedGeneration ?? metadata.generation) >= metadata.generation &&
         [status.replicas, status.readyReplicas, status.availableReplicas].every((each) => each === replicas),
@@ -134,6 +142,27 @@ export async function deleteMachine(api: Kubernetes, name: string): Promise<void
   const path = `${MACHINES}/machines/${encodeURIComponent(name)}`
   const found = z.object({ metadata: z.object({ uid: z.string() }) }).safeParse(await api.get(path))
   if (found.success) await api.delete(path, { uid: found.data.metadata.uid, propagationPolicy: 'Background' })
+}
+
+/**
+ * The sizes with which others take the place of these machines, in sets of other zones: the smallest first. undefined:
+ * there is no other zone.
+ */
+export function moveWorkers({ sets, machines }: Workers, leaving: readonly string[]): Map<string, number> | undefined {
+  const sizes = new Map(sets.map(({ name, replicas }) => [name, replicas]))
+  const sizeOf = (name: string) => sizes.get(name) ?? 0
+  const from = machines.filter(({ name, isGoing }) => leaving.includes(name) && !isGoing)
+  const zones = new Map(sets.map(({ name, zone }) => [name, zone ?? name]))
+  const lacking = new Set(from.map(({ set }) => zones.get(set)))
+  for (const { set } of from) {
+    const [to] = sets
+      .filter(({ name }) => !lacking.has(zones.get(name)))
+      .toSorted((a, b) => sizeOf(a.name) - sizeOf(b.name) || a.name.localeCompare(b.name))
+    if (!to) return undefined
+    sizes.set(set, sizeOf(set) - 1)
+    sizes.set(to.name, sizeOf(to.name) + 1)
+  }
+  return sizes
 }
 
 /**

@@ -20,7 +20,11 @@ export interface Cluster {
   initializedAt: string | null
   /** What the cluster's operators will make by the time it is initialized. */
   operatorResources: PlannedResource[]
+  inside: InsideFault[]
 }
+
+/** What goes wrong within a cluster. `machine`: a glob of names of machines, or of machine sets. */
+export type InsideFault = { fault: 'autoscale' | 'block-drain' | 'no-machine' | 'stay-degraded'; machine: string }
 
 export interface StoredResource {
   path: string

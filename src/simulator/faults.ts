@@ -18,11 +18,17 @@
 //     action: no-start           # create cluster only, no stage: once stopped, the first `times` starts (default: all) of the
 //                                # machines whose role matches the glob `machine` (default *, such as master-0) do nothing
 //     action: no-capacity        # the same, but these starts are refused, since the cloud has no such machine
+//     action: autoscale          # create cluster only, no stage, as the next three: within the cluster, an autoscaler moves the machine
+//                                # sets whose name matches the glob `machine`
+//     action: block-drain        # a disruption budget keeps nodes of matching machines from being emptied
+//     action: no-machine         # what matching machine sets make from then on fails
+//     action: stay-degraded      # once it has slept, its operators stay degraded
 //     ignoreSigint: true         # SIGINT and SIGTERM do nothing from this stage on; without action and stage: from the start
 //
 // All matching `leave` rules hold together.
 import fs from 'node:fs'
 import { misconfigured } from './failure.ts'
+import type { InsideFault } from './cloud.ts'
 import type { StartFault } from './resources.ts'
 
 const createStages = [
@@ -61,6 +67,10 @@ const actions = [
   'loop',
   'no-start',
   'no-capacity',
+  'autoscale',
+  'block-drain',
+  'no-machine',
+  'stay-degraded',
 ] as const
 
 interface Rule {
@@ -91,6 +101,8 @@ export interface Faults {
   leavesKnown: boolean
   /** What becomes of the first starts of a machine with this role. */
   startFaultOf: (role: string) => StartFault | undefined
+  /** What becomes of the cluster by itself. */
+  inside: InsideFault[]
 }
 
 export async function readFaults(
@@ -116,9 +128,14 @@ export async function readFaults(
       // JSON has no infinity.
       return rule && { fault: rule.action as StartFault['fault'], times: Math.min(rule.times, Number.MAX_SAFE_INTEGER) } // as isOfStarts says
     },
+    inside: matching
+      .filter(({ action }) => isInside(action))
+      .map(({ action, machine }) => ({ fault: action as InsideFault['fault'], machine })), // as isInside says
   }
 }
 
+const insideFaults: readonly Rule['action'][] = ['autoscale', 'block-drain', 'no-machine', 'stay-degraded']
+const isInside = (action: Rule['action']) => insideFaults.includes(action)
 const isOfStarts = (action: Rule['action']) => action === 'no-start' || action === 'no-capacity'
 
 async function readRules(file: string): Promise<Rule[]> {
@@ -178,7 +195,7 @@ function readRule(input: unknown, where: string): Rule {
     log: action === 'fail' || action === 'half-create' ? take('log', 'a text', isText) : undefined,
     factor: (action === 'throttle' ? take('factor', 'a positive number', isFactor) : undefined) ?? 3,
     type: (action === 'leave' ? take('type', 'a text', isText) : undefined) ?? '',
-    machine: (isOfStarts(action) ? take('machine', 'a text', isText) : undefined) ?? '*',
+    machine: (isOfStarts(action) || isInside(action) ? take('machine', 'a text', isText) : undefined) ?? '*',
     times:
       (action === 'leave' || isOfStarts(action) ? take('times', 'a whole number from 1', isCount) : undefined) ??
       Infinity,
@@ -198,7 +215,7 @@ function inconsistency(rule: Rule): string | undefined {
     if (rule.type === '') return 'leave needs the type of the resources'
     return rule.stage === undefined ? undefined : 'leave takes no stage'
   }
-  if (isOfStarts(rule.action)) {
+  if (isOfStarts(rule.action) || isInside(rule.action)) {
     if (rule.command !== 'create cluster') return `${rule.action} is for command: create cluster`
     return rule.stage === undefined ? undefined : `${rule.action} takes no stage`
   }

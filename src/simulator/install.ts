@@ -32,6 +32,7 @@ export async function install(run: Run, assets: Assets): Promise<void> {
     bootstrapCompletedAt: null,
     initializedAt: null,
     operatorResources: plan.initialize,
+    inside: run.faults.inside,
   }
   const lap = lapTimer(run)
   const stage = (name: Stage, steps: Step[], timeoutSeconds: number): Promise<void> =>

@@ -34,6 +34,7 @@ const noFaults: Faults = {
   undeletable: new Set(),
   leavesKnown: false,
   startFaultOf: () => undefined,
+  inside: [],
 }
 
 export function startRun(commandLine: CommandLine, environment: Environment, dir: string, log: Log, clock: Clock): Run {

@@ -1,6 +1,7 @@
 // Wakes a cluster, rung by rung, each with its own budget: machines, API, signing requests, nodes, a moment of rest,
 // operators, console. It can be used when its nodes are ready, and is READY when its operators have settled.
 import { queryOfWhole } from '../clusters/inventory-query.ts'
+import { keepSizes } from '../clusters/scale.ts'
 import { auditApproval, findSleep, forgetSleep, noteUsable, type Sleep } from '../clusters/sleep.ts'
 import type { ClusterRow } from '../clusters/tables.ts'
 import type { Instance, InstancesQuery, Ordered } from '../clouds/instances.ts'
@@ -11,7 +12,7 @@ import { keepParams } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
 import { pauseHealthChecks } from '../kubernetes/health-checks.ts'
-import { deleteMachine, readNodes, readWorkers } from '../kubernetes/machines.ts'
+import { deleteMachine, markMachine, moveWorkers, readNodes, readWorkers, resizeSet } from '../kubernetes/machines.ts'
 import { readUnsettled } from '../kubernetes/operators.ts'
 import { approve, readAsked, readKnownMachines, readPending, refusalOf } from '../kubernetes/signing-requests.ts'
 import { uptimeMs } from '../uptime.ts'
@@ -40,6 +41,8 @@ type State = {
   sleep: Sleep | undefined
   startedAtMs: number
   told: Set<string>
+  /** The names of the workers for which the cloud has no room, and in whose place others are wanted. */
+  lacking: string[]
 }
 
 const steps: readonly Step<State>[] = [
@@ -59,6 +62,13 @@ const steps: readonly Step<State>[] = [
     stage: 'wake-api',
     budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
     take: (operation, { api }, budgetMs) => insist(operation, budgetMs, async () => void (await api.get('/api/v1/namespaces/default'))), // prettier-ignore
+  },
+  {
+    name: 'replaced',
+    leaves: 'machine sets of other zones that are larger, by the workers for which the cloud has no room',
+    budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
+    isNeeded: ({ lacking }) => lacking.length > 0,
+    take: replaceLacking,
   },
   {
     name: 'signed',
@@ -138,6 +148,7 @@ async function runResume(operation: Operation): Promise<Outcome> {
       sleep: await findSleep(app.db, claim.cluster.id),
       startedAtMs: uptimeMs(),
       told: new Set(),
+      lacking: [],
     }
     await takeSteps('resume', steps, operation, state)
     const record = (tx: Transaction) => forgetSleep(tx, claim.cluster.id)
@@ -150,8 +161,10 @@ async function runResume(operation: Operation): Promise<Outcome> {
 }
 
 /** The control plane first, and the workers as soon as that was told to start. Each look tells the stragglers again. */
-async function untilStarted(operation: Operation, { query }: State, budgetMs: number): Promise<void> {
-  const { app } = operation
+async function untilStarted(operation: Operation, state: State, budgetMs: number): Promise<void> {
+  const { app, claim } = operation
+  const { query } = state
+  const mayReplace = claim.job.params.replaceWorkers === true
   const capacityMs = operation.realMs(CAPACITY_MINUTES * MINUTE_MS, budgetMs)
   const from = uptimeMs()
   let left: Instance[] = []
@@ -173,7 +186,17 @@ async function untilStarted(operation: Operation, { query }: State, budgetMs: nu
       if (denied) throw new DayTwoFailed('PowerRefused', `the cloud does not let machines be started: ${denied.why}`)
       const lacks = new Set(left.filter(({ lacksCapacity }) => lacksCapacity).map(({ id }) => id))
       lacking = orders.filter(({ id, outcome }) => outcome === 'no-capacity' || lacks.has(id))
-      if (left.length > 0 && lacking.length === 0 && uptimeMs() - from >= budgetMs) throw notStarted(left, lacking)
+      const isLate = uptimeMs() - from >= budgetMs
+      if (left.length > 0 && lacking.length === 0 && isLate) throw notStarted(left, lacking)
+      if (
+        mayReplace &&
+        isLate &&
+        left.every(({ role, id }) => role !== 'control-plane' && lacking.some((each) => each.id === id))
+      ) {
+        // prettier-ignore
+        state.lacking = left.map(({ name }) => name)
+        return true
+      }
       return left.length === 0
     },
     () => notStarted(left, lacking),
@@ -182,8 +205,28 @@ async function untilStarted(operation: Operation, { query }: State, budgetMs: nu
 
 const notStarted = (left: Instance[], lacking: Ordered[]) =>
   lacking.length > 0
-    ? new DayTwoFailed('NoCapacity', `the cloud has no room for ${describe(left)}: ${lacking[0]?.why ?? 'it does not say more'}`) // prettier-ignore
+    ? new DayTwoFailed('NoCapacity', `the cloud has no room for ${describe(left)}: ${lacking[0]?.why ?? 'it does not say more'}${left.every(({ role }) => role !== 'control-plane') ? '. With replaceWorkers, others are made in another zone in their place' : ''}`) // prettier-ignore
     : new DayTwoFailed('MachinesDoNotStart', `these did not start in time: ${describe(left)}`)
+
+/** What an earlier attempt has noted is what is done. */
+async function replaceLacking(operation: Operation, { api, lacking }: State, budgetMs: number | undefined) {
+  const { job, lock } = operation.claim
+  await insist(operation, budgetMs, async () => {
+    const workers = await readWorkers(api)
+    const noted = job.params.sizes
+    const sizes = noted ? new Map(Object.entries(noted)) : moveWorkers(workers, lacking)
+    if (!sizes) throw new DayTwoFailed('NoOtherZone', `the cloud has no room for ${nameFirst(lacking)}, and there is no machine set of another zone`) // prettier-ignore
+    if (!noted) await operation.fenced(async (tx) => keepSizes(tx, lock.jobId, sizes))
+    job.params = { ...job.params, sizes: Object.fromEntries(sizes) }
+    for (const { name, isGoing } of workers.machines)
+      if (lacking.includes(name) && !isGoing) await markMachine(api, name)
+    for (const { name, replicas } of workers.sets) {
+      const size = sizes.get(name) ?? replicas
+      if (size !== replicas) await resizeSet(api, name, size)
+    }
+  })
+  operation.log('info', `Workers in another zone take the place of ${nameFirst(lacking)}`)
+}
 
 /** Answers what nodes ask for meanwhile. Returns those that are not ready at the end of the budget. */
 async function untilReady(operation: Operation, state: State, budgetMs: number): Promise<string[]> {

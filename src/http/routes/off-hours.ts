@@ -13,13 +13,20 @@ const path = '/clusters/{id}/off-hours'
 const scheduled = clusterSchema.extend(hoursShape).openapi('ScheduledCluster')
 const show = (row: ClusterRow) => ({ ...showCluster(row), ...showHours(foresee(row, new Date())) })
 
-const override = z.union([
-  z.strictObject({
-    until: instant.openapi({ description: 'A time with any offset.' }),
-    state: z.enum(['awake', 'asleep']),
-  }),
-  z.strictObject({ skipNext: z.literal(true).openapi({ description: 'The next sleep is left out once.' }) }),
-])
+const override = z
+  .strictObject({
+    until: instant.optional().openapi({ description: 'A time with any offset; with state.' }),
+    state: z.enum(['awake', 'asleep']).optional(),
+    skipNext: z.literal(true).optional().openapi({ description: 'The next sleep is left out once; instead of until.' }),
+  })
+  .refine(
+    ({ until, state, skipNext }) =>
+      skipNext ? until === undefined && state === undefined : until !== undefined && state !== undefined,
+    {
+      error: 'give until and state, or skipNext alone',
+    },
+  )
+  .openapi({ anyOf: [{ required: ['until', 'state'] }, { required: ['skipNext'] }] })
 
 export const offHoursRoutes = router()
   .openapi(
@@ -73,7 +80,9 @@ export const offHoursRoutes = router()
       const { id } = c.req.valid('param')
       const wanted = c.req.valid('json')
       const request = { operation: `POST /clusters/${id}/off-hours/override`, body: wanted, status: 200 }
-      const given = 'until' in wanted ? { ...wanted, until: new Date(wanted.until) } : wanted
+      const { until, state } = wanted
+      const given =
+        until !== undefined && state !== undefined ? { until: new Date(until), state } : { skipNext: true as const }
       return c.json(await once(c, request, async (tx) => show(await overrideOffHours(tx, by, id, given))), 200)
     },
   )

@@ -41,16 +41,25 @@ export const sleepingRoutes = router()
       path: '/clusters/{id}/resume',
       operationId: 'resumeCluster',
       summary: 'Wake a cluster; it is READY when its nodes are ready and its operators have settled',
-      request: { params, headers: idempotencyHeader },
+      request: {
+        params,
+        headers: idempotencyHeader,
+        body: { content: { 'application/json': { schema: z.strictObject({ replaceWorkers: z.boolean().optional().openapi({ description: 'Workers for which the cloud has had no room for ten minutes are made anew in another zone, without what was on their disks.' }) }) } } }, // prettier-ignore
+      },
       responses: { 202: json(submitted, 'Accepted; the job tells when the cluster can be used', { '/job/id': ofJob }) },
       fails: [409, 422],
     }),
     async (c) => {
       const { app, by } = c.var
       const { id } = c.req.valid('param')
-      const request = { operation: `POST /clusters/${id}/resume`, body: null, status: 202 }
+      const { replaceWorkers = false } = c.req.valid('json') ?? {}
+      const request = {
+        operation: `POST /clusters/${id}/resume`,
+        body: replaceWorkers ? { replaceWorkers } : null,
+        status: 202,
+      }
       const body = await once(c, request, async (tx) => {
-        const { cluster, job } = await resumeCluster(app, tx, by, id)
+        const { cluster, job } = await resumeCluster(app, tx, by, id, replaceWorkers)
         return { cluster: showCluster(cluster), job: showJob(job) }
       })
       return c.json(body, 202)

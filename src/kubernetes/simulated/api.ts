@@ -52,7 +52,7 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
     const ready = own.filter((each) => each.goesAt === undefined && cluster.isReady(each, state)).length
     return {
       metadata: { name, namespace: NAMESPACE, generation },
-      spec: { replicas, template: { metadata: { labels: { 'machine.openshift.io/cluster-api-machine-role': 'worker' } } } }, // prettier-ignore
+      spec: { replicas, template: { metadata: { labels: { 'machine.openshift.io/cluster-api-machine-role': 'worker' } }, spec: { providerSpec: { value: { zone: name.replace(/^.*-worker-/, '') } } } } }, // prettier-ignore
       status: { replicas: own.length, readyReplicas: ready, availableReplicas: ready, observedGeneration: generation },
     }
   }
@@ -75,8 +75,8 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
       status: status ? 'True' : 'False',
       message: 'after the start',
     })
-    const hasSettled = cluster.hasSettled(state)
-    return { metadata: { name }, status: { conditions: [is('Available', true), is('Progressing', !hasSettled), is('Degraded', false)] } } // prettier-ignore
+    const { isDegraded, isProgressing } = cluster.operators(state)
+    return { metadata: { name }, status: { conditions: [is('Available', true), is('Progressing', isProgressing), is('Degraded', isDegraded)] } } // prettier-ignore
   }
   const showRequest = ({ name, node, signer, request, isApproved }: SimulatedRequest) => ({
     metadata: { name, uid: name },

@@ -2,7 +2,7 @@
 // file beside the simulated cloud's, and its machines are files in that cloud.
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, matchesGlob } from 'node:path'
 import { z } from 'zod'
 import { hasCode } from '../../errors.ts'
 
@@ -12,12 +12,19 @@ const READY_AFTER = 240
 const GONE_AFTER = 90
 /** After a start: until the node says what is so, and until operators have settled. */
 const STALE_FOR = 120
+const OPERATORS_DEGRADED_FOR = 300
 const OPERATORS_SETTLE_AFTER = 420
 /** Of the first certificates of nodes, and of those that slept for as long. */
 const CERTIFICATES_LAST = 24 * 3600
 const MACHINE_TYPES = ['instance', 'virtual-machine']
 
-const clusterFile = z.looseObject({ infraID: z.string(), server: z.string(), region: z.string(), initializedAt: z.string().nullable() }) // prettier-ignore
+const clusterFile = z.looseObject({
+  infraID: z.string(),
+  server: z.string(),
+  region: z.string(),
+  initializedAt: z.string().nullable(),
+  inside: z.array(z.object({ fault: z.string(), machine: z.string() })).default([]),
+})
 const resourceFile = z.looseObject({
   id: z.string(),
   type: z.string(),
@@ -61,6 +68,8 @@ const stateFile = z.object({
   blocked: z.record(z.string(), z.string()).default({}),
   /** The machine sets whose machines fail, with what their cloud says. */
   failing: z.record(z.string(), z.string()).default({}),
+  /** Its operators do not get over a sleep. */
+  staysDegraded: z.boolean().default(false),
   power: z.record(z.string(), power).default({}),
   requests: z.array(request).default([]),
   healthChecks: z
@@ -77,7 +86,7 @@ export type SimulatedCluster = NonNullable<Awaited<ReturnType<typeof openSimulat
 export async function openSimulatedCluster(cloudDir: string, host: string, speed: number) {
   const found = await findCluster(cloudDir, host)
   if (!found) return undefined
-  const { infraID, region } = found
+  const { infraID, region, inside } = found
   const path = join(cloudDir, 'kubernetes', `${infraID}.json`)
   const resources = join(cloudDir, 'resources', infraID)
   const now = () => Date.now()
@@ -100,12 +109,19 @@ export async function openSimulatedCluster(cloudDir: string, host: string, speed
     const names = (await readMachines()).map(({ resource }) => resource.name)
     const zones = ['a', 'b', 'c'].map((zone) => `${infraID}-worker-${region}${zone}`)
     const made = now() - (READY_AFTER * 1000) / speed
+    const hit = (fault: string, all: string[]) =>
+      all.filter((name) => inside.some((each) => each.fault === fault && matchesGlob(name, each.machine)))
+    const workers = names.filter((name) => zones.some((zone) => name.startsWith(`${zone}-`)))
     return stateFile.parse({
       sets: zones.map((name) => ({ name, replicas: names.filter((each) => each.startsWith(`${name}-`)).length, generation: 1 })), // prettier-ignore
       machines: names.map((name) => {
         const set = zones.find((zone) => name.startsWith(`${zone}-`))
         return { name, madeAt: made, ...(set && { set }) }
       }),
+      autoscaled: hit('autoscale', zones),
+      blocked: Object.fromEntries(hit('block-drain', workers).map((name) => [name, `needed-on-${name}`])),
+      failing: Object.fromEntries(hit('no-machine', zones).map((name) => [name, 'the simulated cloud has none'])),
+      staysDegraded: hit('stay-degraded', [infraID]).length > 0,
     })
   }
   const read = async (): Promise<SimulatedState> => {
@@ -182,7 +198,10 @@ export async function openSimulatedCluster(cloudDir: string, host: string, speed
     const isGone = ({ name, goesAt }: SimulatedMachine) =>
       goesAt !== undefined && state.blocked[name] === undefined && secondsSince(goesAt) >= GONE_AFTER
     const gone = new Set(state.machines.filter(isGone))
-    for (const { name } of gone) await takeFromCloud(name)
+    for (const { name } of gone) {
+      await takeFromCloud(name)
+      delete state.power[name]
+    }
     state.machines = state.machines.filter((each) => !gone.has(each))
   }
 
@@ -208,8 +227,15 @@ export async function openSimulatedCluster(cloudDir: string, host: string, speed
       return secondsSince(since) < STALE_FOR || (isOn && !needs && secondsSince(since) >= READY_AFTER)
     },
     isAwake: hasControlPlane,
-    hasSettled: ({ power: all }: SimulatedState) =>
-      Object.values(all).every(({ isOn, since }) => isOn && secondsSince(since) >= OPERATORS_SETTLE_AFTER),
+    /** Since its start. What was installed and never slept has settled. */
+    operators: ({ power: all, staysDegraded }: SimulatedState) => {
+      const least = Math.min(...Object.values(all).map(({ isOn, since }) => (isOn ? secondsSince(since) : 0)))
+      const hasSlept = Object.values(all).some(({ since }) => since > 0)
+      return {
+        isDegraded: least < OPERATORS_DEGRADED_FOR || (staysDegraded && hasSlept),
+        isProgressing: least < OPERATORS_SETTLE_AFTER,
+      }
+    },
   }
 }
 
