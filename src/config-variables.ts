@@ -28,6 +28,7 @@ export const variables = z.object({
     })
     .optional(),
   OCPCTL_WORKER_CONCURRENCY: whole(1, 1000).default(10),
+  OCPCTL_WORKER_TURNS: whole(1, 1000).default(200),
   OCPCTL_LEASE_SECONDS: whole(10, 300).default(30),
   OCPCTL_DESTROYS_PER_MINUTE: whole(1, 1_000_000).default(1000),
   OCPCTL_DRAIN_TIMEOUT: whole(0, 86_400).default(5400),

@@ -29,6 +29,7 @@ export type Config = Readonly<{
   secretsKeysOld: readonly string[]
   adminToken: string | undefined
   workerConcurrency: number
+  workerTurns: number
   /** How long a cluster stays locked when its worker is gone. The installer's own lease is two thirds of it. */
   leaseSeconds: number
   drainTimeoutSeconds: number
@@ -146,6 +147,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     secretsKeysOld: env.OCPCTL_SECRETS_KEYS_OLD,
     adminToken: env.OCPCTL_ADMIN_TOKEN,
     workerConcurrency: env.OCPCTL_WORKER_CONCURRENCY,
+    workerTurns: env.OCPCTL_WORKER_TURNS,
     leaseSeconds: env.OCPCTL_LEASE_SECONDS,
     drainTimeoutSeconds: env.OCPCTL_DRAIN_TIMEOUT,
     destroysPerMinute: env.OCPCTL_DESTROYS_PER_MINUTE,

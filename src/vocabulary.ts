@@ -27,6 +27,8 @@ export const jobTypes = [
   'ORPHAN_SWEEP',
 ] as const
 export type JobType = (typeof jobTypes)[number]
+/** Those that run no installer: they mostly wait for a cloud or a cluster. */
+export const turnTypes: readonly JobType[] = ['SCALE_WORKERS', 'HIBERNATE', 'RESUME']
 
 export const jobStatuses = ['PENDING', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
 export type JobStatus = (typeof jobStatuses)[number]

@@ -29,7 +29,7 @@ it('a delivery that ends without a settle comes back with a growing delay that n
   const { job } = await h.requestCluster('later')
   let deliveries = 0
   const others: string[] = []
-  await queue.work(1, async ({ jobId }) => {
+  await queue.work({ installers: 1, turns: 1 }, async ({ jobId }) => {
     if (jobId !== job.id) return void others.push(jobId)
     deliveries++
     throw new Error('no room in the database')
@@ -82,7 +82,7 @@ it('a job that no delivery ends is settled with the last cause', async () => {
   const { job } = await h.requestCluster('never')
   await h.rows(`update pgboss.job set retry_limit = 0 where id = '${uuidOf(job.id)}'`)
   const told = new Promise<unknown[]>((resolve) => void queue.workDead(async (...given) => resolve(given)))
-  await queue.work(1, async () => {
+  await queue.work({ installers: 1, turns: 1 }, async () => {
     throw new Error('no room in the database')
   })
   expect(await told).toEqual([job.id, 'no room in the database'])

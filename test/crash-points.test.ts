@@ -54,7 +54,7 @@ const workers = new Set<ChildProcess>()
 function keepWorker(): void {
   const child = spawn(process.execPath, ['test/worker-process.ts', JSON.stringify({ ...plan, ...deadlyPlan })], {
     cwd: ROOT,
-    env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1' },
+    env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1', OCPCTL_WORKER_TURNS: '1' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   workers.add(child)

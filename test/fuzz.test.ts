@@ -157,6 +157,8 @@ const hints: Record<string, fc.Arbitrary<unknown>> = {
   url: fc.constant('https://hooks.example.com/'),
   since: fc.constant(new Date(Date.now() - 3_600_000).toISOString()),
   hours: fc.integer({ min: 1, max: 24 }),
+  zone: fc.constantFrom('Europe/Berlin', 'UTC', 'Antarctica/Troll'),
+  awake: fc.constantFrom(['Mon-Fri 07:00-19:00'], ['Fri 22:00-06:00', 'Sun']),
   window: fc.constantFrom('month', '7d', 'lastweek'),
   from: fc.integer({ min: 1, max: 30 }).map((days) => new Date(Date.now() - days * 86_400_000).toISOString()),
   to: fc.constantFrom(new Date().toISOString(), '9999-12-31T23:59:59.999Z'),
@@ -374,6 +376,9 @@ const NOT_HERE = [
   'POST /api/v1/clusters/{id}/scale-workers',
   'POST /api/v1/clusters/{id}/hibernate',
   'POST /api/v1/clusters/{id}/resume',
+  // Take a profile that lets clusters have off-hours: off-hours.test.ts.
+  'PUT /api/v1/clusters/{id}/off-hours',
+  'POST /api/v1/clusters/{id}/off-hours/override',
   // One cluster of all has a certificate: emptiness.test.ts.
   'GET /api/v1/clusters/{id}/emptiness',
   // Adopts only what the database has lost, or says that it has not: recovery.test.ts.

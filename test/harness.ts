@@ -101,6 +101,7 @@ export async function openHarness(
     // A test that kills workers takes less, so that it need not wait long.
     OCPCTL_LEASE_SECONDS: String(options.leaseSeconds ?? 30),
     OCPCTL_WORKER_CONCURRENCY: String(options.concurrency ?? 4),
+    OCPCTL_WORKER_TURNS: '8',
     OCPCTL_PROFILES: options.profilesDir ?? join(ROOT, 'profiles'),
     OCPCTL_DB_POOL_MIN: '0',
     OCPCTL_DB_POOL_MAX: '20',

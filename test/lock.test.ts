@@ -86,7 +86,7 @@ it('unrenewed for a lease goes to the next, and every write of the first is refu
 it('a delivery that reaches a worker which is leaving goes back, and costs no attempt', async () => {
   const delivery = await deliver('late')
   const taken = Promise.withResolvers<(delivery: Delivery) => Promise<void>>()
-  const queue = { ...h.app.queue, work: async (_: number, handle: (delivery: Delivery) => Promise<void>) => taken.resolve(handle) } // prettier-ignore
+  const queue = { ...h.app.queue, work: async (_: object, handle: (delivery: Delivery) => Promise<void>) => taken.resolve(handle) } // prettier-ignore
   const worker = await startWorker({ ...h.app, queue })
   await worker.drain(0)
   await (

@@ -28,6 +28,7 @@ const landed: Record<string, string> = {
   '0019_intake.sql': '8e59b975c229db7afdedc06e8993f4258de652616f6c7ece904647ab7293fa70',
   '0020_finding_resources.sql': 'a1bb3dff45dc11d27a0306c74f7895b5a95ea4a10c2469e0ff246c0d94e44309',
   '0021_sleep.sql': '1f8ad34670a75eef4077efc8a11c4af41a3ececb15f7ac91628396249e7d7a7c',
+  '0022_off_hours.sql': '2ec9fc825ce0aaa27ea555f16a7292fc055f7452fb27d01df7ba72f07c0f4ac9',
   '0007_grace_hours.sql': '4d58e835897687f6eb17bd5279c36bc0b60672557fcc49beea46f1dfea734712',
 }
 

@@ -120,7 +120,14 @@ const table: Record<string, Case> = {
   // It is not READY.
   'POST /api/v1/clusters/{id}/scale-workers': { body: { replicas: 3 }, expected: owners(409) },
   'POST /api/v1/clusters/{id}/hibernate': { body: {}, expected: owners(409) },
-  'POST /api/v1/clusters/{id}/resume': { expected: owners(409) },
+  'POST /api/v1/clusters/{id}/resume': { body: {}, expected: owners(409) },
+  // Its profile lets no cluster have off-hours.
+  'PUT /api/v1/clusters/{id}/off-hours': {
+    body: { zone: 'UTC', awake: ['Mon-Fri 07:00-19:00'] },
+    expected: owners(422),
+  },
+  'DELETE /api/v1/clusters/{id}/off-hours': { expected: owners(200) },
+  'POST /api/v1/clusters/{id}/off-hours/override': { body: { skipNext: true }, expected: owners(409) },
   'PUT /api/v1/clusters/{id}/protection': {
     body: { reason: 'a demonstration', until: '2001-01-01T00:00:00+02:00' },
     expected: [401, 401, 404, 404, 403, 403, 403, 422, 404, 404, 403, 422],

@@ -110,7 +110,9 @@ describe('a ledger entry that was lost', () => {
       if (more) await h.rows('delete from job_log_chunks').then(() => h.rows('delete from job_attempts'))
       const [job] = await h.rows<{ id: string }>('select id from jobs')
       await h.rows(`delete from pgboss.job where name = 'cluster-jobs'`)
-      await h.app.db.transaction(async (tx) => h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id }]))
+      await h.app.db.transaction(async (tx) =>
+        h.app.queue.enqueue(tx, [{ id: job?.id ?? '', clusterId: id, type: 'CREATE' }]),
+      )
       await h.startWorker()
       await h.reach(id, 'READY')
       expect(await openInfraIds()).toEqual([before?.infra])

@@ -146,14 +146,22 @@ function endingOf(config: Config, found: Adoptable): Partial<ClusterRow> {
   }
 }
 
+/** Its hours, and its sleep, as they were last. */
+function asleepOf({ record, known, destroyedAt }: Adoptable): Partial<ClusterRow> {
+  const { offHours = record.offHours ?? null, overrides = record.overrides ?? [], hibernatedAt = null, wakeBy = null } = known ?? {} // prettier-ignore
+  return destroyedAt ? {} : { offHours, overrides, hibernatedAt, wakeBy }
+}
+
 /** What becomes of the cluster, and what is said of it. */
 export function fateOf({ outputs, destroyedAt, known }: Adoptable) {
   if (destroyedAt) return { status: 'DESTROYED', statusReason: null } as const
-  if (outputs)
-    return {
-      status: 'READY',
-      statusReason: 'the database had lost this cluster; it was taken back from the artifact store',
-    } as const
+  if (outputs) {
+    const statusReason = 'the database had lost this cluster; it was taken back from the artifact store'
+    if (known?.status === 'HIBERNATED') return { status: 'HIBERNATED', statusReason } as const
+    // Nobody knows how far it had come, and it is turned either way.
+    if (known?.status === 'HIBERNATING' || known?.status === 'RESUMING') return { status: 'HIBERNATING', statusReason } as const // prettier-ignore
+    return { status: 'READY', statusReason } as const
+  }
   const when = known && isEnding(known.status) ? `when it was ${known.status}` : 'while it was being made'
   return {
     status: 'FAILED',
@@ -203,7 +211,8 @@ export async function adoptCluster(
     ...endingOf(app.config, found),
     ...fate,
     infraId: newest?.metadata.infraID ?? null,
-    readyAt: fate.status === 'READY' ? (record.readyAt ?? new Date()) : null,
+    readyAt: found.outputs && !destroyedAt ? (record.readyAt ?? new Date()) : null,
+    ...asleepOf(found),
     destroyRetryAt:
       fate.status === 'FAILED' && !isKept ? new Date(Date.now() + realMs(app.config, LEFTOVER_MS, 0)) : null,
     // What the mark says is looked at once more.

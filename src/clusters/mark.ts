@@ -36,8 +36,14 @@ const livingColumns = {
   endRevision: clusters.endRevision,
   protectedUntil: clusters.protectedUntil,
   protectedReason: clusters.protectedReason,
+  offHours: clusters.offHours,
+  overrides: clusters.overrides,
+  hibernatedAt: clusters.hibernatedAt,
+  wakeBy: clusters.wakeBy,
 }
-export type Living = Pick<ClusterRow, keyof typeof livingColumns>
+/** What an older release has not written is undefined. */
+type Asleep = 'offHours' | 'overrides' | 'hibernatedAt' | 'wakeBy'
+export type Living = Pick<ClusterRow, Exclude<keyof typeof livingColumns, Asleep>> & Partial<Pick<ClusterRow, Asleep>>
 
 export type Mark = {
   at: Date
@@ -139,7 +145,7 @@ async function readNewest({ store, box, log }: Omit<Keeping, 'db'>, keys: string
 }
 
 const reviveTimes = (key: string, value: unknown): unknown =>
-  (key === 'at' || /(At|Until)$/.test(key)) && typeof value === 'string' ? new Date(value) : value
+  (key === 'at' || /(At|Until|wakeBy)$/.test(key)) && typeof value === 'string' ? new Date(value) : value
 
 /** Returns false when another process has written one at the same moment. */
 async function writeMark(

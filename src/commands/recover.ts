@@ -124,6 +124,8 @@ function tellLost(config: Config, lost: Adoptable, count: string, apply: boolean
   const infraIds = lost.infras.map(({ metadata }) => metadata.infraID).join(', ')
   const becomes = {
     READY: `READY until ${adoptedEnd(config, lost).toISOString()}`,
+    HIBERNATED: 'HIBERNATED, as it was',
+    HIBERNATING: 'HIBERNATING, to be put to sleep or woken',
     FAILED: 'FAILED, and what it made is destroyed',
     DESTROYED: 'DESTROYED, as it was',
   }[fateOf(lost).status]

@@ -6,6 +6,7 @@ import { send, type Reader } from '../db/client.ts'
 import { nameOf } from '../db/together.ts'
 import { newId, uuidOf } from '../ids.ts'
 import type { Log } from '../observability/log.ts'
+import { turnTypes } from '../vocabulary.ts'
 import type { ActiveDelivery, Delivery, Queue, QueueEntry } from './queue.ts'
 import { openErrands } from './errands.ts'
 import { openSchedules } from './schedules.ts'
@@ -22,6 +23,14 @@ import {
   wake,
   type Told,
 } from './setup.ts'
+
+/** What runs the installer has slots of its own in a worker: those that wait for a cloud are many, and cost little. */
+const INSTALLER = 'installer'
+/** Each that finds a job wakes as many again. */
+const WOKEN = 2
+/** Mostly a commit's message wakes the slots. This look is for a message that was lost. */
+const LOOK_MS = 1000
+const POLL_SECONDS = 60
 
 /** How much is kept of a result that pg-boss would show its readers. The log has all of it. */
 const CAUSE_LENGTH = 500
@@ -66,6 +75,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
   const attemptOf = (delivery: Delivery) => ({ id: delivery.queueId, retryCount: delivery.retryCount })
   const failures = new Map<string, number>()
+  let look: NodeJS.Timeout | undefined
   /** pg-boss keeps what a handler throws and reports it to nobody. */
   const told: Told = async (queue, about, work) => {
     try {
@@ -80,9 +90,9 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
   return {
     enqueue(tx, jobs) {
-      const entries = jobs.map(({ id: jobId, clusterId }) => {
-        const id = uuidOf(jobId)
-        return { ...template, id, singletonKey: clusterId, data: { jobId } satisfies Payload }
+      const entries = jobs.map(({ id: jobId, clusterId, type }) => {
+        const groupId = turnTypes.includes(type) ? null : INSTALLER
+        return { ...template, id: uuidOf(jobId), singletonKey: clusterId, groupId, data: { jobId } satisfies Payload }
       })
       // pg-boss does nothing where an entry conflicts with another one. No job's id was ever used before.
       send(tx, { name: 'enqueue', text: insert, values: [JSON.stringify(entries)], mustReturn: true })
@@ -148,7 +158,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       })
     },
 
-    wake: () => wake(boss, CLUSTER_JOBS),
+    wake: () => wake(boss, CLUSTER_JOBS, WOKEN),
 
     async findEntries(db, jobIds) {
       if (jobIds.length === 0) return new Map()
@@ -186,29 +196,34 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       return 'removed'
     },
 
-    async work(concurrency, handle) {
+    async work({ installers, turns }, handle) {
       await boss.work(
         CLUSTER_JOBS,
         {
           includeMetadata: true,
-          localConcurrency: concurrency,
-          // Mostly a commit's message wakes the worker. The polling is for a message that was lost.
-          pollingIntervalSeconds: 1,
+          localConcurrency: installers + turns,
+          localGroupConcurrency: installers,
+          pollingIntervalSeconds: POLL_SECONDS,
         },
         async ([job]: JobWithMetadata<Payload>[]) => {
           if (!job) return
+          wake(boss, CLUSTER_JOBS, WOKEN)
           const { id: queueId, singletonKey: clusterId, retryCount, retryLimit } = job
           const { jobId } = job.data
           try {
             await told(CLUSTER_JOBS, { jobId, clusterId }, () => handle({ jobId, queueId, retryCount, retryLimit }))
           } finally {
-            setImmediate(wake, boss, CLUSTER_JOBS)
+            setImmediate(wake, boss, CLUSTER_JOBS, WOKEN)
           }
         },
       )
+      clearInterval(look)
+      look = setInterval(wake, LOOK_MS, boss, CLUSTER_JOBS, WOKEN)
+      look.unref()
     },
 
     async stopWork() {
+      clearInterval(look)
       if (boss.getWipData().some(({ name }) => name === CLUSTER_JOBS)) await boss.offWork(CLUSTER_JOBS, { wait: false })
     },
 
@@ -222,7 +237,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
           await told(DEAD_JOBS, { jobId }, () => settle(jobId, causeOf(job.sourceOutput)))
           // The failed original blocks its cluster until it is gone.
           await boss.deleteJob(CLUSTER_JOBS, uuidOf(jobId))
-          wake(boss, CLUSTER_JOBS)
+          wake(boss, CLUSTER_JOBS, WOKEN)
         },
       )
     },
@@ -246,6 +261,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
 
     async close() {
+      clearInterval(look)
       await boss.stop({ graceful: true, timeout: 5000 })
     },
   }

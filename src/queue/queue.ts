@@ -1,5 +1,6 @@
 // The port to the queue. It promises one active job per cluster, in order of submission. It also promises that a settle
 // or a renewal counts only for the delivery it belongs to.
+import type { JobType } from '../vocabulary.ts'
 import type { Db, Reader, Transaction } from '../db/client.ts'
 
 /** What the queue has of a job. `failed`: the job's workers died too often, and it blocks its cluster's jobs. */
@@ -42,7 +43,7 @@ export type DeadLetter = Readonly<{ queueId: string; jobId: string; diedAt: Date
 
 export type Queue = {
   /** The entries are only sent, but the transaction does not commit without them. */
-  enqueue: (tx: Transaction, jobs: readonly { id: string; clusterId: string }[]) => void
+  enqueue: (tx: Transaction, jobs: readonly { id: string; clusterId: string; type: JobType }[]) => void
   /** Takes back a job that no worker has. Returns false when a worker has it and must be asked to stop instead. */
   cancelWaiting: (tx: Transaction, jobId: string) => Promise<boolean>
   /** Keeps a delivery alive. Returns false when it is void. */
@@ -77,7 +78,8 @@ export type Queue = {
   /** Gives the job its deliveries anew. Returns false when a worker ends it already. The caller has locked its cluster. */
   revive: (tx: Transaction, letter: DeadLetter) => Promise<boolean>
   forgetDead: (tx: Transaction, queueId: string) => Promise<void>
-  work: (concurrency: number, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
+  /** `installers`: how many jobs that run the installer at once; `turns`: how many of the others beside them. */
+  work: (slots: { installers: number; turns: number }, handle: (delivery: Delivery) => Promise<void>) => Promise<void>
   /** Fetches no more of these jobs until `work` is called again; running handlers go on. */
   stopWork: () => Promise<void>
   /**

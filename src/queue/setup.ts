@@ -108,6 +108,7 @@ export function affected(response: unknown): number {
 }
 
 /** Makes this process look for work of the queue now. A worker that has just finished sleeps until its next poll. */
-export function wake(boss: PgBoss, name: string): void {
-  for (const worker of boss.getWipData()) if (worker.name === name) boss.notifyWorker(worker.id)
+export function wake(boss: PgBoss, name: string, atMost = Infinity): void {
+  const idle = boss.getWipData().filter((worker) => worker.name === name && worker.count === 0)
+  for (const worker of idle.slice(0, atMost)) boss.notifyWorker(worker.id)
 }

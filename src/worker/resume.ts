@@ -11,7 +11,7 @@ import { MAINTENANCE_MS } from '../hours/due.ts'
 import { keepParams } from '../jobs/attempts.ts'
 import type { Outcome } from '../jobs/settle.ts'
 import type { Kubernetes } from '../kubernetes/client.ts'
-import { pauseHealthChecks } from '../kubernetes/health-checks.ts'
+import { pauseHealthChecks, readPausedHere } from '../kubernetes/health-checks.ts'
 import { deleteMachine, markMachine, moveWorkers, readNodes, readWorkers, resizeSet } from '../kubernetes/machines.ts'
 import { readUnsettled } from '../kubernetes/operators.ts'
 import { approve, readAsked, readKnownMachines, readPending, refusalOf } from '../kubernetes/signing-requests.ts'
@@ -125,7 +125,9 @@ const steps: readonly Step<State>[] = [
     leaves: 'health checks that look after machines again',
     budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
     async take(operation, { api, sleep }, budgetMs) {
-      await insist(operation, budgetMs, () => pauseHealthChecks(api, sleep?.healthChecks ?? [], false))
+      // Where nobody knows any more what was kept, the annotation tells.
+      const paused = sleep?.healthChecks ?? (await insist(operation, budgetMs, () => readPausedHere(api)))
+      await insist(operation, budgetMs, () => pauseHealthChecks(api, paused, false))
       const route = await api.get('/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console').catch(() => undefined) // prettier-ignore
       if (route === undefined) operation.log('warning', 'The route of the console is not there yet')
     },

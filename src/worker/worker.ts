@@ -71,7 +71,8 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
     await before?.catch(() => undefined)
     const isWanted = jobsOf.isReady && !jobsOf.isDrained && !isLeaving
     if (isWanted === jobsOf.isTaking) return
-    await (isWanted ? app.queue.work(app.config.workerConcurrency, handle) : app.queue.stopWork())
+    const { workerConcurrency: installers, workerTurns: turns } = app.config
+    await (isWanted ? app.queue.work({ installers, turns }, handle) : app.queue.stopWork())
     jobsOf.isTaking = isWanted
   }
   const here = await tellOfWorker(app, (isDraining) => {

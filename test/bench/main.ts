@@ -8,6 +8,7 @@ import { measureClouds } from './clouds.ts'
 import { measureEvents } from './events.ts'
 import { openGround, type Ground } from './ground.ts'
 import { openReport, type Report } from './report.ts'
+import { measureHours } from './hours.ts'
 import { measureLogs } from './logs.ts'
 import { measureOperations } from './operations.ts'
 import { measureMetrics } from './metrics.ts'
@@ -36,6 +37,7 @@ const parts: Record<string, (ground: Ground, report: Report) => Promise<void>> =
   metrics: measureMetrics,
   operators: measureOperators,
   money: measureTimeAndMoney,
+  hours: measureHours,
   memory: (ground, report) => measureMemory(ground, report, values.baseline),
   worker: measureWorker,
   start: measureStart,

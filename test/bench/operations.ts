@@ -42,7 +42,7 @@ export async function measureOperations(ground: Ground, report: Report): Promise
       const ours = await timed(
         () => fillJobs(url, round, CLUSTERS),
         async () => {
-          await app.queue.work(CONCURRENCY, async (delivery) => {
+          await app.queue.work({ installers: CONCURRENCY, turns: 1 }, async (delivery) => {
             const claim = await claimJob(app, delivery, 'bench')
             if (!claim) throw new Error('a job was not claimed')
             await settleJob(app, claim, { kind: 'succeeded', changes: { readyAt: new Date() } })

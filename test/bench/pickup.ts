@@ -22,7 +22,7 @@ export async function measurePickup(ground: Ground, report: Report): Promise<voi
   await boss.createQueue('notified', { notify: true })
   let heard = () => {}
   const unhear = app.events.on('work', 'all', app.queue.wake)
-  await app.queue.work(1, async (delivery) => {
+  await app.queue.work({ installers: 1, turns: 1 }, async (delivery) => {
     heard()
     await app.db.transaction((tx) => app.queue.complete(tx, delivery))
   })
@@ -46,7 +46,7 @@ export async function measurePickup(ground: Ground, report: Report): Promise<voi
     for (let round = 0; round <= ROUNDS; round++) {
       const ours = await took(() =>
         app.db.transaction(async (tx) => {
-          app.queue.enqueue(tx, [{ id: newId('job'), clusterId: newId('clu') }])
+          app.queue.enqueue(tx, [{ id: newId('job'), clusterId: newId('clu'), type: 'CREATE' }])
           tx.words.push('work all')
         }),
       )

@@ -23,7 +23,7 @@ export async function measureTimeAndMoney(ground: Ground, report: Report): Promi
   await measureReport(ground, report)
 }
 
-async function msOf(run: () => Promise<unknown>): Promise<number> {
+export async function msOf(run: () => Promise<unknown>): Promise<number> {
   const from = performance.now()
   await run()
   return performance.now() - from
@@ -41,7 +41,12 @@ async function ratioOf(ours: () => Promise<unknown>, floor: () => Promise<unknow
 }
 
 /** Copies of one request, without what triggers write for each. `values`: SQL for columns, by the number n. */
-async function addClusters(url: string, prefix: string, count: number, values: Record<string, string>): Promise<void> {
+export async function addClusters(
+  url: string,
+  prefix: string,
+  count: number,
+  values: Record<string, string>,
+): Promise<void> {
   const [{ columns } = { columns: '' }] = await query<{ columns: string }>(
     url,
     `select string_agg(column_name, ',' order by ordinal_position) as columns from information_schema.columns
@@ -61,7 +66,7 @@ async function addClusters(url: string, prefix: string, count: number, values: R
   }
 }
 
-async function openWithOne(ground: Ground, name: string) {
+export async function openWithOne(ground: Ground, name: string) {
   const url = await ground.createDatabase(name)
   const opened = await openBenchApp(ground, url)
   const server = await startServer(ground, url)

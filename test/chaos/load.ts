@@ -1,4 +1,5 @@
-// What teams do: ask for clusters and give them up, at every moment, twice, at both APIs at once, and in contradiction.
+// What teams do: ask for clusters, give them another size, let them sleep and wake, by hand and by the clock, and give them
+// up, at every moment, twice, at both APIs at once, and in contradiction.
 // A request that gets no answer is sent again with the same key until it is answered.
 import { randomUUID } from 'node:crypto'
 import { renameSync, writeFileSync } from 'node:fs'
@@ -9,7 +10,7 @@ export type Answer = {
   sentAt: number
   /** When it came. */
   at: number
-  operation: 'create' | 'destroy' | 'cancel' | 'retry'
+  operation: 'create' | 'destroy' | 'cancel' | 'retry' | 'turn'
   /** The cluster that the request is about. */
   name: string
   key: string
@@ -53,6 +54,7 @@ export type LoadOptions = {
 }
 
 const ANSWER_MS = 5000
+const TURNED = ['READY', 'HIBERNATED', 'HIBERNATING', 'RESUMING']
 /** A destroy of which nothing is seen after so long is asked for again. */
 const LOST_ANSWER_MS = 15_000
 /** What wakes late, or is found late, may put something back into the cloud: all must be over for this long. */
@@ -86,6 +88,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
     key: string,
     body: object | undefined,
     first: number,
+    method = 'POST',
   ): Promise<Answer | undefined> {
     for (let round = 0; !abort.signal.aborted; round++) {
       sent.requests++
@@ -94,7 +97,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
       const url = options.urls[(first + round) % options.urls.length]
       try {
         const response = await fetch(`${url}/api/v1${path}`, {
-          method: 'POST',
+          method,
           signal: AbortSignal.timeout(ANSWER_MS),
           headers: {
             authorization: `Bearer ${options.token}`,
@@ -180,6 +183,23 @@ export function startLoad(options: LoadOptions, random: Random): Load {
     await Promise.all([submit('destroy', cluster.name, path, randomUUID(), undefined, kind === 'twice'), ...others])
   }
 
+  /** Another size, a sleep, a waking, or hours by which the service does it itself. */
+  async function turn(cluster: Living, status: string): Promise<void> {
+    const post = (path: string, body: object) => ask('turn', cluster.name, path, randomUUID(), body, random.whole(0, 1))
+    const at = (verb: string, body: object = {}) => post(`/clusters/${cluster.clusterId}/${verb}`, body)
+    if (status !== 'READY')
+      return void (await at(status === 'HIBERNATING' && random.chance(0.3) ? 'hibernate' : 'resume'))
+    const kind = random.weighted({ size: 3, sleep: 4, hours: 3 })
+    if (kind === 'size') return void (await at('scale-workers', { replicas: random.whole(2, 5) }))
+    if (kind === 'sleep') return void (await at('hibernate'))
+    const hours = { zone: random.pick(['UTC', 'Asia/Kathmandu', 'America/St_Johns']), awake: ['Mon-Sun 00:00-23:59'] }
+    await ask('turn', cluster.name, `/clusters/${cluster.clusterId}/off-hours`, randomUUID(), hours, random.whole(0, 1), 'PUT') // prettier-ignore
+    const until = new Date(Date.now() + 1000 * random.whole(5, 25)).toISOString()
+    await at('off-hours/override', { until, state: 'asleep' })
+    await post('/schedules/keep-hours/run', {})
+    if (random.chance(0.3)) await ask('turn', cluster.name, `/clusters/${cluster.clusterId}/off-hours`, randomUUID(), undefined, 0, 'DELETE') // prettier-ignore
+  }
+
   function writeRules(): void {
     const rules = [...living.values()].flatMap((cluster) => cluster.rules)
     // An installer that starts now must not read half of it.
@@ -211,6 +231,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
         const mustAgain =
           row.open === 0 && (row.status === 'DESTROY_FAILED' ? askedFor > 3000 : isAsked && askedFor > LOST_ANSWER_MS)
         if ((isDue && !isAsked) || mustAgain) inBackground(destroy(cluster))
+        else if (!isAsked && row.open === 0 && TURNED.includes(row.status) && random.chance(0.04)) inBackground(turn(cluster, row.status)) // prettier-ignore
       }
       if (living.size < options.alive) inBackground(create())
       // A portal that lost the answer long ago asks once more; the key must still give the old one.

@@ -13,9 +13,12 @@ export type Plan = Wish & {
   rules: object[]
 }
 
-const profiles = platforms.flatMap((platform) =>
-  ['minimal-test', 'standard'].map((size) => ({ platform, profile: `${platform}-${size}` })),
-)
+const profiles = [
+  ...platforms.flatMap((platform) =>
+    ['minimal-test', 'standard'].map((size) => ({ platform, profile: `${platform}-${size}` })),
+  ),
+  ...['off-hours', 'off-hours'].map((kind) => ({ platform: 'aws' as const, profile: `aws-${kind}` })),
+]
 const createStages = ['network', 'machines', 'api', 'bootstrap', 'bootstrap-destroy', 'initialize', 'stability']
 
 export function newWish(prefix: string, number: number, random: Random): Wish {

@@ -10,6 +10,7 @@ import { readHoldings } from '../../src/kubernetes/holdings.ts'
 import { readKubeconfig } from '../../src/kubernetes/kubeconfig.ts'
 import { eventually } from '../harness.ts'
 import { kubeconfigOf, makeAuthority } from '../pki.ts'
+import { judgeDayTwo } from './day-two.ts'
 import { buildGo, openVerdict, startProgram, type Judge, type Verdict } from './judge.ts'
 
 const DOMAIN = 'judged.example.com'
@@ -70,14 +71,11 @@ async function judgeApi(dir: string, program: string, etcdUrl: string): Promise<
     '--disable-admission-plugins=ServiceAccount',
   ])
   const at = { host: '127.0.0.1', port: Number(new URL(server.url).port) }
-  const open = async (ca: string, who: { organization?: string }, from = authority) =>
-    openKubernetes(
-      readKubeconfig(kubeconfigOf(`https://${HOST}:6443`, ca, await from.issue('system:admin', who)), DOMAIN),
-      {
-        stop: new AbortController().signal,
-        at,
-      },
-    )
+  const open = async (ca: string, who: { organization?: string }, from = authority, name = 'system:admin') =>
+    openKubernetes(readKubeconfig(kubeconfigOf(`https://${HOST}:6443`, ca, await from.issue(name, who)), DOMAIN), {
+      stop: new AbortController().signal,
+      at,
+    })
   const opened: Kubernetes[] = []
   const openOne = async (...args: Parameters<typeof open>) => {
     const api = await open(...args)
@@ -87,12 +85,16 @@ async function judgeApi(dir: string, program: string, etcdUrl: string): Promise<
   try {
     const masters = { organization: 'system:masters' }
     const other = await makeAuthority('another-authority')
-    return await judgeClient({
-      admin: await openOne(authority.cert, masters),
+    const admin = await openOne(authority.cert, masters)
+    const verdict = await judgeClient({
+      admin,
       stranger: await openOne(authority.cert, masters, other),
       somebody: await openOne(authority.cert, {}),
       misled: await openOne(other.cert, masters),
     })
+    const openAs = (name: string, organization: string) => openOne(authority.cert, { organization }, authority, name)
+    await judgeDayTwo(admin, openAs, verdict)
+    return verdict
   } finally {
     await Promise.all(opened.map((api) => api.close()))
     await server.stop()
@@ -103,7 +105,7 @@ type Object_ = {
   metadata: { name: string; uid: string; resourceVersion: string; deletionTimestamp?: string; finalizers?: string[] }
 }
 
-async function judgeClient(apis: Record<'admin' | 'stranger' | 'somebody' | 'misled', Kubernetes>): Promise<Verdict> {
+async function judgeClient(apis: Record<'admin' | 'stranger' | 'somebody' | 'misled', Kubernetes>) {
   const { admin, stranger, somebody, misled } = apis
   const verdict = openVerdict()
   const { hold } = verdict

@@ -25,7 +25,7 @@ export function openSimulatedApi(cluster: SimulatedCluster, stop: AbortSignal): 
     if (path === `${MACHINES}/machinesets`) return sets.map((set) => showSet(set, state))
     if (path === `${MACHINES}/machinehealthchecks`)
       return state.healthChecks.map(({ name, isPaused }) => ({
-        metadata: { name, annotations: isPaused ? { [PAUSED]: '' } : {} },
+        metadata: { name, annotations: isPaused ? { [PAUSED]: 'hibernated by ocpctl' } : {} },
       }))
     if (path === REQUESTS) return state.requests.map(showRequest)
     if (path === '/api/v1/namespaces') return [{ metadata: { name: 'default' } }]

@@ -8,9 +8,10 @@ const legal: Record<string, string[]> = {
   CREATING: ['CREATING', 'READY', 'FAILED', 'DESTROYING'],
   READY: ['SCALING', 'HIBERNATING', 'DESTROYING'],
   SCALING: ['READY', 'DESTROYING'],
-  HIBERNATING: ['HIBERNATED', 'READY', 'DESTROYING'],
+  // What has failed on its way is turned either way.
+  HIBERNATING: ['HIBERNATED', 'HIBERNATING', 'RESUMING', 'DESTROYING'],
   HIBERNATED: ['RESUMING', 'DESTROYING'],
-  RESUMING: ['READY', 'HIBERNATED', 'DESTROYING'],
+  RESUMING: ['READY', 'RESUMING', 'HIBERNATING', 'DESTROYING'],
   FAILED: ['PENDING', 'CREATING', 'DESTROYING'],
   DESTROYING: ['DESTROYED', 'DESTROY_FAILED'],
   DESTROY_FAILED: ['DESTROYING'],
@@ -18,7 +19,7 @@ const legal: Record<string, string[]> = {
   DESTROYED: ['DESTROYING'],
 }
 
-const ADOPTED = ['READY', 'FAILED']
+const ADOPTED = ['READY', 'HIBERNATING', 'HIBERNATED', 'FAILED']
 export const REOPEN = 'cluster.reopenDestroy'
 
 export function illegalTransitions({ audit, clusters, writes }: Evidence): string[] {

@@ -14,6 +14,8 @@ const Dialogs = lazy(() => import('./dialogs'))
 const RIGHTS = {
   extend: 'cluster.extend',
   destroy: 'cluster.destroy',
+  scale: 'cluster.scale',
+  sleep: 'cluster.sleep',
   protect: 'cluster.protect',
   credentials: 'cluster.credentials',
   retry: 'job.retry',
@@ -21,7 +23,15 @@ const RIGHTS = {
   abandon: 'cluster.abandon',
 } as const
 type Right = keyof typeof RIGHTS
-export type DialogName = 'extend' | 'destroy' | 'protect' | 'unprotect' | 'abandon'
+export type DialogName =
+  | 'extend'
+  | 'destroy'
+  | 'protect'
+  | 'unprotect'
+  | 'abandon'
+  | 'scale'
+  | 'hibernate'
+  | 'off-hours'
 
 /** Why the caller may not, by its roles. undefined: it may, or it is not known yet. */
 export function useRights(id: string, isWanted: boolean): (right: Right) => string | undefined {
@@ -41,7 +51,10 @@ export function useRights(id: string, isWanted: boolean): (right: Right) => stri
 }
 
 /** Why the cluster's state does not allow it. */
-function stateReason(cluster: Cluster, action: 'destroy' | 'extend' | 'protect'): string | undefined {
+function stateReason(
+  cluster: Cluster,
+  action: 'destroy' | 'extend' | 'protect' | 'scale-workers' | 'hibernate' | 'resume',
+): string | undefined {
   if (cluster.actions.includes(action)) return undefined
   if (action === 'destroy' && cluster.protected)
     return `Protected${cluster.protectedUntil ? ` until ${atLocal(cluster.protectedUntil)}` : ''}: ${cluster.protectedReason ?? ''}`
@@ -66,6 +79,15 @@ export function useActions(cluster: Cluster, detail: ClusterDetail | undefined, 
     },
     onError: (error) => say(error.message, { isBad: true }),
   })
+  const onWake = useMutation({
+    mutationFn: () =>
+      take(api.POST('/api/v1/clusters/{id}/resume', { params: { path: { id: cluster.id }, header: keyed(newKey()) }, body: {} })), // prettier-ignore
+    onSuccess: (answer) => {
+      keepCluster(queries, answer.cluster)
+      say(`${cluster.name} is being woken`)
+    },
+    onError: (error) => say(error.message, { isBad: true }),
+  })
   const isReady = cluster.status === 'READY'
   const isOver = job !== null && job !== undefined && !['PENDING', 'RUNNING', 'RETRYING'].includes(job.status)
   const items: MenuItem[] = [
@@ -75,6 +97,23 @@ export function useActions(cluster: Cluster, detail: ClusterDetail | undefined, 
       href: `/api/v1/clusters/${cluster.id}/kubeconfig`,
       download: `${cluster.name}.kubeconfig`,
       reason: isReady ? mayNot('credentials') : 'Only while it is ready',
+    },
+    {
+      label: 'Change the workers…',
+      onSelect: () => setOpen('scale'),
+      reason: stateReason(cluster, 'scale-workers') ?? mayNot('scale'),
+    },
+    cluster.actions.includes('resume')
+      ? { label: 'Wake it', onSelect: () => onWake.mutate(), reason: mayNot('sleep') }
+      : {
+          label: 'Let it sleep…',
+          onSelect: () => setOpen('hibernate'),
+          reason: stateReason(cluster, 'hibernate') ?? mayNot('sleep'),
+        },
+    {
+      label: 'Off-hours…',
+      onSelect: () => setOpen('off-hours'),
+      reason: stateReason(cluster, 'extend') ?? mayNot('sleep'),
     },
     cluster.protected
       ? { label: 'Take protection away…', onSelect: () => setOpen('unprotect'), reason: mayNot('protect') }

@@ -103,6 +103,7 @@ export function sinceOf(cluster: Cluster, detail: ClusterDetail | undefined): st
   if (cluster.status === 'DESTROYED') return cluster.destroyedAt ?? cluster.createdAt
   if (cluster.status === 'READY') return cluster.readyAt ?? cluster.createdAt
   if (cluster.status === 'PENDING') return cluster.createdAt
+  if (cluster.status === 'HIBERNATED') return cluster.hibernatedAt ?? cluster.createdAt
   const job = detail?.job
   if (job) return (isMoving(cluster) ? (job.startedAt ?? job.createdAt) : job.endedAt) ?? job.createdAt
   return cluster.createdAt
@@ -150,6 +151,18 @@ const STAGES: Record<string, string> = {
   initialize: 'Operators',
   stability: 'Settling',
   complete: 'Complete',
+  reach: 'Reaching the cluster',
+  scale: 'Machine sets',
+  nodes: 'Machines and nodes',
+  'stop-workers': 'Stopping workers',
+  'stop-control-plane': 'Stopping the control plane',
+  instances: 'Starting machines',
+  'wake-api': 'Kubernetes API',
+  'signing-requests': 'Certificates of nodes',
+  'wake-nodes': 'Nodes',
+  settle: 'Resting',
+  operators: 'Operators',
+  sweep: 'Clearing inside the cluster',
   destroy: 'Destroying resources',
   verify: 'Proving that nothing is left',
 }

@@ -1,15 +1,14 @@
 // The questions before a cluster is changed. Each sends one wish with one key, however often it is pressed.
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { api, keyed, newKey, Problem, take, type Cluster } from '../api'
+import { api, keyed, Problem, take } from '../api'
 import { count, usd } from '../money'
 import { Ask } from '../parts/dialog'
 import { say } from '../parts/said'
 import { atLocal, toInput, Until, useNow } from '../time'
-import { keepCluster } from './data'
 import type { DialogName } from './actions'
-
-type Props = { cluster: Cluster; onClose: () => void }
+import { Hibernate, OffHours, Scale } from './turning'
+import { useWish, type Props } from './wish'
 
 export default function Dialogs({ name, ...props }: Props & { name: DialogName }) {
   switch (name) {
@@ -23,26 +22,13 @@ export default function Dialogs({ name, ...props }: Props & { name: DialogName }
       return <Unprotect {...props} />
     case 'abandon':
       return <Abandon {...props} />
+    case 'scale':
+      return <Scale {...props} />
+    case 'hibernate':
+      return <Hibernate {...props} />
+    case 'off-hours':
+      return <OffHours {...props} />
   }
-}
-
-/** One wish, one key: a new key only when the wish has changed. */
-function useWish<T>({ cluster, onClose }: Props, send: (key: string) => Promise<T>, done: (answer: T) => Cluster) {
-  const queries = useQueryClient()
-  const [key, setKey] = useState(newKey)
-  const wish = useMutation({
-    mutationFn: () => send(key),
-    onSuccess: (answer) => {
-      keepCluster(queries, done(answer))
-      onClose()
-    },
-    // What was refused may be wished for again; what got no answer is sent again with the same key.
-    onError: (error) => {
-      if (error instanceof Problem && error.status >= 400 && error.status < 500) setKey(newKey())
-      void queries.invalidateQueries({ queryKey: ['cluster', cluster.id] })
-    },
-  })
-  return { error: wish.error, isBusy: wish.isPending, onSubmit: () => wish.mutate(), onClose }
 }
 
 const HOURS = [4, 8, 24, 72, 168]

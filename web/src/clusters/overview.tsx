@@ -68,6 +68,7 @@ export function Overview({ cluster }: TabProps) {
           }}
         />
       </section>
+      <Hours cluster={cluster} />
       {cluster.status === 'READY' ? <Ways id={cluster.id} /> : null}
       {job ? (
         <section className="card">
@@ -96,6 +97,43 @@ export function Overview({ cluster }: TabProps) {
         <Facts of={cluster.effectiveTags} />
       </section>
     </div>
+  )
+}
+
+/** What it does by the clock. */
+function Hours({ cluster }: TabProps) {
+  const {
+    offHours,
+    wanted,
+    nextChanges,
+    usdSaved,
+    usdToSave,
+    hibernatedAt,
+    wakeBy,
+    maintenanceUntil,
+    idleHours,
+    inUseAt,
+  } = cluster
+  const facts: Record<string, ReactNode> = {
+    ...(hibernatedAt === null ? {} : { 'Asleep since': <At at={hibernatedAt} /> }),
+    ...(wakeBy === null ? {} : { 'Wakes at the latest': <At at={wakeBy} /> }),
+    ...(maintenanceUntil === null ? {} : { 'Kept awake until': <At at={maintenanceUntil} /> }),
+    ...(offHours ? { Awake: `${offHours.awake.join('; ')} (${offHours.zone})` } : {}),
+    ...(wanted ? { Now: wanted.says } : {}),
+    ...Object.fromEntries(
+      nextChanges.slice(0, 2).map(({ at, state }) => [state === 'awake' ? 'Wakes' : 'Sleeps', <At key={at} at={at} />]),
+    ),
+    ...(idleHours === null ? {} : { 'Sleeps without use after': `${idleHours} h` }),
+    ...(idleHours === null || inUseAt === null ? {} : { 'Last used': <At at={inUseAt} /> }),
+    ...(usdSaved > 0 ? { 'Saved so far': usd(usdSaved) } : {}),
+    ...(usdToSave > 0 ? { 'To be saved': usd(usdToSave) } : {}),
+  }
+  if (Object.keys(facts).length === 0) return null
+  return (
+    <section className="card">
+      <h2>Sleep</h2>
+      <Facts of={facts} />
+    </section>
   )
 }
 

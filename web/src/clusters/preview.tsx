@@ -29,6 +29,12 @@ export function Preview({ judgement, profile, isFresh, others, problem, children
           <dd className="strong">{usd(preview?.usdPerHour ?? profile.cost.usdPerHour)}</dd>
           <dt>Until its end</dt>
           <dd>{preview ? usd(preview.usdUntilExpiry) : '–'}</dd>
+          {preview && preview.usdSaved > 0 ? (
+            <>
+              <dt>Saved by its off-hours</dt>
+              <dd>{usd(preview.usdSaved)}</dd>
+            </>
+          ) : null}
           <dt>Ends</dt>
           <dd>{preview ? atLocal(preview.destroyAt) : '–'}</dd>
           <dt>Ready after</dt>

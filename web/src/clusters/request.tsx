@@ -25,6 +25,9 @@ export type Wish = {
   sshPublicKey: string
   tags: [string, string][]
   preserveOnFailure: boolean
+  /** Windows with ; between them; empty: none. */
+  awake: string
+  zone: string
 }
 
 const NOTHING: Wish = {
@@ -39,13 +42,22 @@ const NOTHING: Wish = {
   sshPublicKey: '',
   tags: [],
   preserveOnFailure: false,
+  awake: '',
+  zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
 }
 /** Stands in for the name while there is none, so that the rest can be judged. */
 const NO_NAME = 'name'
 const JUDGE_AFTER_MS = 250
 
 /** What is left empty is the profile's to say. */
-function bodyOf({ tags, ttlHours, workerReplicas, preserveOnFailure, ...texts }: Wish, profile: Profile): Body {
+function bodyOf(
+  { tags, ttlHours, workerReplicas, preserveOnFailure, awake, zone, ...texts }: Wish,
+  profile: Profile,
+): Body {
+  const windows = awake
+    .split(';')
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
   const given = Object.fromEntries(Object.entries(texts).filter(([, value]) => value.trim() !== ''))
   return {
     name: NO_NAME,
@@ -56,6 +68,7 @@ function bodyOf({ tags, ttlHours, workerReplicas, preserveOnFailure, ...texts }:
     ...(workerReplicas === '' ? {} : { workerReplicas: Number(workerReplicas) }),
     ...(tags.some(([key]) => key !== '') ? { tags: Object.fromEntries(tags.filter(([key]) => key !== '')) } : {}),
     ...(preserveOnFailure ? { preserveOnFailure } : {}),
+    ...(windows.length > 0 && profile.features?.offHours ? { offHours: { zone, awake: windows } } : {}),
   }
 }
 
@@ -116,6 +129,7 @@ function Form({ profiles }: { profiles: Profile[] }) {
   const fields = ['name', 'version', 'region', 'baseDomain', 'ttlHours', 'workerReplicas', 'team', 'costCenter', 'sshPublicKey', 'tags'] // prettier-ignore
   const others = errors.filter(
     ({ pointer }) =>
+      !pointer.startsWith('/offHours') &&
       !fields.some((field) => pointer === `/${field}` || (field === 'tags' && pointer.startsWith('/tags'))),
   )
   const isReady = isFresh && preview?.allowed === true && isTouched
@@ -191,6 +205,27 @@ function Form({ profiles }: { profiles: Profile[] }) {
               placeholder={profile.baseDomains.default}
             />
             <Field label="Cost center" {...text_('costCenter')} />
+            {profile.features?.offHours ? (
+              <>
+                <Field
+                  label="Awake"
+                  value={wish.awake}
+                  onChange={(awake) => change({ awake })}
+                  errors={errors.filter(
+                    ({ pointer }) => pointer.startsWith('/offHours/awake') || pointer === '/offHours',
+                  )}
+                  placeholder="always"
+                  hint="Such as Mon-Fri 07:00-19:00; it sleeps at all other times"
+                />
+                <Field
+                  label="Time zone"
+                  value={wish.zone}
+                  onChange={(zone) => change({ zone })}
+                  errors={errors.filter(({ pointer }) => pointer === '/offHours/zone')}
+                  suggestions={Intl.supportedValuesOf('timeZone')}
+                />
+              </>
+            ) : null}
           </div>
           <details open={wish.sshPublicKey !== '' || wish.tags.length > 0}>
             <summary>SSH key, tags, what happens when it fails</summary>
