@@ -483,13 +483,13 @@ describe('the checker', () => {
       })
 })
 
-it('keeps every promise against an adversary for half a minute', { timeout: 240_000 }, async () => {
+it('keeps every promise against an adversary for a while', { timeout: 240_000 }, async () => {
   const lines: string[] = []
   const report = await runChaos({
     seed: 20_260_101,
-    adversityMs: 28_000,
+    adversityMs: 16_000,
     boundMs: 100_000,
-    alive: 8,
+    alive: 7,
     faultsPerMinute: 40,
     slowFaults: false,
     secondInstallation: false,
@@ -500,7 +500,7 @@ it('keeps every promise against an adversary for half a minute', { timeout: 240_
     say: (line) => lines.push(line),
   })
   expect(report.breaches, lines.at(-1)).toEqual(Object.fromEntries(Object.keys(checks).map((name) => [name, []])))
-  expect(report.faults.length).toBeGreaterThanOrEqual(10)
-  expect(Object.keys(report.faultsByKind).length).toBeGreaterThanOrEqual(5)
-  expect(report.clusters.destroyed).toBeGreaterThanOrEqual(8)
+  expect(report.faults.length).toBeGreaterThanOrEqual(6)
+  expect(Object.keys(report.faultsByKind).length).toBeGreaterThanOrEqual(4)
+  expect(report.clusters.destroyed).toBeGreaterThanOrEqual(7)
 })

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { afterEach, expect, it } from 'vitest'
 import { eventually, exitOf, hear, isThorough, openHarness, type Harness } from './harness.ts'
 
-const CLUSTERS = isThorough ? 100 : 24
+const CLUSTERS = isThorough ? 100 : 12
 
 let h: Harness
 afterEach(() => h.close())

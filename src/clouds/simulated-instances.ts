@@ -34,7 +34,7 @@ export const openSimulatedInstances = (cloudDir: string): Instances =>
     open: (query) => ({ query, held: new Map<string, Held>(), close: () => undefined }),
     async list({ query, held }) {
       const answers: Instance[] = []
-      for await (const { path, ...file } of readResources(cloudDir)) {
+      for await (const { path, ...file } of readResources(cloudDir, { infraIds: query.infraIds, types })) {
         const { id, name, type, platform = query.platform } = file
         const isOurs = isTagged(file, query) || isNamedBy(query.infraIds, name)
         if (!types.includes(type) || !isOurs || platform !== query.platform) continue

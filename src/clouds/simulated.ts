@@ -126,11 +126,13 @@ export function isTagged(
   return Object.keys(resource.tags).some((key) => ownKeys.some((own) => key.endsWith(own)))
 }
 
-export async function* readResources(cloudDir: string) {
+/** `only`: of these infraIDs and types. All of them where that is left out. */
+export async function* readResources(cloudDir: string, only?: { infraIds: string[]; types: readonly string[] }) {
   const root = join(cloudDir, 'resources')
-  for (const folder of await list(root))
+  for (const folder of only?.infraIds ?? (await list(root)))
     for (const file of await list(join(root, folder))) {
       if (file.startsWith('.')) continue // being written: it is listed again once it is there
+      if (only && !only.types.some((type) => file.startsWith(`${type}-`))) continue
       const path = join(root, folder, file)
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
         if (hasCode(error, 'ENOENT')) return undefined

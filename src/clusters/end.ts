@@ -3,7 +3,7 @@
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
 import type { Actor } from '../auth/principal.ts'
-import { send, type Transaction } from '../db/client.ts'
+import { send, type Reader, type Transaction } from '../db/client.ts'
 import { now, plainOf, selection, update, type Changes } from '../db/statements.ts'
 import { AppError } from '../errors.ts'
 import { announce } from '../events.ts'
@@ -221,8 +221,8 @@ export const timeFor = async (tx: Transaction, { protectedUntil }: ClusterRow): 
   protectedUntil === null ? new Date() : timeOf(tx)
 
 /** By the clock that the janitor goes by. Read after a wait for a lock, it is not older than that. */
-export async function timeOf(tx: Transaction): Promise<Date> {
-  const { rows } = await tx.$client.query<{ at: Date }>({ name: 'time', text: 'select clock_timestamp() as at' })
+export async function timeOf(db: Reader): Promise<Date> {
+  const { rows } = await db.$client.query<{ at: Date }>({ name: 'time', text: 'select clock_timestamp() as at' })
   const [row] = rows
   if (!row) throw new Error('the database did not tell its time')
   return row.at

@@ -10,6 +10,7 @@ import { wantedAt, type Override, type Wanted } from '../hours/wanted.ts'
 import { openJobs } from '../jobs/commands.ts'
 import { listEndsOf } from '../jobs/queries.ts'
 import type { ClusterStatus, JobType } from '../vocabulary.ts'
+import { timeOf } from './end.ts'
 import { transitionClusters } from './lifecycle.ts'
 import { keptOf, readOverrides, tellAhead } from './off-hours.ts'
 import { clusters, type ClusterRow, type StoredOverride } from './tables.ts'
@@ -51,20 +52,19 @@ type Seen = Pick<ClusterRow, 'id' | 'status' | 'announcedFor' | 'wakeBy' | 'main
   hoursText: string | null
   overridesText: string
   endsAt: Date
-  now: Date
 }
 
 /** The clusters about which something is to be done. One read of an index and its rows. */
 export async function listDue(db: Reader, foresight: Foresight, at?: Date): Promise<{ now: Date; due: string[] }> {
   const { rows } = await db.$client.query<Seen>({
     name: 'clusters with hours',
-    // Index clusters_hours. A parameter for the instant would be one of another type in each text.
+    // Index clusters_hours.
     text: `select id, status, announced_for as "announcedFor", wake_by as "wakeBy", maintenance_until as "maintenanceUntil",
-        off_hours::text as "hoursText", overrides::text as "overridesText", greatest(destroy_at, protected_until) as "endsAt", now() as now
+        off_hours::text as "hoursText", overrides::text as "overridesText", greatest(destroy_at, protected_until) as "endsAt"
       from clusters
       where status <> 'DESTROYED' and (off_hours is not null or wake_by is not null or maintenance_until is not null)`,
   })
-  const now = at ?? rows[0]?.now ?? new Date()
+  const now = at ?? (await timeOf(db))
   const known = new Set<string>()
   const due: string[] = []
   for (const row of rows) {

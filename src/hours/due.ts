@@ -52,21 +52,22 @@ export function dueAt(kept: Kept, at: Date, wanted?: Wanted): Due | undefined {
 
 function dueByHours(kept: Kept, hours: Hours, at: Date, wanted: Wanted): Due | undefined {
   const { status, overrides, announcedFor } = kept
-  const why = tellWanted(hours, wanted, at)
+  // Of many clusters nothing is due, so that nothing is put into words for them.
+  const why = () => tellWanted(hours, wanted, at)
   if (status !== 'READY') {
     const isNear = wanted.until !== null && wanted.until.getTime() <= at.getTime() + AHEAD_MS
     const then = isNear && wanted.until ? wantedAt(hours, overrides, wanted.until) : wanted
     if (wanted.state === 'awake' || then.state === 'awake')
       return { kind: 'wake', why: tellWanted(hours, wanted.state === 'awake' ? wanted : then, at) }
-    return status === 'HIBERNATED' ? undefined : { kind: 'sleep', why }
+    return status === 'HIBERNATED' ? undefined : { kind: 'sleep', why: why() }
   }
   if (wanted.state === 'asleep') {
     const { because } = wanted
     // Who asks for it needs no notice.
     const isAsked = because.kind === 'override' && because.override.how !== 'skip'
-    if (isAsked || (announcedFor !== null && announcedFor <= at && isOneSleep(kept, hours, announcedFor, at))) return { kind: 'sleep', why } // prettier-ignore
+    if (isAsked || (announcedFor !== null && announcedFor <= at && isOneSleep(kept, hours, announcedFor, at))) return { kind: 'sleep', why: why() } // prettier-ignore
     const isPending = announcedFor !== null && announcedFor > at && announcedFor.getTime() <= at.getTime() + NOTICE_MS
-    return isPending ? undefined : { kind: 'announce-sleep', at: new Date(at.getTime() + NOTICE_MS), why }
+    return isPending ? undefined : { kind: 'announce-sleep', at: new Date(at.getTime() + NOTICE_MS), why: why() }
   }
   if (wanted.until === null || wanted.until.getTime() > at.getTime() + NOTICE_MS) return undefined
   const [next] = nextChanges(hours, overrides, at, 1)
