@@ -217,6 +217,41 @@ it('a cluster that failed in the backup and lives by the mark is not cleaned awa
   expect(await statuses()).toEqual({ lives: 'FAILED' })
 })
 
+it('who slept by the mark sleeps, and who was woken is awake', { timeout: 90_000 }, async () => {
+  const worker = await h.startWorker()
+  const install = async (name: string) => {
+    const { cluster } = await h.requestCluster(name, { profile: 'aws-standard' })
+    await h.reach(cluster.id, 'READY')
+    return cluster.id
+  }
+  const turn = async (id: string, verb: string, status: string) => {
+    expect(await h.call('POST', `/clusters/${id}/${verb}`, { key: newId('evt'), body: {} })).toMatchObject({
+      status: 202,
+    })
+    await h.reach(id, status)
+  }
+  const [slept, woken] = [await install('slept'), await install('woken')]
+  await turn(woken, 'hibernate', 'HIBERNATED')
+  await worker.drain(10_000)
+  await seal()
+  await backup.take()
+  const second = await h.startWorker()
+  await turn(slept, 'hibernate', 'HIBERNATED')
+  await turn(woken, 'resume', 'READY')
+  const lost = await install('lost')
+  await turn(lost, 'hibernate', 'HIBERNATED')
+  const { wakeBy } = (await h.call('GET', `/clusters/${lost}`)).body
+  await second.drain(10_000)
+  await markTwice()
+  await backup.putBack()
+  expect(await statuses()).toEqual({ slept: 'READY', woken: 'HIBERNATED' })
+  expect(await say(true)).toMatchObject({ code: 0, said: expect.stringMatching(/slept[^]*is HIBERNATED[^]*woken[^]*is READY[^]*lost[^]*HIBERNATED, as it was/) }) // prettier-ignore
+  expect(await statuses()).toEqual({ slept: 'HIBERNATED', woken: 'READY', lost: 'HIBERNATED' })
+  expect((await h.call('GET', `/clusters/${lost}`)).body.wakeBy).toBe(wakeBy)
+  await h.startWorker()
+  for (const id of [slept, lost]) await turn(id, 'resume', 'READY')
+})
+
 it(
   'a database that is lost gets a new one in its place, by the command, from whoever has the key',
   { timeout: 45_000 },

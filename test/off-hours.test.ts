@@ -200,6 +200,15 @@ describe('a cluster with off-hours', () => {
     await h.reach(id, 'READY')
   })
 
+  it('that would not wake again is not put to sleep', async () => {
+    const id = await install('old')
+    await h.rows(`update clusters set ready_at = now() - interval '364 days' where id = '${id}'`)
+    const refused = await h.call('POST', `/clusters/${id}/hibernate`, { key: newId('evt'), body: {} })
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining('would not wake again') } })
+    await h.call('PUT', `/clusters/${id}/off-hours`, { body: awakeFor(20) })
+    expect(await keep(new Date(Date.now() + 60 * MINUTE_MS))).toEqual({ asleep: 0, awake: 0, told: 0 })
+  })
+
   it('that sleeps for long is woken for its certificates, and sleeps again', async () => {
     const id = await install('sleeps-long')
     await h.call('POST', `/clusters/${id}/hibernate`, { key: newId('evt'), body: {} })

@@ -2,15 +2,15 @@
 // of which it is not known stays awake.
 import { and, eq } from 'drizzle-orm'
 import type { App } from '../app.ts'
-import { type Actor, nameOf } from '../auth/principal.ts'
+import type { Actor } from '../auth/principal.ts'
 import type { Reader, Transaction } from '../db/client.ts'
 import { messageOf } from '../errors.ts'
 import { NOTICE_MS } from '../hours/due.ts'
-import { holdByHand } from '../hours/override.ts'
 import { openJob } from '../jobs/commands.ts'
+import { maySleep } from '../policy/sleep.ts'
 import { readUse, type Use } from '../kubernetes/use.ts'
 import { tryTransition } from './lifecycle.ts'
-import { keptOf, storeOverrides, tellAhead } from './off-hours.ts'
+import { changesByHand, tellAhead } from './off-hours.ts'
 import { openKubeconfig } from './outputs.ts'
 import { lockCluster } from './queries.ts'
 import { clusters, type ClusterRow } from './tables.ts'
@@ -86,7 +86,7 @@ async function settleUse(
     return undefined
   }
   const { maintenanceUntil, announcedFor } = cluster
-  if (maintenanceUntil !== null) return undefined
+  if (maintenanceUntil !== null || !maySleep(cluster, now)) return undefined
   const why = `nobody but its own parts has asked its API for ${cluster.idleHours} hours`
   const isNear = announcedFor !== null && announcedFor.getTime() <= now.getTime() + NOTICE_MS
   // An announcement from before its last use was of another sleep.
@@ -95,9 +95,8 @@ async function settleUse(
     return 'told'
   }
   if (announcedFor > now) return undefined
-  const { hours, overrides } = keptOf(cluster)
-  const held = hours ? { overrides: storeOverrides([...overrides, holdByHand(hours, 'asleep', { at: now, by: nameOf(KEEPER) })]) } : {} // prettier-ignore
-  const moved = tryTransition(tx, KEEPER, cluster, 'startHibernate', held)
+  // Its off-hours would wake it at once.
+  const moved = tryTransition(tx, KEEPER, cluster, 'startHibernate', changesByHand(cluster, KEEPER, 'asleep', now))
   if (!moved) return undefined
   openJob(app, tx, KEEPER, moved, 'HIBERNATE', now, { params: { why } })
   return 'asleep'

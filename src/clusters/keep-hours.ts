@@ -9,6 +9,7 @@ import { readHours, type Hours, type OffHours } from '../hours/off-hours.ts'
 import { wantedAt, type Override, type Wanted } from '../hours/wanted.ts'
 import { openJobs } from '../jobs/commands.ts'
 import { listEndsOf } from '../jobs/queries.ts'
+import { maySleep } from '../policy/sleep.ts'
 import type { ClusterStatus, JobType } from '../vocabulary.ts'
 import { timeOf } from './end.ts'
 import { transitionClusters } from './lifecycle.ts'
@@ -95,7 +96,8 @@ async function keepSome(app: Pick<App, 'queue'>, tx: Transaction, ids: string[],
   const rows = await lockSome(tx, ids)
   const due = rows.flatMap((cluster) => {
     const found = dueAt(keptOf(cluster), at)
-    return found ? [{ cluster, due: found }] : []
+    const sleeps = found?.kind === 'sleep' || found?.kind === 'announce-sleep'
+    return found && (!sleeps || maySleep(cluster, at)) ? [{ cluster, due: found }] : []
   })
   // A cluster on its way is turned by nobody else while its job is open.
   const moving = due.filter(({ cluster }) => isMoving(cluster.status)).map(({ cluster }) => cluster.id)

@@ -81,11 +81,13 @@ function noteUse(tx: Transaction, by: Actor, { id }: ClusterRow, at: Date): Chan
 
 const skipped = (at: Date) => ({ inUseAt: at, announcedFor: null })
 
-/** What somebody who woke the cluster or put it to sleep has asked for with that. None where nothing would change it. */
+/** What whoever wakes the cluster or puts it to sleep asks for with that, whatever its off-hours say. */
 export function changesByHand(cluster: ClusterRow, by: Actor, state: State, at: Date): Changes<typeof clusters> {
   const { hours, overrides } = keptOf(cluster)
-  if (by.kind === 'system' || !hours) return { maintenanceUntil: null }
-  const kept = [...liveOverrides(overrides, at), holdByHand(hours, state, { at, by: nameOf(by) })]
+  if (!hours) return { maintenanceUntil: null }
+  // What a hand did before is over.
+  const others = liveOverrides(overrides, at).filter(({ how }) => how !== 'hand')
+  const kept = [...others, holdByHand(hours, state, { at, by: nameOf(by) })]
   return { maintenanceUntil: null, overrides: storeOverrides(kept) }
 }
 
@@ -130,7 +132,7 @@ function setHours(tx: Transaction, cluster: ClusterRow, fields: Changes<typeof c
   return { ...cluster, ...plainOf(fields), updatedAt: new Date() }
 }
 
-export const storeOverrides = (overrides: readonly Override[]): StoredOverride[] =>
+const storeOverrides = (overrides: readonly Override[]): StoredOverride[] =>
   overrides.map(({ from, until, ...rest }) => ({ ...rest, from: from.toISOString(), until: until?.toISOString() ?? null })) // prettier-ignore
 
 export const readOverrides = (stored: readonly StoredOverride[]): Override[] =>

@@ -3,26 +3,31 @@
 import { asc, eq, ne } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
-import type { Db } from '../db/client.ts'
+import type { Db, Transaction } from '../db/client.ts'
 import { supersedeJobs } from '../jobs/commands.ts'
 import { RECOVERY } from './adopt.ts'
 import { restoreEnd, unprotected } from './end.ts'
 import { closeEntries } from './ledger.ts'
 import { transitionCluster, tryTransition } from './lifecycle.ts'
 import { isEnding, wasDestroyed, type Living, type Mark } from './mark.ts'
+import { wakeBy } from '../policy/sleep.ts'
 import { lockCluster } from './queries.ts'
+import { forgetSleep } from './sleep.ts'
 import { clusters, type ClusterRow } from './tables.ts'
 
 /**
  * `destroyed`: it was proved gone since. `ended`: its installation had failed, or its destroy had begun. `lives`: it was
- * made anew after a failure, so what that one left is not to be taken away. `end`: its end was moved.
+ * made anew after a failure, so what that one left is not to be taken away. `sleeps`, `wakes`: it was put to sleep since, or
+ * woken. `end`: its end was moved.
  */
 export type Outdated = {
   cluster: ClusterRow
   now: Living | undefined
-  is: 'destroyed' | 'ended' | 'lives' | 'end'
+  is: 'destroyed' | 'ended' | 'lives' | 'sleeps' | 'wakes' | 'end'
   mark: Mark
 }
+
+const ASLEEP: readonly ClusterRow['status'][] = ['HIBERNATING', 'HIBERNATED', 'RESUMING']
 
 /** `stands`: whether the cloud lists something of the cluster. */
 export async function listOutdated(
@@ -38,6 +43,8 @@ export async function listOutdated(
     if (!now) return wasDestroyed(config, mark, cluster) && !stands(cluster.id) ? [{ ...of, is: 'destroyed' }] : []
     if (isEnding(now.status) && !isEnding(cluster.status)) return [{ ...of, is: 'ended' }]
     if (!isEnding(now.status) && cluster.status === 'FAILED' && cluster.destroyRetryAt) return [{ ...of, is: 'lives' }]
+    if (ASLEEP.includes(now.status) && cluster.status === 'READY') return [{ ...of, is: 'sleeps' }]
+    if (now.status === 'READY' && cluster.status === 'HIBERNATED') return [{ ...of, is: 'wakes' }]
     return now.endRevision > cluster.endRevision ? [{ ...of, is: 'end' }] : []
   })
 }
@@ -59,6 +66,8 @@ export async function bringUpToDate(
       transitionCluster(tx, RECOVERY, cluster, 'recallDestroy', changes)
       return true
     }
+    if (is === 'sleeps' && now) await recallSleep(tx, cluster, now, at)
+    if (is === 'wakes') await recallWaking(tx, cluster)
     if (is === 'lives') await tx.update(clusters).set({ destroyRetryAt: null }).where(eq(clusters.id, id))
     if (is === 'ended') {
       await supersedeJobs(app, tx, RECOVERY, cluster)
@@ -73,4 +82,23 @@ export async function bringUpToDate(
     }
     return true
   })
+}
+
+/** Its machines are off. What was kept when it was put to sleep is lost, and its next waking asks the cloud. */
+async function recallSleep(tx: Transaction, cluster: ClusterRow, now: Living, at: Date): Promise<void> {
+  const hibernatedAt = now.hibernatedAt ?? at
+  const latest = now.wakeBy ?? wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt)
+  const statusReason = `it was ${now.status} when the database was lost`
+  const moved = tryTransition(tx, RECOVERY, cluster, 'startHibernate', { statusReason })
+  // What was kept of an earlier sleep is over. The first move is made by then.
+  await forgetSleep(tx, cluster.id)
+  if (moved && now.status === 'HIBERNATED') tryTransition(tx, RECOVERY, moved, 'finishHibernate', { hibernatedAt, wakeBy: latest }) // prettier-ignore
+}
+
+async function recallWaking(tx: Transaction, cluster: ClusterRow): Promise<void> {
+  const moved = tryTransition(tx, RECOVERY, cluster, 'startResume')
+  // The first move is made by then.
+  await forgetSleep(tx, cluster.id)
+  const awake = { hibernatedAt: null, wakeBy: null, inUseAt: new Date() }
+  if (moved) tryTransition(tx, RECOVERY, moved, 'finishResume', awake)
 }

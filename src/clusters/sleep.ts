@@ -10,6 +10,7 @@ import { openJob } from '../jobs/commands.ts'
 import type { Lock } from '../jobs/lock.ts'
 import { listOpenJobsOf } from '../jobs/queries.ts'
 import type { JobParams, JobRow } from '../jobs/tables.ts'
+import { maySleep } from '../policy/sleep.ts'
 import { timeOf } from './end.ts'
 import { requireTransition, transitionCluster } from './lifecycle.ts'
 import { changesByHand } from './off-hours.ts'
@@ -18,7 +19,7 @@ import { clusters, clusterSleeps, type ClusterRow } from './tables.ts'
 
 export type Sleep = Omit<typeof clusterSleeps.$inferSelect, 'createdAt'>
 
-/** Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE. */
+/** Throws NOT_FOUND, FORBIDDEN, NOT_IN_STATE, CONFLICT where it would not wake again. */
 export async function hibernateCluster(
   app: Pick<App, 'queue'>,
   tx: Transaction,
@@ -27,7 +28,10 @@ export async function hibernateCluster(
   reason?: string,
 ): Promise<{ cluster: ClusterRow; job: JobRow }> {
   const cluster = await lockIdle(tx, by, id, 'startHibernate')
-  const changes = changesByHand(cluster, by, 'asleep', await timeOf(tx))
+  const at = await timeOf(tx)
+  if (!maySleep(cluster, at))
+    throw new AppError('CONFLICT', 'the certificate by which its nodes know its API server is at its end, a year after the installation: it would not wake again') // prettier-ignore
+  const changes = changesByHand(cluster, by, 'asleep', at)
   const moved = transitionCluster(tx, by, cluster, 'startHibernate', changes)
   const params: JobParams = reason === undefined ? {} : { why: reason }
   return { cluster: moved, job: openJob(app, tx, by, moved, 'HIBERNATE', moved.updatedAt, { params }) }

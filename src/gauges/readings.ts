@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import type { Db } from '../db/client.ts'
 import type { Reading, Readings } from '../observability/metrics.ts'
 import type { Queue } from '../queue/queue.ts'
+import { turnTypes } from '../vocabulary.ts'
 import { ALIVE_SECONDS } from '../workers/workers.ts'
 
 const MOST_TEAMS = 200
@@ -126,6 +127,8 @@ const OLDEST = `
   from jobs j where j.status in ('PENDING', 'RETRYING') and (j.retry_at is null or j.retry_at <= now())
     and not exists (select from job_locks l where l.cluster_id = j.cluster_id)
     and not exists (select from jobs o where o.cluster_id = j.cluster_id and o.${OPEN} and o.id < j.id)`
+/** They have slots of their own. */
+const TURNS = turnTypes.map((type) => `'${type}'`).join(', ')
 // A worker is named by host and process; a name comes again where a machine gives a new process the number of a dead one.
 const LOCKS = `
   with alive as (
@@ -133,10 +136,10 @@ const LOCKS = `
     where seen_at > now() - make_interval(secs => $2) order by name, seen_at desc
   )
   select (select count(*)::int from alive) as workers, (select coalesce(sum(slots), 0)::int from alive) as slots,
-    count(*) filter (where worker in (select name from alive))::int as busy,
+    count(*) filter (where worker in (select name from alive) and j.type not in (${TURNS}))::int as busy,
     extract(epoch from now() - min(acquired_at))::float8 as oldest,
     greatest(0, extract(epoch from now() - min(expires_at)) + $1::float8)::float8 as unrenewed
-  from job_locks`
+  from job_locks l join jobs j on j.id = l.job_id`
 const FINDINGS = `
   select f.type as kind, coalesce(c.platform, '') as platform, count(*)::int as count
   from findings f left join clusters c on c.id = f.cluster_id where f.resolved_at is null and f.accepted_at is null group by 1, 2`

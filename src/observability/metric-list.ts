@@ -108,7 +108,7 @@ export const metricList = {
   ocpctl_workers: { type: 'gauge', help: 'Workers that live.', labels: [], of: 'database' },
   ocpctl_worker_slots: {
     type: 'gauge',
-    help: 'How many jobs the living workers can run at once: busy and free.',
+    help: 'How many jobs the living workers can run installers for at once: busy and free.',
     labels: ['state'],
     of: 'database',
   },

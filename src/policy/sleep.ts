@@ -15,3 +15,7 @@ export function wakeBy(version: string, installedAt: Date, asleepAt: Date): Date
   const promised = asleepAt.getTime() + (isRecent ? PROMISED_DAYS : PROMISED_DAYS_BEFORE) * DAY_MS
   return new Date(Math.min(promised, installedAt.getTime() + SIGNER_DAYS * DAY_MS))
 }
+
+/** Whether a cluster that is put to sleep now would wake again. */
+export const maySleep = (cluster: { version: string; readyAt: Date | null; createdAt: Date }, at: Date): boolean =>
+  wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, at) > at

@@ -1,4 +1,5 @@
 // The queues, their settings, and pg-boss's own schema.
+import { randomInt } from 'node:crypto'
 import { PgBoss } from 'pg-boss'
 import type { Reader } from '../db/client.ts'
 import type { Log } from '../observability/log.ts'
@@ -107,8 +108,14 @@ export function affected(response: unknown): number {
   return Number((response as { affected?: unknown }).affected ?? 0)
 }
 
-/** Makes this process look for work of the queue now. A worker that has just finished sleeps until its next poll. */
+/**
+ * Makes this process look for work of the queue now. A worker that has just finished sleeps until its next poll. Of many
+ * that are idle, any few: one may hang on a connection that leads nowhere.
+ */
 export function wake(boss: PgBoss, name: string, atMost = Infinity): void {
   const idle = boss.getWipData().filter((worker) => worker.name === name && worker.count === 0)
-  for (const worker of idle.slice(0, atMost)) boss.notifyWorker(worker.id)
+  for (let woken = 0; woken < atMost && idle.length > 0; woken++) {
+    const [worker] = idle.splice(randomInt(idle.length), 1)
+    if (worker) boss.notifyWorker(worker.id)
+  }
 }

@@ -231,7 +231,7 @@ export function startLoad(options: LoadOptions, random: Random): Load {
         const mustAgain =
           row.open === 0 && (row.status === 'DESTROY_FAILED' ? askedFor > 3000 : isAsked && askedFor > LOST_ANSWER_MS)
         if ((isDue && !isAsked) || mustAgain) inBackground(destroy(cluster))
-        else if (!isAsked && row.open === 0 && TURNED.includes(row.status) && random.chance(0.04)) inBackground(turn(cluster, row.status)) // prettier-ignore
+        else if (!isAsked && row.open === 0 && TURNED.includes(row.status) && random.chance(0.15)) inBackground(turn(cluster, row.status)) // prettier-ignore
       }
       if (living.size < options.alive) inBackground(create())
       // A portal that lost the answer long ago asks once more; the key must still give the old one.

@@ -28,8 +28,8 @@ export function newWish(prefix: string, number: number, random: Random): Wish {
 
 export function newPlan({ name, body }: Wish, random: Random, slowFaults: boolean): Plan {
   const { rules, hangs } = newRules(name, random, slowFaults)
-  const span = random.weighted({ soon: 3, short: 4, long: 5, longest: slowFaults ? 1 : 0 })
-  const [from, to] = { soon: [0, 8], short: [8, 25], long: [25, 70], longest: [120, 240] }[span] as [number, number] // by keys
+  const span = random.weighted({ soon: 2, short: 3, long: 8, longest: slowFaults ? 1 : 0 })
+  const [from, to] = { soon: [0, 8], short: [8, 25], long: [30, 110], longest: [120, 240] }[span] as [number, number] // by keys
   const destroyAfter = from + (to - from) * random.next()
   return {
     name,

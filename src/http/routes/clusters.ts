@@ -193,6 +193,9 @@ export const clusterRoutes = router()
       ])
       const at = new Date()
       const hours = foresee(cluster, at)
+      const usdAhead = hours.wanted
+        ? usdUntilEnd({ ...cluster, status: 'READY' }, at) - hours.usdToSave
+        : usdUntilEnd(cluster, at)
       return c.json(
         {
           ...showCluster(cluster),
@@ -202,7 +205,7 @@ export const clusterRoutes = router()
           lastFailure: found?.failure ? showAttempt(found.failure) : null,
           proof: proof ? showProof(proof) : null,
           usdSoFar: cents(cost.usd),
-          usdToEnd: cents(cost.usd + usdUntilEnd(cluster, at) - hours.usdToSave),
+          usdToEnd: cents(cost.usd + usdAhead),
           usdSaved: cents(cost.saved),
           ...showHours(hours),
           simulated: app.installer.simulated,
