@@ -45,6 +45,14 @@ describe('what is due', () => {
     expect(due({ announcedFor: at(1, '19:00') }, at(2, '20:00'))).toMatchObject({ kind: 'announce-sleep' })
   })
 
+  it('gives the whole notice where the look before was missed, and leaves out a sleep that would be over by then', () => {
+    expect(due({}, at(1, '18:58'))).toMatchObject({ kind: 'announce-sleep', at: at(1, '19:28') })
+    expect(due({ announcedFor: at(1, '19:28') }, at(1, '18:59'))).toBeUndefined()
+    expect(due({ announcedFor: at(1, '19:28') }, at(1, '19:00'))).toBeUndefined()
+    expect(due({ announcedFor: at(1, '19:28') }, at(1, '19:28'))).toMatchObject({ kind: 'sleep' })
+    expect(due({}, at(2, '06:45'))).toBeUndefined()
+  })
+
   it('needs no notice where somebody asked for it', () => {
     const asked = { how: 'until' as const, state: 'asleep' as const, from: at(1, '12:00'), until: at(1, '15:00'), by }
     expect(due({ overrides: [asked] }, at(1, '12:01'))).toMatchObject({ kind: 'sleep', why: 'asleep until 15:00 because user:ana asked for it' }) // prettier-ignore
@@ -75,7 +83,9 @@ describe('what is due', () => {
     expect(due({ ...asleep, endsAt: at(19, '00:00') }, at(18, '00:00'))).toBeUndefined()
     const awake = { ...asleep, status: 'READY' as const, wakeBy: null, maintenanceUntil: at(18, '01:00') }
     expect(due(awake, at(18, '00:59'))).toBeUndefined()
-    expect(due(awake, at(18, '01:00'))).toMatchObject({ kind: 'sleep' })
+    expect(due(awake, at(18, '01:00'))).toMatchObject({ kind: 'announce-sleep', at: at(18, '01:30') })
+    expect(due({ ...awake, announcedFor: at(18, '01:30') }, at(18, '01:29'))).toBeUndefined()
+    expect(due({ ...awake, announcedFor: at(18, '01:30') }, at(18, '01:30'))).toMatchObject({ kind: 'sleep' })
     // Off-hours have no say meanwhile.
     expect(due({ ...awake, hours: readHours(utc) }, at(18, '00:30'))).toBeUndefined()
     expect(due({ ...awake, hours: readHours(utc) }, at(18, '01:00'))).toEqual({ kind: 'end-maintenance' })
@@ -139,7 +149,7 @@ describe('a cluster with off-hours', () => {
     const [job] = (await h.call('GET', `/clusters/${id}/jobs`)).body.items
     expect(job).toMatchObject({ type: 'HIBERNATE', requestedBy: 'system:off-hours' })
     // A day later the window opens again.
-    const wakeAt = new Date(sleepAt.getTime() + DAY_MS - 90 * MINUTE_MS)
+    const wakeAt = new Date(sleepAt.getTime() + DAY_MS - 100 * MINUTE_MS)
     expect(await keep(wakeAt)).toMatchObject({ awake: 0 })
     await h.rows(`update usage_samples set at = at - interval '1 hour' where cluster_id = '${id}'`)
     expect((await get(id)).usdSaved).toBeCloseTo(1.15, 1)
@@ -190,7 +200,7 @@ describe('a cluster with off-hours', () => {
     await h.call('PUT', `/clusters/${id}/off-hours`, { body: { zone: 'UTC', awake: ['00:00-23:59'] } })
     const noon = new Date(new Date().toISOString().replace(/T.*/, 'T12:00:00Z'))
     await h.rows(`update clusters set status = 'RESUMING', hibernated_at = now(), wake_by = now() + interval '90 days' where id = '${id}'`) // prettier-ignore
-    const fail = (minutesAgo: number) => h.rows(`update jobs set status = 'FAILED', reason = 'NoCapacity', ended_at = '${new Date(noon.getTime() - minutesAgo * MINUTE_MS).toISOString()}' where id in (select id from jobs where cluster_id = '${id}' order by id desc limit 1)`) // prettier-ignore
+    const fail = (minutesAgo: number) => h.rows(`update jobs set type = 'RESUME', status = 'FAILED', reason = 'NoCapacity', ended_at = '${new Date(noon.getTime() - minutesAgo * MINUTE_MS).toISOString()}' where id in (select id from jobs where cluster_id = '${id}' order by id desc limit 1)`) // prettier-ignore
     await fail(9)
     expect(await keep(noon)).toMatchObject({ awake: 0 })
     await fail(10)
@@ -223,7 +233,9 @@ describe('a cluster with off-hours', () => {
     await h.reach(id, 'READY')
     const { maintenanceUntil } = await get(id)
     expect(new Date(maintenanceUntil).getTime() - Date.now()).toBeGreaterThan(24.9 * HOUR_MS)
-    expect(await keep(new Date(maintenanceUntil))).toMatchObject({ asleep: 1 })
+    const over = new Date(maintenanceUntil)
+    expect(await keep(over)).toMatchObject({ asleep: 0, told: 1 })
+    expect(await keep(new Date(over.getTime() + 30 * MINUTE_MS))).toMatchObject({ asleep: 1 })
     await h.reach(id, 'HIBERNATED')
     expect(await get(id)).toMatchObject({ maintenanceUntil: null })
   })

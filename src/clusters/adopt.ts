@@ -17,6 +17,7 @@ import { UnsafeMetadata } from '../installer/metadata.ts'
 import { readResults } from '../installer/results.ts'
 import { tellOfChange } from '../notices/notices.ts'
 import { nextWarningAt } from '../policy/end.ts'
+import { wakeBy } from '../policy/sleep.ts'
 import { revisionAfterLoss } from './end.ts'
 import { queryOf } from './inventory-query.ts'
 import { closeEntries } from './ledger.ts'
@@ -148,8 +149,11 @@ function endingOf(config: Config, found: Adoptable): Partial<ClusterRow> {
 
 /** Its hours, and its sleep, as they were last. */
 function asleepOf({ record, known, destroyedAt }: Adoptable): Partial<ClusterRow> {
-  const { offHours = record.offHours ?? null, overrides = record.overrides ?? [], hibernatedAt = null, wakeBy = null } = known ?? {} // prettier-ignore
-  return destroyedAt ? {} : { offHours, overrides, hibernatedAt, wakeBy }
+  if (destroyedAt) return {}
+  const { offHours = record.offHours ?? null, overrides = record.overrides ?? [], status } = known ?? {}
+  const hibernatedAt = status === 'HIBERNATED' ? (known?.hibernatedAt ?? new Date()) : null
+  const latest = hibernatedAt && wakeBy(record.version, record.readyAt ?? record.createdAt, hibernatedAt)
+  return { offHours, overrides, hibernatedAt, wakeBy: known?.wakeBy ?? latest, inUseAt: new Date() }
 }
 
 /** What becomes of the cluster, and what is said of it. */

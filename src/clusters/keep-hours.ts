@@ -2,9 +2,9 @@
 // down has missed is done at its first look.
 import type { App } from '../app.ts'
 import type { Actor } from '../auth/principal.ts'
-import { send, type Reader, type Transaction } from '../db/client.ts'
-import { selection, update } from '../db/statements.ts'
-import { dueAt, MAINTENANCE_MS, type Due } from '../hours/due.ts'
+import { send, type Transaction } from '../db/client.ts'
+import { selection, update, type Changes } from '../db/statements.ts'
+import { dueAt, maintenanceAt, MAINTENANCE_MS, type Due } from '../hours/due.ts'
 import { readHours, type Hours, type OffHours } from '../hours/off-hours.ts'
 import { wantedAt, type Override, type Wanted } from '../hours/wanted.ts'
 import { openJobs } from '../jobs/commands.ts'
@@ -13,7 +13,7 @@ import { maySleep } from '../policy/sleep.ts'
 import type { ClusterStatus, JobType } from '../vocabulary.ts'
 import { timeOf } from './end.ts'
 import { transitionClusters } from './lifecycle.ts'
-import { keptOf, readOverrides, tellAhead } from './off-hours.ts'
+import { keptOf, readOverrides, tellAhead, writeAhead } from './off-hours.ts'
 import { clusters, type ClusterRow, type StoredOverride } from './tables.ts'
 
 const KEEPER: Actor = { kind: 'system', name: 'off-hours' }
@@ -32,19 +32,20 @@ export async function keepHours(
   foresight: Foresight,
   at?: Date,
 ): Promise<{ asleep: number; awake: number; told: number }> {
-  const { now, due } = await listDue(app.db, foresight, at)
+  const due = await listDue(app, foresight, at ?? (await timeOf(app.db)))
   const done = { asleep: 0, awake: 0, told: 0 }
+  const keep = async (ids: string[]) => {
+    const some = await app.db.transaction((tx) => keepSome(app, tx, ids, at))
+    for (const key of ['asleep', 'awake', 'told'] as const) done[key] += some[key]
+  }
   for (let first = 0; first < due.length; first += AT_ONCE) {
     const ids = due.slice(first, first + AT_ONCE)
-    try {
-      await app.db.transaction(async (tx) => {
-        const some = await keepSome(app, tx, ids, now)
-        for (const key of ['asleep', 'awake', 'told'] as const) done[key] += some[key]
-      })
-    } catch (error) {
-      // One of them may be what the transaction failed of. The next look comes soon.
-      app.log.error({ err: error, clusters: ids.length }, 'off-hours could not be kept')
-    }
+    await keep(ids).catch(async (error: unknown) => {
+      app.log.error({ err: error, clusters: ids.length }, 'off-hours could not be kept together')
+      // One of them may be what the transaction failed of, so each is tried by itself.
+      for (const id of ids)
+        await keep([id]).catch((alone: unknown) => app.log.error({ err: alone, clusterId: id }, 'off-hours could not be kept')) // prettier-ignore
+    })
   }
   return done
 }
@@ -56,7 +57,7 @@ type Seen = Pick<ClusterRow, 'id' | 'status' | 'announcedFor' | 'wakeBy' | 'main
 }
 
 /** The clusters about which something is to be done. One read of an index and its rows. */
-export async function listDue(db: Reader, foresight: Foresight, at?: Date): Promise<{ now: Date; due: string[] }> {
+export async function listDue({ db, log }: Pick<App, 'db' | 'log'>, foresight: Foresight, at: Date): Promise<string[]> {
   const { rows } = await db.$client.query<Seen>({
     name: 'clusters with hours',
     // Index clusters_hours.
@@ -65,16 +66,20 @@ export async function listDue(db: Reader, foresight: Foresight, at?: Date): Prom
       from clusters
       where status <> 'DESTROYED' and (off_hours is not null or wake_by is not null or maintenance_until is not null)`,
   })
-  const now = at ?? (await timeOf(db))
   const known = new Set<string>()
   const due: string[] = []
   for (const row of rows) {
     known.add(row.id)
-    const { hours, overrides, wanted } = remember(foresight, row, now)
-    if (dueAt({ ...row, hours, overrides }, now, wanted)) due.push(row.id)
+    try {
+      const { hours, overrides, wanted } = remember(foresight, row, at)
+      if (dueAt({ ...row, hours, overrides }, at, wanted)) due.push(row.id)
+    } catch (error) {
+      // Such as a zone that a newer process knew.
+      log.error({ err: error, clusterId: row.id }, 'the off-hours of a cluster cannot be read')
+    }
   }
   for (const id of foresight.keys()) if (!known.has(id)) foresight.delete(id)
-  return { now, due }
+  return due
 }
 
 function remember(foresight: Foresight, { id, hoursText, overridesText }: Seen, at: Date) {
@@ -92,31 +97,34 @@ function remember(foresight: Foresight, { id, hoursText, overridesText }: Seen, 
 // Those that another process works on just now are left for the next look.
 const lockSome = selection(clusters, 'where id = any($1) for update skip locked')
 
-async function keepSome(app: Pick<App, 'queue'>, tx: Transaction, ids: string[], at: Date) {
+async function keepSome(app: Pick<App, 'queue'>, tx: Transaction, ids: string[], given?: Date) {
   const rows = await lockSome(tx, ids)
+  // What was asked for until the lock counts.
+  const at = given ?? (await timeOf(tx))
   const due = rows.flatMap((cluster) => {
     const found = dueAt(keptOf(cluster), at)
-    const sleeps = found?.kind === 'sleep' || found?.kind === 'announce-sleep'
-    return found && (!sleeps || maySleep(cluster, at)) ? [{ cluster, due: found }] : []
+    if (!found) return []
+    const sleeps = found.kind === 'sleep' || found.kind === 'announce-sleep'
+    if (!sleeps || maySleep(cluster, at)) return [{ cluster, due: found }]
+    return cluster.maintenanceUntil === null ? [] : [{ cluster, due: { kind: 'end-maintenance' } satisfies Due }]
   })
   // A cluster on its way is turned by nobody else while its job is open.
   const moving = due.filter(({ cluster }) => isMoving(cluster.status)).map(({ cluster }) => cluster.id)
   const ends = moving.length > 0 ? await listEndsOf(tx, moving) : []
-  const held = new Set(
-    moving.filter(
-      (id) =>
-        !mayTurn(
-          ends.filter(({ clusterId }) => clusterId === id),
-          at,
-        ),
-    ),
-  )
+  const endsOf = (id: string) => ends.filter(({ clusterId }) => clusterId === id)
+  const mayNot = due.filter(({ cluster, due: { kind } }) => isMoving(cluster.status) && !mayTurn(endsOf(cluster.id), kind === 'sleep' ? 'HIBERNATE' : 'RESUME', at)) // prettier-ignore
+  const held = new Set(mayNot.map(({ cluster }) => cluster.id))
   const free = due.filter(({ cluster }) => !held.has(cluster.id))
   const of = (...kinds: Due['kind'][]) => free.filter(({ due: { kind } }) => kinds.includes(kind))
 
-  const asleep = move(app, tx, of('sleep'), 'HIBERNATE', { maintenanceUntil: null })
-  const awake = move(app, tx, of('wake'), 'RESUME', {})
-  const maintained = move(app, tx, of('maintain'), 'RESUME', { maintenanceUntil: new Date(at.getTime() + MAINTENANCE_MS) }) // prettier-ignore
+  const asleep = move(app, tx, of('sleep'), 'HIBERNATE', { maintenanceUntil: null, announcedFor: null })
+  const awake = move(app, tx, of('wake'), 'RESUME', { announcedFor: null, inUseAt: at })
+  const maintained = move(app, tx, of('maintain'), 'RESUME', { maintenanceUntil: new Date(at.getTime() + MAINTENANCE_MS), inUseAt: at }) // prettier-ignore
+  for (const { cluster, due: what } of of('maintain')) {
+    // After a pause, nobody was told before.
+    const isTold = cluster.maintenanceUntil !== null || cluster.announcedFor?.getTime() === maintenanceAt(keptOf(cluster))?.getTime() // prettier-ignore
+    if (!isTold && what.kind === 'maintain') writeAhead(tx, cluster, 'cluster.wake_near', { at, why: what.why }, at)
+  }
   for (const { cluster } of of('end-maintenance')) send(tx, update(clusters, { maintenanceUntil: null }, { id: cluster.id })) // prettier-ignore
   let told = 0
   for (const { cluster, due: what } of free) {
@@ -129,13 +137,13 @@ async function keepSome(app: Pick<App, 'queue'>, tx: Transaction, ids: string[],
 
 const isMoving = (status: ClusterStatus) => status === 'HIBERNATING' || status === 'RESUMING'
 
-/** Whether its last job is over, and the pause after so many failures too. */
-function mayTurn(ends: { endedAt: Date | null; status: string }[], at: Date): boolean {
+/** Whether its last job is over, and the pause after so many failures of this kind too. */
+function mayTurn(ends: Awaited<ReturnType<typeof listEndsOf>>, wanted: JobType, at: Date): boolean {
   const [last] = ends
   if (!last) return true
   if (last.endedAt === null) return false
-  const failures = ends.findIndex(({ status }) => status === 'SUCCEEDED')
-  const inARow = failures === -1 ? ends.length : failures
+  const other = ends.findIndex(({ status, type }) => status === 'SUCCEEDED' || type !== wanted)
+  const inARow = other === -1 ? ends.length : other
   if (inARow === 0) return true
   return at.getTime() >= last.endedAt.getTime() + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (inARow - 1))
 }
@@ -145,7 +153,7 @@ function move(
   tx: Transaction,
   those: { cluster: ClusterRow; due: Due }[],
   type: JobType & ('HIBERNATE' | 'RESUME'),
-  changes: { maintenanceUntil?: Date | null },
+  changes: Pick<Changes<typeof clusters>, 'maintenanceUntil' | 'announcedFor' | 'inUseAt'>,
 ): number {
   const transition = type === 'HIBERNATE' ? 'startHibernate' : 'startResume'
   const moved = transitionClusters(tx, KEEPER, those.map(({ cluster }) => cluster), transition, changes) // prettier-ignore

@@ -20,6 +20,7 @@ import { hasOpenEnd } from './lifecycle.ts'
 import { clusterFor } from './queries.ts'
 import { clusters, type ClusterRow, type StoredOverride } from './tables.ts'
 
+const HOUR_MS = 3_600_000
 const MOST_OVERRIDES = 50
 const CHANGES_SHOWN = 5
 
@@ -34,7 +35,7 @@ export async function setOffHours(
   const outside = offHours && outsideFeatures(cluster.profileSnapshot, '')
   if (outside) throw new AppError('POLICY_VIOLATION', outside.detail, [outside])
   writeAudit(tx, by, { action: 'cluster.off-hours', clusterId: id, detail: { offHours } })
-  return setHours(tx, cluster, { offHours, ...(offHours ? {} : { overrides: [] }) })
+  return setHours(tx, cluster, { offHours, ...(offHours ? {} : { overrides: [], maintenanceUntil: null }) })
 }
 
 export type WantedOverride = { until: Date; state: State } | { skipNext: true }
@@ -49,7 +50,7 @@ export async function overrideOffHours(
   const cluster = await lockForHours(tx, by, id)
   const at = await timeOf(tx)
   const { hours, overrides, status } = keptOf(cluster)
-  if ('skipNext' in wanted && isIdleSleep(cluster, hours, overrides)) return setHours(tx, cluster, noteUse(tx, by, cluster, at)) // prettier-ignore
+  if ('skipNext' in wanted && isIdleSleep(cluster, hours, overrides, at)) return setHours(tx, cluster, noteUse(tx, by, cluster, at)) // prettier-ignore
   if (!hours)
     throw new AppError('NOT_IN_STATE', 'the cluster has no off-hours: hibernate it or resume it, or give it off-hours')
   if ('until' in wanted && wanted.until <= at)
@@ -58,37 +59,40 @@ export async function overrideOffHours(
   const override =
     'until' in wanted
       ? holdUntil(wanted.state, wanted.until, given)
-      : skipNextSleep(hours, overrides, given, status === 'READY')
+      : skipNextSleep(hours, overrides, given, status === 'READY' || status === 'SCALING')
   if (!override) throw new AppError('CONFLICT', 'no sleep is to come')
   return addOverride(tx, by, cluster, override, at)
 }
 
-/** Whether the sleep that its owner was told of is one for want of use. */
+/** Whether the sleep that its owner was told of is none of its off-hours. */
 function isIdleSleep(
-  { idleHours, announcedFor }: ClusterRow,
+  { idleHours, announcedFor, maintenanceUntil }: ClusterRow,
   hours: Hours | undefined,
   overrides: readonly Override[],
+  at: Date,
 ): boolean {
-  if (idleHours === null || announcedFor === null) return false
+  if (announcedFor === null || announcedFor.getTime() < at.getTime() - HOUR_MS) return false
+  // One that was woken for its certificates and has no off-hours is told of its sleep too.
+  if (!hours && maintenanceUntil !== null) return true
+  if (idleHours === null) return false
   return !hours || wantedAt(hours, overrides, announcedFor).state === 'awake'
 }
 
 /** Whoever skips a sleep uses the cluster. */
 function noteUse(tx: Transaction, by: Actor, { id }: ClusterRow, at: Date): Changes<typeof clusters> {
   writeAudit(tx, by, { action: 'cluster.override-off-hours', clusterId: id, detail: { inUseAt: at.toISOString() } })
-  return skipped(at)
+  return { inUseAt: at, maintenanceUntil: null }
 }
-
-const skipped = (at: Date) => ({ inUseAt: at, announcedFor: null })
 
 /** What whoever wakes the cluster or puts it to sleep asks for with that, whatever its off-hours say. */
 export function changesByHand(cluster: ClusterRow, by: Actor, state: State, at: Date): Changes<typeof clusters> {
   const { hours, overrides } = keptOf(cluster)
-  if (!hours) return { maintenanceUntil: null }
+  const changes = { maintenanceUntil: null, announcedFor: null, ...(state === 'awake' ? { inUseAt: at } : {}) }
+  if (!hours) return changes
   // What a hand did before is over.
   const others = liveOverrides(overrides, at).filter(({ how }) => how !== 'hand')
   const kept = [...others, holdByHand(hours, state, { at, by: nameOf(by) })]
-  return { maintenanceUntil: null, overrides: storeOverrides(kept) }
+  return { ...changes, overrides: storeOverrides(kept) }
 }
 
 function addOverride(tx: Transaction, by: Actor, cluster: ClusterRow, override: Override, at: Date): ClusterRow {
@@ -99,22 +103,30 @@ function addOverride(tx: Transaction, by: Actor, cluster: ClusterRow, override: 
   writeAudit(tx, by, { action: 'cluster.override-off-hours', clusterId: cluster.id, detail: { ...stored } })
   return setHours(tx, cluster, {
     overrides: storeOverrides(overrides),
-    ...(override.how === 'skip' ? skipped(at) : {}),
+    ...(override.how === 'skip' ? { inUseAt: at } : {}),
   })
 }
 
-/** Its owner is told of a sleep, or of a wake for its certificates, that comes `at`. The row is locked. */
-export function tellAhead(
+/** Its owner is told of a sleep that comes, or of a wake for its certificates. The row is locked. */
+export function tellAhead(tx: Transaction, cluster: ClusterRow, type: AheadType, what: Ahead, now: Date): void {
+  send(tx, update(clusters, { announcedFor: what.at }, { id: cluster.id }))
+  writeAhead(tx, cluster, type, what, now)
+  announce(tx, 'cluster', cluster.id)
+}
+
+type AheadType = 'cluster.sleep_near' | 'cluster.wake_near'
+type Ahead = { at: Date; why: string }
+
+/** The notice alone, for a cluster whose row is changed beside it. */
+export function writeAhead(
   tx: Transaction,
   { id, name, baseDomain, team }: ClusterRow,
-  type: 'cluster.sleep_near' | 'cluster.wake_near',
-  { at, why }: { at: Date; why: string },
+  type: AheadType,
+  { at, why }: Ahead,
   now: Date,
 ): void {
-  send(tx, update(clusters, { announcedFor: at }, { id }))
   const data = { name, baseDomain, at: at.toISOString(), in: spanOf(at.getTime() - now.getTime()), why }
   writeNotice(tx, { type, team, clusterId: id, data, mailedTo: 'owner' })
-  announce(tx, 'cluster', id)
 }
 
 async function lockForHours(tx: Transaction, by: Actor, id: string): Promise<ClusterRow> {
@@ -126,10 +138,12 @@ async function lockForHours(tx: Transaction, by: Actor, id: string): Promise<Clu
 
 function setHours(tx: Transaction, cluster: ClusterRow, fields: Changes<typeof clusters>): ClusterRow {
   const { id, team } = cluster
-  send(tx, update(clusters, { ...fields, updatedAt: sqlNow }, { id }))
+  // A sleep that was told of may not come any more.
+  const changes = { ...fields, announcedFor: null }
+  send(tx, update(clusters, { ...changes, updatedAt: sqlNow }, { id }))
   tellOfChange(tx, { type: 'cluster.changed', team, clusterId: id })
   announce(tx, 'cluster', id)
-  return { ...cluster, ...plainOf(fields), updatedAt: new Date() }
+  return { ...cluster, ...plainOf(changes), updatedAt: new Date() }
 }
 
 const storeOverrides = (overrides: readonly Override[]): StoredOverride[] =>

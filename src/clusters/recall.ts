@@ -1,5 +1,6 @@
 // A database that was restored from a backup has clusters as they were then. The mark in the artifact store says how far
 // they had come. What is brought up to date here makes and destroys nothing.
+import { isDeepStrictEqual } from 'node:util'
 import { asc, eq, ne } from 'drizzle-orm'
 import type { App } from '../app.ts'
 import { writeAudit } from '../audit/audit.ts'
@@ -18,12 +19,12 @@ import { clusters, type ClusterRow } from './tables.ts'
 /**
  * `destroyed`: it was proved gone since. `ended`: its installation had failed, or its destroy had begun. `lives`: it was
  * made anew after a failure, so what that one left is not to be taken away. `sleeps`, `wakes`: it was put to sleep since, or
- * woken. `end`: its end was moved.
+ * woken. `hours`: its off-hours were changed. `end`: its end was moved.
  */
 export type Outdated = {
   cluster: ClusterRow
   now: Living | undefined
-  is: 'destroyed' | 'ended' | 'lives' | 'sleeps' | 'wakes' | 'end'
+  is: 'destroyed' | 'ended' | 'lives' | 'sleeps' | 'wakes' | 'hours' | 'end'
   mark: Mark
 }
 
@@ -45,7 +46,8 @@ export async function listOutdated(
     if (!isEnding(now.status) && cluster.status === 'FAILED' && cluster.destroyRetryAt) return [{ ...of, is: 'lives' }]
     if (ASLEEP.includes(now.status) && cluster.status === 'READY') return [{ ...of, is: 'sleeps' }]
     if (now.status === 'READY' && cluster.status === 'HIBERNATED') return [{ ...of, is: 'wakes' }]
-    return now.endRevision > cluster.endRevision ? [{ ...of, is: 'end' }] : []
+    if (now.endRevision > cluster.endRevision) return [{ ...of, is: 'end' }]
+    return hasOtherHours(cluster, now) ? [{ ...of, is: 'hours' }] : []
   })
 }
 
@@ -67,7 +69,8 @@ export async function bringUpToDate(
       return true
     }
     if (is === 'sleeps' && now) await recallSleep(tx, cluster, now, at)
-    if (is === 'wakes') await recallWaking(tx, cluster)
+    if (is === 'wakes') await recallWaking(tx, cluster, now)
+    if ((is === 'hours' || is === 'end') && now && hasOtherHours(cluster, now)) await tx.update(clusters).set(hoursOf(now)).where(eq(clusters.id, id)) // prettier-ignore
     if (is === 'lives') await tx.update(clusters).set({ destroyRetryAt: null }).where(eq(clusters.id, id))
     if (is === 'ended') {
       await supersedeJobs(app, tx, RECOVERY, cluster)
@@ -89,16 +92,23 @@ async function recallSleep(tx: Transaction, cluster: ClusterRow, now: Living, at
   const hibernatedAt = now.hibernatedAt ?? at
   const latest = now.wakeBy ?? wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, hibernatedAt)
   const statusReason = `it was ${now.status} when the database was lost`
-  const moved = tryTransition(tx, RECOVERY, cluster, 'startHibernate', { statusReason })
+  const moved = tryTransition(tx, RECOVERY, cluster, 'startHibernate', { statusReason, ...hoursOf(now) })
   // What was kept of an earlier sleep is over. The first move is made by then.
   await forgetSleep(tx, cluster.id)
   if (moved && now.status === 'HIBERNATED') tryTransition(tx, RECOVERY, moved, 'finishHibernate', { hibernatedAt, wakeBy: latest }) // prettier-ignore
 }
 
-async function recallWaking(tx: Transaction, cluster: ClusterRow): Promise<void> {
-  const moved = tryTransition(tx, RECOVERY, cluster, 'startResume')
+async function recallWaking(tx: Transaction, cluster: ClusterRow, now: Living | undefined): Promise<void> {
+  const moved = tryTransition(tx, RECOVERY, cluster, 'startResume', hoursOf(now))
   // The first move is made by then.
   await forgetSleep(tx, cluster.id)
   const awake = { hibernatedAt: null, wakeBy: null, inUseAt: new Date() }
   if (moved) tryTransition(tx, RECOVERY, moved, 'finishResume', awake)
 }
+
+/** Nothing, where an older release has written the mark. */
+const hoursOf = (now: Living | undefined) =>
+  now?.offHours === undefined ? {} : { offHours: now.offHours, overrides: now.overrides ?? [], announcedFor: null }
+
+const hasOtherHours = ({ offHours, overrides }: ClusterRow, now: Living): boolean =>
+  now.offHours !== undefined && !isDeepStrictEqual([offHours, overrides], [now.offHours, now.overrides ?? []])

@@ -137,6 +137,7 @@ function tellOutdated({ cluster: { id, name, baseDomain, status }, now, is }: Ou
   const what = {
     destroyed: `had been destroyed: it ${verb} DESTROYED again`,
     sleeps: `was ${now?.status} by then: it ${apply ? 'is' : 'would be'} ${now?.status === 'HIBERNATED' ? 'HIBERNATED' : 'HIBERNATING, to be put to sleep or woken'}`,
+    hours: `its off-hours ${verb} those of then`,
     wakes: `was READY by then: it ${apply ? 'is' : 'would be'} READY`,
     ended: `was ${now?.status} by then: its create ${verb} cancelled${now?.status === 'FAILED' ? '' : `, and its end ${apply ? 'is' : 'would be'} now`}`,
     lives: `was ${now?.status} by then: what its failed create left ${verb} not taken away`,

@@ -9,10 +9,12 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 /** Its owner has this long to skip a sleep. */
 export const NOTICE_MS = 30 * MINUTE_MS
+/** A look comes once a minute. */
+const LATE_MS = 2 * MINUTE_MS
 /** The look begins some seconds late, so a wake that comes a little later is taken too. A sleep is never early. */
 const AHEAD_MS = 20_000
 /** Before its certificates end, a cluster is woken for as long as they take to be made anew. */
-const MAINTENANCE_BEFORE_MS = 3 * DAY_MS
+export const MAINTENANCE_BEFORE_MS = 3 * DAY_MS
 const MAINTENANCE_NOTICE_MS = DAY_MS
 export const MAINTENANCE_MS = 25 * HOUR_MS
 
@@ -45,7 +47,7 @@ export function dueAt(kept: Kept, at: Date, wanted?: Wanted): Due | undefined {
     if (due) return due
   }
   if (isUp && maintenanceUntil !== null)
-    return kept.hours ? { kind: 'end-maintenance' } : { kind: 'sleep', why: 'it slept before its certificates were made anew' } // prettier-ignore
+    return kept.hours ? { kind: 'end-maintenance' } : dueAfterMaintenance(kept, maintenanceUntil, at)
   if (!kept.hours) return undefined
   return dueByHours(kept, kept.hours, at, wanted ?? wantedAt(kept.hours, kept.overrides, at))
 }
@@ -66,14 +68,33 @@ function dueByHours(kept: Kept, hours: Hours, at: Date, wanted: Wanted): Due | u
     // Who asks for it needs no notice.
     const isAsked = because.kind === 'override' && because.override.how !== 'skip'
     if (isAsked || (announcedFor !== null && announcedFor <= at && isOneSleep(kept, hours, announcedFor, at))) return { kind: 'sleep', why: why() } // prettier-ignore
-    const isPending = announcedFor !== null && announcedFor > at && announcedFor.getTime() <= at.getTime() + NOTICE_MS
-    return isPending ? undefined : { kind: 'announce-sleep', at: new Date(at.getTime() + NOTICE_MS), why: why() }
+    if (isPending(announcedFor, at)) return undefined
+    const then = new Date(at.getTime() + NOTICE_MS)
+    // A sleep that would be over by then is left out.
+    return wantedAt(hours, overrides, then).state === 'asleep'
+      ? { kind: 'announce-sleep', at: then, why: why() }
+      : undefined
   }
   if (wanted.until === null || wanted.until.getTime() > at.getTime() + NOTICE_MS) return undefined
   const [next] = nextChanges(hours, overrides, at, 1)
-  if (!next || next.at.getTime() > at.getTime() + NOTICE_MS || next.at.getTime() === announcedFor?.getTime())
-    return undefined
-  return { kind: 'announce-sleep', at: next.at, why: tellWanted(hours, wantedAt(hours, overrides, next.at), next.at) }
+  if (!next || next.at.getTime() > at.getTime() + NOTICE_MS) return undefined
+  if (announcedFor !== null && announcedFor >= next.at && isPending(announcedFor, at)) return undefined
+  // After a pause the next sleep may be nearer than the notice that its owner has.
+  const isLate = next.at.getTime() < at.getTime() + NOTICE_MS - LATE_MS
+  const then = isLate ? new Date(at.getTime() + NOTICE_MS) : next.at
+  const thenWanted = wantedAt(hours, overrides, then)
+  if (thenWanted.state !== 'asleep') return undefined
+  return { kind: 'announce-sleep', at: then, why: tellWanted(hours, thenWanted, then) }
+}
+
+const isPending = (announcedFor: Date | null, at: Date) =>
+  announcedFor !== null && announcedFor > at && announcedFor.getTime() <= at.getTime() + NOTICE_MS
+
+/** It slept before, because somebody asked for that. */
+function dueAfterMaintenance({ announcedFor }: Kept, maintenanceUntil: Date, at: Date): Due | undefined {
+  const why = 'it slept before its certificates were made anew'
+  if (announcedFor !== null && announcedFor >= maintenanceUntil && announcedFor <= at) return { kind: 'sleep', why }
+  return isPending(announcedFor, at) ? undefined : { kind: 'announce-sleep', at: new Date(at.getTime() + NOTICE_MS), why } // prettier-ignore
 }
 
 /** Whether the sleep that was told of is the one that is wanted now. */

@@ -63,10 +63,10 @@ const ENDS_SEEN = 6
 export async function listEndsOf(
   db: Reader,
   clusterIds: string[],
-): Promise<{ clusterId: string; status: JobStatus; endedAt: Date | null }[]> {
-  const { rows } = await db.$client.query<{ clusterId: string; status: JobStatus; endedAt: Date | null }>({
+): Promise<Pick<JobRow, 'clusterId' | 'type' | 'status' | 'endedAt'>[]> {
+  const { rows } = await db.$client.query<Pick<JobRow, 'clusterId' | 'type' | 'status' | 'endedAt'>>({
     name: 'last jobs of clusters',
-    text: `select j.cluster_id as "clusterId", j.status, j.ended_at as "endedAt" from unnest($1::text[]) as c (id)
+    text: `select j.cluster_id as "clusterId", j.type, j.status, j.ended_at as "endedAt" from unnest($1::text[]) as c (id)
       cross join lateral (select * from jobs where cluster_id = c.id order by id desc limit ${ENDS_SEEN}) as j`,
     values: [clusterIds],
   })

@@ -1,5 +1,6 @@
 // How long a cluster may sleep, which its certificates tell. Pure.
 import semver from 'semver'
+import { MAINTENANCE_BEFORE_MS } from '../hours/due.ts'
 
 const DAY_MS = 86_400_000
 /** What is promised of each release, in days. */
@@ -16,6 +17,6 @@ export function wakeBy(version: string, installedAt: Date, asleepAt: Date): Date
   return new Date(Math.min(promised, installedAt.getTime() + SIGNER_DAYS * DAY_MS))
 }
 
-/** Whether a cluster that is put to sleep now would wake again. */
+/** Whether a cluster that is put to sleep now would wake again, and would not be woken for its certificates at once. */
 export const maySleep = (cluster: { version: string; readyAt: Date | null; createdAt: Date }, at: Date): boolean =>
-  wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, at) > at
+  wakeBy(cluster.version, cluster.readyAt ?? cluster.createdAt, at).getTime() > at.getTime() + MAINTENANCE_BEFORE_MS

@@ -43,6 +43,7 @@ type State = {
   told: Set<string>
   /** The names of the workers for which the cloud has no room, and in whose place others are wanted. */
   lacking: string[]
+  isNoted: boolean
 }
 
 const steps: readonly Step<State>[] = [
@@ -67,7 +68,8 @@ const steps: readonly Step<State>[] = [
     name: 'replaced',
     leaves: 'machine sets of other zones that are larger, by the workers for which the cloud has no room',
     budget: { minutes: () => API_MINUTES, leastMs: 60_000 },
-    isNeeded: ({ lacking }) => lacking.length > 0,
+    // What an earlier attempt has noted is done to its end.
+    isNeeded: ({ lacking, isNoted }) => isNoted || lacking.length > 0,
     take: replaceLacking,
   },
   {
@@ -151,6 +153,7 @@ async function runResume(operation: Operation): Promise<Outcome> {
       startedAtMs: uptimeMs(),
       told: new Set(),
       lacking: [],
+      isNoted: claim.job.params.sizes !== undefined,
     }
     await takeSteps('resume', steps, operation, state)
     const record = (tx: Transaction) => forgetSleep(tx, claim.cluster.id)
@@ -227,7 +230,7 @@ async function replaceLacking(operation: Operation, { api, lacking }: State, bud
       if (size !== replicas) await resizeSet(api, name, size)
     }
   })
-  operation.log('info', `Workers in another zone take the place of ${nameFirst(lacking)}`)
+  if (lacking.length > 0) operation.log('info', `Workers in another zone take the place of ${nameFirst(lacking)}`)
 }
 
 /** Answers what nodes ask for meanwhile. Returns those that are not ready at the end of the budget. */

@@ -15,8 +15,14 @@ import { type Outcome, settleDeadJob, settleJob } from '../jobs/settle.ts'
 import { createMasker, secretsOfEnvironment } from '../observability/mask.ts'
 import { traceOfJob } from '../observability/trace-context.ts'
 import type { Delivery } from '../queue/queue.ts'
-import type { JobType } from '../vocabulary.ts'
-import { nameOfWorker, tellOfWorker, whyNoEntryHere, whyNotInstalledHere } from '../workers/workers.ts'
+import { turnTypes, type JobType } from '../vocabulary.ts'
+import {
+  nameOfWorker,
+  tellOfWorker,
+  WAITS_FOR_WORKER,
+  whyNoEntryHere,
+  whyNotInstalledHere,
+} from '../workers/workers.ts'
 import { tellOfLoss } from './aftermath.ts'
 import { createPlan } from './create.ts'
 import { destroyPlan } from './destroy.ts'
@@ -50,7 +56,6 @@ const REMOVE_DIRECTORIES_MS = 60_000
 const BEGINS_WITHIN_MS = 60_000
 const WORKED_WITH_MS = 3_600_000
 const PROGRAM_LOOK_MS = 10_000
-const DIRECTORIES_STAY = 'work directories of dead workers could not be removed'
 /** PostgreSQL's codes for data that it refuses, or that a constraint refuses. */
 const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
 
@@ -82,6 +87,7 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
     turn().catch((error: unknown) => app.log.error({ err: error }, 'the worker could not turn to or from its jobs'))
   })
 
+  const countInstallers = () => [...running].filter(({ claim }) => !turnTypes.includes(claim.job.type)).length
   // A job is here from its fetch on, so that a drain also waits for a job that is just being claimed.
   const handling = new Set<Promise<void>>()
   const handle = (delivery: Delivery) => {
@@ -100,7 +106,11 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
     await here.refreshEntries()
     const whyNotHere: WhyNotHere = (cluster, job) => {
       const lacks = whyNoEntryHere(here.abilities(), cluster)
-      if (lacks !== undefined || job.type !== 'CREATE') return lacks
+      if (lacks !== undefined) return lacks
+      // An entry of an older release is in no group, and the queue hands out any number of them.
+      if (!turnTypes.includes(job.type) && countInstallers() >= app.config.workerConcurrency)
+        return `${WAITS_FOR_WORKER}: all installers of this one are busy`
+      if (job.type !== 'CREATE') return undefined
       // Also one that had begun by the time of the backup: it may have ended long ago.
       if (hold !== undefined) return `it waits to begin: ${hold}`
       return (cluster.status === 'PENDING' ? held : undefined) ?? whyNotInstalledHere(here.abilities(), cluster)
@@ -137,7 +147,10 @@ export async function startWorker(app: App, waitMs?: WaitMs): Promise<Worker> {
   const stopHearing = [app.events.on('work', 'all', app.queue.wake), app.events.onGap(app.queue.wake)]
   const watch = startLockWatch(app)
   const cleaning = setInterval(
-    () => void removeDeadDirectories(app).catch((error: unknown) => app.log.warn({ err: error }, DIRECTORIES_STAY)),
+    () =>
+      void removeDeadDirectories(app).catch((error: unknown) =>
+        app.log.warn({ err: error }, 'work directories of dead workers stay'),
+      ),
     REMOVE_DIRECTORIES_MS,
   )
 
@@ -286,7 +299,5 @@ async function removeDeadDirectories(app: App): Promise<void> {
   }
 }
 
-async function isOlder(path: string, ms: number): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined)
-  return found !== undefined && found.mtimeMs < Date.now() - ms
-}
+const isOlder = async (path: string, ms: number): Promise<boolean> =>
+  ((await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity) < Date.now() - ms

@@ -42,7 +42,7 @@ async function measureLook(ground: Ground, report: Report): Promise<void> {
     // Half an hour into the night of none.
     const now = new Date(Date.UTC(2027, 0, 13, 8, 30))
     const foresight = newForesight()
-    const cold = await msOf(() => listDue(app.db, foresight, now))
+    const cold = await msOf(() => listDue(app, foresight, now))
     const read = () =>
       app.db.$client.query({
         name: 'floor',
@@ -53,7 +53,7 @@ async function measureLook(ground: Ground, report: Report): Promise<void> {
     let look = 0
     for (let round = 0; round <= ROUNDS; round++) {
       const floor = await msOf(read)
-      look = await msOf(() => listDue(app.db, foresight, new Date(now.getTime() + round * 1000)))
+      look = await msOf(() => listDue(app, foresight, new Date(now.getTime() + round * 1000)))
       if (round > 0) ratios.push(look / floor)
     }
     report.figure(`the first look at ${SCHEDULES} schedules`, cold, 'ms')
