@@ -42,6 +42,8 @@ const turned = Object.fromEntries(
   (isThorough ? [...hibernatePlan.points, ...resumePlan.points] : []).map((step, index) => [awake[index] ?? '', step]),
 )
 for (const [name, step] of Object.entries(turned)) plan[name]?.push({ attempt: 1, step })
+/** For a worker of this one there is no room when it wakes, so that another one is made in its place. */
+const roomless = Object.keys(turned).find((name) => turned[name] === 'resume:replaced')
 // A job that kills each worker that runs it.
 const DEADLY = 'deadly'
 const deadlyPlan = { [DEADLY]: [1, 2, 3].map((attempt) => ({ attempt, step: 'create:infrastructure-begun' })) }
@@ -54,7 +56,7 @@ const workers = new Set<ChildProcess>()
 function keepWorker(): void {
   const child = spawn(process.execPath, ['test/worker-process.ts', JSON.stringify({ ...plan, ...deadlyPlan })], {
     cwd: ROOT,
-    env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1', OCPCTL_WORKER_TURNS: '1' },
+    env: { ...h.environment, OCPCTL_WORKER_CONCURRENCY: '1' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   workers.add(child)
@@ -68,6 +70,7 @@ function keepWorker(): void {
 
 beforeAll(async () => {
   h = await openHarness({ speed: 3000, leaseSeconds: 10 })
+  if (roomless !== undefined) h.setFaults([{ cluster: roomless, action: 'no-capacity', machine: 'worker-us-east-1a*' }])
   for (let index = 0; index < WORKERS; index++) keepWorker()
 })
 afterAll(async () => {
@@ -84,10 +87,13 @@ it(
     expect(new Set(names).size).toBe(createPoints.length + destroyPoints.length)
     const deadly = await h.requestCluster(DEADLY)
     const asked = await Promise.all(
-      names.map((name) => h.requestCluster(name, name in scaled ? { profile: 'aws-standard' } : {})),
+      names.map((name) =>
+        h.requestCluster(name, name in scaled || name === roomless ? { profile: 'aws-standard' } : {}),
+      ),
     )
     await Promise.all(asked.map(({ cluster }) => h.reach(cluster.id, 'READY')))
 
+    const idOf = (name: string | undefined) => asked[names.indexOf(name ?? '')]?.cluster.id
     const attempts = async (type: string) =>
       Object.fromEntries(
         (
@@ -112,7 +118,7 @@ it(
       ['resume', 'READY'],
     ] as const) {
       for (const { cluster } of turnings)
-      expect(await h.call('POST', `/clusters/${cluster.id}/${verb}`, { key: `${verb}-${cluster.id}`, body: {} })).toMatchObject({ status: 202 }) // prettier-ignore
+      expect(await h.call('POST', `/clusters/${cluster.id}/${verb}`, { key: `${verb}-${cluster.id}`, body: verb === 'resume' && cluster.id === idOf(roomless) ? { replaceWorkers: true } : {} })).toMatchObject({ status: 202 }) // prettier-ignore
       await Promise.all(turnings.map(({ cluster }) => h.reach(cluster.id, status)))
     }
     for (const [name, step] of Object.entries(turned)) {

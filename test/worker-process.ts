@@ -9,8 +9,11 @@ type Plan = Record<string, { attempt: number; step: string }[]>
 const plan = JSON.parse(process.argv[2] ?? '{}') as Plan // written by the test
 const config = readConfig(process.env)
 const { app } = await openTestApp(config, config.databaseUrl ?? '')
+// One job at a time, of whatever type: a death is to be of one attempt.
+const work: typeof app.queue.work = (_, handle) => app.queue.work({ installers: 1, turns: 0 }, handle)
 await startWorker({
   ...app,
+  queue: { ...app.queue, work },
   onStep: (step, { clusterName, attempt }) => {
     if (plan[clusterName]?.some((death) => death.attempt === attempt && death.step === step))
       process.kill(process.pid, 'SIGKILL')

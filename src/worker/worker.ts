@@ -1,12 +1,10 @@
 // Runs jobs. A worker claims a job, runs the operation of the job's type, and settles. Claim and settle are one
 // transaction each; between them nothing is held but the lease.
-import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { EntryProblem } from '../clouds/entry-forms.ts'
 import { hasCode, messageOf } from '../errors.ts'
-import { listOpenAttempts, noteCause } from '../jobs/attempts.ts'
+import { noteCause } from '../jobs/attempts.ts'
 import { claimJob, type WaitMs, type WhyNotHere } from '../jobs/claim.ts'
 import { openJobLogs } from '../jobs/log.ts'
 import { startLockWatch } from '../jobs/lock-watch.ts'
@@ -26,6 +24,7 @@ import {
 import { tellOfLoss } from './aftermath.ts'
 import { createPlan } from './create.ts'
 import { destroyPlan } from './destroy.ts'
+import { removeDeadDirectories } from './directories.ts'
 import { Stopped } from './failures.ts'
 import { hibernatePlan } from './hibernate.ts'
 import { openOperation, type Operation } from './operation.ts'
@@ -53,8 +52,6 @@ const UNEXPECTED_RETRY_SECONDS = 30
 const DRAIN_PROGRESS_MS = 10_000
 const SETTLE_RETRY_MS = 1000
 const REMOVE_DIRECTORIES_MS = 60_000
-const BEGINS_WITHIN_MS = 60_000
-const WORKED_WITH_MS = 3_600_000
 const PROGRAM_LOOK_MS = 10_000
 /** PostgreSQL's codes for data that it refuses, or that a constraint refuses. */
 const REFUSED = ['22021', '22P02', '22P05', '22003', '22001', '23502', '23503', '23505', '23514']
@@ -285,19 +282,3 @@ async function settleForSure(operation: Operation, wanted: Outcome): Promise<voi
     }
   }
 }
-
-// Removes what a worker that died here left on the disk. The store has all of it that matters.
-async function removeDeadDirectories(app: App): Promise<void> {
-  const home = join(app.config.dataDir, 'work')
-  const names = await readdir(home).catch(() => [])
-  const open = new Set(await listOpenAttempts(app.db, names))
-  for (const name of names) {
-    const path = join(home, name)
-    // An attempt that the database does not know may be just beginning. Any other directory is in use for a while.
-    const lastsMs = name.startsWith('att_') ? BEGINS_WITHIN_MS : WORKED_WITH_MS
-    if (!open.has(name) && (await isOlder(path, lastsMs))) await rm(path, { recursive: true, force: true })
-  }
-}
-
-const isOlder = async (path: string, ms: number): Promise<boolean> =>
-  ((await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity) < Date.now() - ms

@@ -135,6 +135,7 @@ function environmentOf(ground: {
     OCPCTL_RESIDUE: 'remove',
     OCPCTL_DRAIN_TIMEOUT: '3',
     OCPCTL_WORKER_CONCURRENCY: '6',
+    OCPCTL_WORKER_TURNS: '20',
     OCPCTL_DB_POOL_MIN: '1',
     OCPCTL_DB_POOL_MAX: '10',
     OCPCTL_RATE_LIMIT_PER_MINUTE: '0',
