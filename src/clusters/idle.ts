@@ -25,14 +25,13 @@ const MOST = 500
 /** The next pass comes then. */
 const LONGEST_MS = 4 * 60_000
 
-type Idle = Pick<ClusterRow, 'id' | 'name' | 'baseDomain' | 'idleHours' | 'inUseAt' | 'announcedFor'>
+type Idle = Pick<ClusterRow, 'id' | 'name' | 'baseDomain' | 'idleHours'>
 
 /** Returns how many sleep, and how many are told. `at`: for the time of now. */
 export async function putIdleToSleep(
   app: Pick<App, 'db' | 'box' | 'reach' | 'queue' | 'log'>,
   at?: Date,
 ): Promise<{ asleep: number; told: number }> {
-  // prettier-ignore
   const unused = await listUnused(app.db, at ?? new Date())
   const done = { asleep: 0, told: 0 }
   const until = uptimeMs() + LONGEST_MS
@@ -62,7 +61,7 @@ async function lookAtOne(app: Pick<App, 'db' | 'box' | 'reach' | 'queue' | 'log'
 async function listUnused(db: Reader, now: Date): Promise<Idle[]> {
   const { rows } = await db.$client.query<Idle>({
     name: 'clusters without use',
-    text: `select id, name, base_domain as "baseDomain", idle_hours as "idleHours", in_use_at as "inUseAt", announced_for as "announcedFor"
+    text: `select id, name, base_domain as "baseDomain", idle_hours as "idleHours"
       from clusters where status = 'READY' and idle_hours is not null and coalesce(in_use_at, ready_at) <= $1::timestamptz - make_interval(hours => idle_hours)
       order by random() limit ${MOST}`,
     values: [now],
