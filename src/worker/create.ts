@@ -123,7 +123,8 @@ const steps: readonly Step<State>[] = [
       const unfinished = state.isAdopted ? 'initialize' : 'infrastructure'
       await keeper?.stop()
       await snapshotForSure(operation, dir, exitCode === 0 ? 'complete' : unfinished, infraId)
-      if (keeper?.isBootstrapped()) {
+      // An install that ended well was past its bootstrap, also where its log came so fast that no stage was seen.
+      if (keeper && (exitCode === 0 || keeper.isBootstrapped())) {
         await operation.fenced((tx) => markBootstrapped(tx, infraId))
         operation.reached('create:bootstrapped')
       }
