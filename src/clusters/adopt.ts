@@ -148,8 +148,8 @@ function endingOf(config: Config, found: Adoptable): Partial<ClusterRow> {
 }
 
 /** Its hours, and its sleep, as they were last. */
-function asleepOf({ record, known, destroyedAt }: Adoptable): Partial<ClusterRow> {
-  if (destroyedAt) return {}
+function asleepOf({ record, known, outputs, destroyedAt }: Adoptable): Partial<ClusterRow> {
+  if (destroyedAt || !outputs) return {}
   const { offHours = record.offHours ?? null, overrides = record.overrides ?? [], status } = known ?? {}
   const hibernatedAt = status === 'HIBERNATED' ? (known?.hibernatedAt ?? new Date()) : null
   const latest = hibernatedAt && wakeBy(record.version, record.readyAt ?? record.createdAt, hibernatedAt)

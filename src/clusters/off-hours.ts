@@ -11,8 +11,8 @@ import { readHours, type Hours, type OffHours } from '../hours/off-hours.ts'
 import { holdByHand, holdUntil, liveOverrides, skipNextSleep } from '../hours/override.ts'
 import { nextChanges, sleepSavesUsd, tellWanted, wantedAt, type Change, type Override, type State } from '../hours/wanted.ts' // prettier-ignore
 import { tellOfChange, writeNotice } from '../notices/notices.ts'
-import { destroyStartsAt } from '../policy/end.ts'
 import { spanOf } from '../notices/words.ts'
+import { destroyStartsAt } from '../policy/end.ts'
 import { outsideFeatures } from '../policy/policy.ts'
 import { cents } from '../policy/spend.ts'
 import { timeOf } from './end.ts'
@@ -50,7 +50,7 @@ export async function overrideOffHours(
   const cluster = await lockForHours(tx, by, id)
   const at = await timeOf(tx)
   const { hours, overrides, status } = keptOf(cluster)
-  if ('skipNext' in wanted && isIdleSleep(cluster, hours, overrides, at)) return setHours(tx, cluster, noteUse(tx, by, cluster, at)) // prettier-ignore
+  if ('skipNext' in wanted && isOtherSleep(cluster, hours, overrides, at)) return setHours(tx, cluster, noteUse(tx, by, cluster, at)) // prettier-ignore
   if (!hours)
     throw new AppError('NOT_IN_STATE', 'the cluster has no off-hours: hibernate it or resume it, or give it off-hours')
   if ('until' in wanted && wanted.until <= at)
@@ -65,7 +65,7 @@ export async function overrideOffHours(
 }
 
 /** Whether the sleep that its owner was told of is none of its off-hours. */
-function isIdleSleep(
+function isOtherSleep(
   { idleHours, announcedFor, maintenanceUntil }: ClusterRow,
   hours: Hours | undefined,
   overrides: readonly Override[],

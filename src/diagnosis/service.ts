@@ -57,7 +57,12 @@ const ours: Record<string, Explanation> = {
   },
   NoCapacity: {
     actor: 'cloud-provider',
-    remedy: 'The cloud has no such machine free in that zone just now. Wake the cluster again later.',
+    remedy:
+      'The cloud has no such machine free in that zone just now. Wake the cluster again later; if only workers are lacking, wake it with `replaceWorkers`, and new ones are made in another zone.', // prettier-ignore
+  },
+  NoOtherZone: {
+    actor: 'cloud-provider',
+    remedy: 'The cloud has no room for the workers, and no machine set of another zone could take their place. Wake the cluster again later.', // prettier-ignore
   },
   NodesNotReady: {
     actor: 'requester',
